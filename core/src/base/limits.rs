@@ -1,0 +1,121 @@
+//! Every limit the protocol enforces, in one place, each with its reason.
+//!
+//! Limits on an event's bytes decide validity, so all peers must hold the same; the others are a peer's own.
+
+use core::time::Duration;
+
+/// Limits. [`Limits::default`] is what the network runs with.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Encoded event with its signature, bytes. Fits a data-channel message and a page of text many times over.
+    pub event_bytes: usize,
+    /// Encoded event of a kind this version does not know, bytes: room for what comes, too small to hide files in.
+    pub unknown_event_bytes: usize,
+    /// Characters of a comment, as imageboards have them.
+    pub comment_chars: usize,
+    /// Characters of a subject: one line on a phone, twice.
+    pub subject_chars: usize,
+    /// Characters of a profile's name.
+    pub name_chars: usize,
+    /// Characters of a profile's description.
+    pub about_chars: usize,
+    /// References of one event.
+    pub refs: usize,
+    /// Attachments of one event.
+    pub blobs: usize,
+    /// Nesting of maps and lists in an event or frame; the known kinds need four.
+    pub depth: usize,
+    /// How far ahead of the local clock an event may claim to be, seconds: clocks of phones are off by minutes.
+    pub future_seconds: u64,
+    /// Events kept aside because they claim to come from the future; more are left to a later reconciliation.
+    pub deferred: usize,
+    /// Replies that bump a thread; what 4chan-like boards use.
+    pub bump_limit: usize,
+    /// Replies shown under a card in a catalog are not sent: only this many characters of the opening comment.
+    pub excerpt_chars: usize,
+
+    /// One frame on the wire after its length prefix, bytes: a batch of events, or one of the largest.
+    pub frame_bytes: usize,
+    /// One frame after decompression, bytes. Bounds what a small hostile frame can make us allocate.
+    pub frame_inflated_bytes: usize,
+    /// Payloads above this are compressed, bytes; below, the header costs more than it saves.
+    pub compress_above: usize,
+    /// Events in one frame. One batch verification; more gains little and holds up live posts.
+    pub frame_events: usize,
+    /// Identifiers in one frame of acknowledgements, wants or refusals.
+    pub frame_ids: usize,
+    /// Boards in one frame of interest or directory.
+    pub frame_boards: usize,
+    /// Event-carrying frames a peer may send before it is granted more.
+    pub window_frames: u64,
+    /// Bytes a peer's outgoing queues may hold here before sync towards it pauses.
+    pub queue_bytes: usize,
+
+    /// Points a peer may lose before it is disconnected; see `node::budget` for the prices.
+    pub budget_points: u32,
+    /// Points regained a second: a peer that errs now and then stays.
+    pub budget_refill: u32,
+    /// Frames a second a peer may sustain before back-pressure.
+    pub frames_per_second: u32,
+    /// How long a peer has to say hello.
+    pub hello_timeout: Duration,
+    /// How long a reconciliation may go without progress.
+    pub reconcile_timeout: Duration,
+    /// Between two reconciliations of one scope with one peer: what broadcast missed is found within this.
+    pub reconcile_every: Duration,
+    /// How long a wanted event is waited for before another peer is asked.
+    pub want_timeout: Duration,
+    /// Events wanted from one peer at a time.
+    pub wants: usize,
+    /// Reconciliations a peer may have open with us.
+    pub reconciliations: usize,
+    /// A negentropy message, bytes.
+    pub reconcile_bytes: u64,
+    /// Between two attempts to store after a failure.
+    pub persist_retry: Duration,
+    /// Events in one storage transaction.
+    pub persist_events: usize,
+    /// Between two updates of a view while events stream in; a person cannot read faster.
+    pub update_every: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            event_bytes: 64 * 1024,
+            unknown_event_bytes: 4 * 1024,
+            comment_chars: 10_000,
+            subject_chars: 100,
+            name_chars: 40,
+            about_chars: 1_000,
+            refs: 64,
+            blobs: 8,
+            depth: 16,
+            future_seconds: 15 * 60,
+            deferred: 1_000,
+            bump_limit: 300,
+            excerpt_chars: 300,
+            frame_bytes: 160 * 1024,
+            frame_inflated_bytes: 256 * 1024,
+            compress_above: 1024,
+            frame_events: 256,
+            frame_ids: 1_024,
+            frame_boards: 256,
+            window_frames: 32,
+            queue_bytes: 1024 * 1024,
+            budget_points: 100,
+            budget_refill: 1,
+            frames_per_second: 100,
+            hello_timeout: Duration::from_secs(15),
+            reconcile_timeout: Duration::from_secs(30),
+            reconcile_every: Duration::from_secs(60),
+            want_timeout: Duration::from_secs(20),
+            wants: 4_096,
+            reconciliations: 16,
+            reconcile_bytes: 64 * 1024,
+            persist_retry: Duration::from_secs(5),
+            persist_events: 1_024,
+            update_every: Duration::from_millis(50),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! BLAKE3 in its key-derivation mode (BLAKE3 paper, section 2.3), one context per purpose, so that a hash
+//! made for one purpose is never a hash for another.
+//!
+//! Blobs are not hashed here: verified streaming needs BLAKE3's plain tree.
+
+use crate::base::{BoardId, BoardName, EventId};
+
+/// Event ids. The text is part of the wire format: what is signed is the id.
+const EVENT: &str = "chanterelle 2026 event";
+/// Ids of open boards, over the name. Apart from event ids because an owned board is named by an event id,
+/// and nobody may found a board whose id is another board's name.
+const BOARD: &str = "chanterelle 2026 board";
+/// The seed of the identity key, over the root. Apart from the next two so that giving one away gives no
+/// other.
+pub(super) const IDENTITY: &str = "chanterelle 2026 identity key";
+/// The secret all pseudonyms come from, over the root.
+pub(super) const PSEUDONYM: &str = "chanterelle 2026 pseudonym secret";
+/// The key of what is stored on this device, over the root.
+pub(super) const STORAGE: &str = "chanterelle 2026 storage key";
+/// The seed of an opening post's key. Apart from replies so that no choice of board and salt gives a reply's
+/// key.
+pub(super) const OPENING: &str = "chanterelle 2026 opening key";
+/// The seed of the key one replies with in one thread.
+pub(super) const REPLY: &str = "chanterelle 2026 reply key";
+/// Coefficients of batch verification. Local, never on the wire.
+pub(super) const BATCH: &str = "chanterelle 2026 signature batch";
+/// The stream of the seeded generator. Apart from all keys, so that a seed that leaks from a simulation tells
+/// nothing.
+pub(super) const RNG: &str = "chanterelle 2026 generator";
+
+/// The id of an event, over its unsigned bytes as received.
+#[must_use]
+pub fn event_id(unsigned: &[u8]) -> EventId {
+    EventId(blake3::derive_key(EVENT, unsigned))
+}
+
+/// The id of the open board with this name.
+#[must_use]
+pub fn open_board_id(name: &BoardName) -> BoardId {
+    BoardId(blake3::derive_key(BOARD, name.as_str().as_bytes()))
+}
+
+/// The board of events that belong to none, such as profiles: the id of the empty name, which no board can
+/// have.
+#[must_use]
+pub fn no_board() -> BoardId {
+    BoardId(blake3::derive_key(BOARD, b""))
+}
+
+/// 32 bytes derived from `parts` for the purpose `context`.
+///
+/// The input is every part behind its length in bytes (64 bits, little-endian), so that different lists of
+/// parts are different inputs wherever the cuts lie. `context` must be a text used for nothing else,
+/// `chanterelle 2026 …`.
+#[must_use]
+pub fn derive(context: &'static str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for part in parts {
+        absorb(&mut hasher, part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Feeds `part` behind its length.
+pub(super) fn absorb(hasher: &mut blake3::Hasher, part: &[u8]) {
+    hasher.update(&(part.len() as u64).to_le_bytes());
+    hasher.update(part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn no_context_is_used_twice() {
+        let contexts = [EVENT, BOARD, IDENTITY, PSEUDONYM, STORAGE, OPENING, REPLY, BATCH, RNG];
+        for (i, context) in contexts.iter().enumerate() {
+            assert!(context.starts_with("chanterelle 2026 "));
+            assert!(!contexts[..i].contains(context));
+        }
+    }
+
+    #[test]
+    fn every_list_of_parts_is_another_input() {
+        let lists: [&[&[u8]]; 8] = [
+            &[],
+            &[b""],
+            &[b"", b""],
+            &[b"abc"],
+            &[b"a", b"bc"],
+            &[b"ab", b"c"],
+            &[b"abc", b""],
+            &[b"\x01\0\0\0\0\0\0\0a"],
+        ];
+        let derived = lists.map(|parts| derive("chanterelle 2026 test", parts));
+        for (i, one) in derived.iter().enumerate() {
+            assert!(!derived[..i].contains(one));
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_have_another_hash_for_another_purpose() {
+        let name = BoardName::new("mushrooms").expect("a board name");
+        assert_ne!(open_board_id(&name).0, event_id(b"mushrooms").0);
+        assert_ne!(open_board_id(&name), no_board());
+    }
+}

@@ -1,0 +1,19 @@
+//! Hashes, signatures, keys and the seeded generator. Uses only `base`.
+//!
+//! Nothing here draws randomness or reads a clock: secrets come in as bytes from the shell's system entropy,
+//! and what must look random to others is derived by BLAKE3. Nothing here decides what a valid event is; that
+//! is `admit`.
+
+pub mod batch;
+pub mod hash;
+pub mod keys;
+pub mod rng;
+pub mod sign;
+pub mod verify;
+
+pub use batch::{Claim, Verify, Zip215, verify_batch};
+pub use hash::{derive, event_id, no_board, open_board_id};
+pub use keys::{Identity, Root};
+pub use rng::Rng;
+pub use sign::{SecretKey, Signature};
+pub use verify::{KeyError, SignatureError, check_author_encoding, check_author_key, verify};
