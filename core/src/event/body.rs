@@ -1,0 +1,144 @@
+//! The bodies of the known kinds.
+//!
+//! A body of a known kind has exactly these fields: what must not be ignored is a new kind, what may be is `ext`.
+
+use ipld_core::ipld::Ipld;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::fields::present;
+use super::kind::Kind;
+use crate::base::BoardName;
+
+/// A body, typed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Of an opening post.
+    Thread(ThreadBody),
+    /// Of a reply.
+    Post(PostBody),
+    /// Of an edit.
+    Edit(EditBody),
+    /// Of a tombstone.
+    Delete(DeleteBody),
+    /// Of a profile.
+    Profile(ProfileBody),
+    /// Of a kind this version does not know.
+    Unknown(Ipld),
+}
+
+/// An opening post.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThreadBody {
+    /// What it says.
+    pub comment: String,
+    /// From which, with the pseudonym secret and the board, its author can derive the signing key again.
+    #[serde(with = "serde_bytes")]
+    pub salt: [u8; 16],
+    /// Its title.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The name of an open board, so that the board is announced by its use. Its hash is the event's board.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub board_name: Option<BoardName>,
+}
+
+/// A reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostBody {
+    /// What it says.
+    pub comment: String,
+    /// Asks not to bump the thread. True or absent.
+    #[serde(default, deserialize_with = "only_true", skip_serializing_if = "is_false")]
+    pub sage: bool,
+}
+
+/// New text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditBody {
+    /// What the post says now.
+    pub comment: String,
+    /// The title of the thread now, if an opening post is edited.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+/// A tombstone says nothing more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteBody {}
+
+/// The public face of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileBody {
+    /// A name; anyone may have the same.
+    pub name: String,
+    /// A few words.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+}
+
+impl Body {
+    /// Types the body of an event of `kind`; `None` when it does not have the fields of its kind.
+    #[must_use]
+    pub fn parse(kind: Kind, body: &Ipld) -> Option<Body> {
+        fn typed<'de, T: Deserialize<'de>>(body: &Ipld) -> Option<T> {
+            T::deserialize(body.clone()).ok()
+        }
+        match kind {
+            Kind::THREAD => typed(body).map(Body::Thread),
+            Kind::POST => typed(body).map(Body::Post),
+            Kind::EDIT => typed(body).map(Body::Edit),
+            Kind::DELETE => typed(body).map(Body::Delete),
+            Kind::PROFILE => typed(body).map(Body::Profile),
+            _ => Some(Body::Unknown(body.clone())),
+        }
+    }
+
+    /// The kind of event that has this body; `None` for a body of an unknown kind.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Body::Thread(_) => Some(Kind::THREAD),
+            Body::Post(_) => Some(Kind::POST),
+            Body::Edit(_) => Some(Kind::EDIT),
+            Body::Delete(_) => Some(Kind::DELETE),
+            Body::Profile(_) => Some(Kind::PROFILE),
+            Body::Unknown(_) => None,
+        }
+    }
+
+    /// The body as it is signed.
+    #[must_use]
+    pub fn to_ipld(&self) -> Ipld {
+        fn plain<T: Serialize>(body: &T) -> Ipld {
+            ipld_core::serde::to_ipld(body).expect("bodies hold only text, bytes, booleans")
+        }
+        match self {
+            Body::Thread(body) => plain(body),
+            Body::Post(body) => plain(body),
+            Body::Edit(body) => plain(body),
+            Body::Delete(_) => Ipld::Map(Default::default()),
+            Body::Profile(body) => plain(body),
+            Body::Unknown(body) => body.clone(),
+        }
+    }
+}
+
+/// One meaning has one encoding: false is said by absence.
+fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    if bool::deserialize(deserializer)? {
+        Ok(true)
+    } else {
+        Err(D::Error::custom("false is said by absence"))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

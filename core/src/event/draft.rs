@@ -1,0 +1,227 @@
+//! From what a person wrote to an event: checked at the composer's door, signed with the right key.
+//!
+//! The texts are checked by the same rules `admit` uses; an own event passes `admit` all the same.
+
+use serde::{Deserialize, Serialize};
+
+use super::body::{Body, DeleteBody, EditBody, PostBody, ProfileBody, ThreadBody};
+use super::fields::{Fields, Ref};
+use super::signed::Event;
+use crate::base::{BoardId, BoardName, EventId, Limits, Seconds, ThreadId};
+use crate::crypto::{SecretKey, no_board};
+
+/// Whose name a post carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Persona {
+    /// A key of this thread alone, which nobody can link to another thread's.
+    #[default]
+    Pseudonym,
+    /// The identity key, the same everywhere.
+    Identity,
+}
+
+/// What a person wants to publish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    /// Whose name it carries. Edits and deletions always carry the name of their target.
+    pub persona: Persona,
+    /// What it says.
+    pub content: Content,
+}
+
+/// The content of a draft, by kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// Opens a thread on an open board.
+    Thread {
+        /// The board.
+        board: BoardName,
+        /// A title, or none.
+        subject: Option<String>,
+        /// What it says.
+        comment: String,
+    },
+    /// Replies to a thread.
+    Post {
+        /// The board of the thread.
+        board: BoardId,
+        /// The thread.
+        thread: ThreadId,
+        /// What it says.
+        comment: String,
+        /// Asks not to bump.
+        sage: bool,
+        /// The posts that the quotes in the comment mean, as far as the composer knows; quotes typed by hand are
+        /// looked up in the thread.
+        quotes: Vec<EventId>,
+    },
+    /// Replaces the text of an own post.
+    Edit {
+        /// The post.
+        target: EventId,
+        /// What it says now.
+        comment: String,
+        /// The title now, if the post opens a thread.
+        subject: Option<String>,
+    },
+    /// Withdraws an own post.
+    Delete {
+        /// The post.
+        target: EventId,
+    },
+    /// Says who the identity is. Always signed by the identity.
+    Profile {
+        /// A name.
+        name: String,
+        /// A few words.
+        about: Option<String>,
+    },
+}
+
+/// Why a draft cannot be published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum DraftError {
+    /// A post that says nothing.
+    #[error("write something first")]
+    Empty,
+    /// A comment beyond the limit.
+    #[error("the comment has {count} characters; at most {limit} can be sent")]
+    CommentTooLong {
+        /// Characters written.
+        count: usize,
+        /// Characters allowed.
+        limit: usize,
+    },
+    /// A subject beyond the limit or with a line break.
+    #[error("a subject is one line of at most {0} characters")]
+    Subject(usize),
+    /// A name that is empty, too long or has a line break.
+    #[error("a name is one line of 1 to {0} characters")]
+    Name(usize),
+    /// A description beyond the limit.
+    #[error("a description has at most {0} characters")]
+    About(usize),
+    /// More quotes than an event may carry.
+    #[error("a post can quote at most {0} others")]
+    TooManyQuotes(usize),
+    /// The thread or post is not held here.
+    #[error("this post is not here yet; wait until it has arrived")]
+    UnknownTarget,
+    /// Somebody else's post.
+    #[error("only your own posts can be changed")]
+    NotYours,
+    /// A shell without keys cannot publish.
+    #[error("there is no identity here to sign with")]
+    NoIdentity,
+    /// The event came out larger than an event may be.
+    #[error("the post is too large to be sent; shorten it")]
+    TooLarge,
+}
+
+/// Where an event goes: everything but its content and its author.
+pub(crate) struct Place {
+    pub board: BoardId,
+    pub thread: Option<ThreadId>,
+    pub refs: Vec<Ref>,
+    pub seq: Option<u64>,
+}
+
+impl Place {
+    /// Where events go that belong to no board.
+    pub(crate) fn nowhere(seq: u64) -> Place {
+        Place { board: no_board(), thread: None, refs: Vec::new(), seq: Some(seq) }
+    }
+}
+
+/// Signs `body` at `place`.
+pub(crate) fn sign(body: &Body, place: Place, time: Seconds, key: &SecretKey) -> Event {
+    let Place { board, thread, mut refs, seq } = place;
+    refs.sort();
+    refs.dedup();
+    let fields = Fields {
+        v: 1,
+        kind: body.kind().expect("drafts are of known kinds"),
+        author: key.public(),
+        acts_for: None,
+        board,
+        thread,
+        time,
+        seq,
+        refs,
+        blobs: Vec::new(),
+        body: body.to_ipld(),
+        pow: None,
+        ext: None,
+    };
+    Event::sign(fields, key)
+}
+
+impl Content {
+    /// The body this content becomes; `salt` is used by opening posts only.
+    ///
+    /// # Errors
+    /// When a text is empty or beyond the limits, with words for the person who wrote it.
+    pub(crate) fn body(&self, salt: [u8; 16], limits: &Limits) -> Result<Body, DraftError> {
+        let body = match self {
+            Content::Thread { board, subject, comment } => Body::Thread(ThreadBody {
+                comment: tidy(comment),
+                salt,
+                subject: subject.as_deref().map(tidy).filter(|subject| !subject.is_empty()),
+                board_name: Some(board.clone()),
+            }),
+            Content::Post { comment, sage, .. } => {
+                Body::Post(PostBody { comment: tidy(comment), sage: *sage })
+            }
+            Content::Edit { comment, subject, .. } => Body::Edit(EditBody {
+                comment: tidy(comment),
+                subject: subject.as_deref().map(tidy).filter(|subject| !subject.is_empty()),
+            }),
+            Content::Delete { .. } => Body::Delete(DeleteBody {}),
+            Content::Profile { name, about } => Body::Profile(ProfileBody {
+                name: tidy(name),
+                about: about.as_deref().map(tidy).filter(|about| !about.is_empty()),
+            }),
+        };
+        check_texts(&body, limits)?;
+        Ok(body)
+    }
+}
+
+/// The limits on texts, for drafts and for events alike.
+pub(crate) fn check_texts(body: &Body, limits: &Limits) -> Result<(), DraftError> {
+    let comment = |text: &str| match text.chars().count() {
+        _ if text.trim().is_empty() => Err(DraftError::Empty),
+        count if count > limits.comment_chars => {
+            Err(DraftError::CommentTooLong { count, limit: limits.comment_chars })
+        }
+        _ => Ok(()),
+    };
+    let subject = |text: &Option<String>| match text {
+        Some(text) if !one_line(text, limits.subject_chars) => Err(DraftError::Subject(limits.subject_chars)),
+        _ => Ok(()),
+    };
+    match body {
+        Body::Thread(body) => comment(&body.comment).and_then(|()| subject(&body.subject)),
+        Body::Post(body) => comment(&body.comment),
+        Body::Edit(body) => comment(&body.comment).and_then(|()| subject(&body.subject)),
+        Body::Profile(body) if !one_line(&body.name, limits.name_chars) => {
+            Err(DraftError::Name(limits.name_chars))
+        }
+        Body::Profile(body) => match &body.about {
+            Some(about) if about.trim().is_empty() || about.chars().count() > limits.about_chars => {
+                Err(DraftError::About(limits.about_chars))
+            }
+            _ => Ok(()),
+        },
+        Body::Delete(_) | Body::Unknown(_) => Ok(()),
+    }
+}
+
+fn one_line(text: &str, limit: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= limit && !text.chars().any(char::is_control)
+}
+
+/// Line breaks as one character, nothing but spaces cut at the end.
+fn tidy(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").trim_end().trim_start_matches('\n').to_owned()
+}

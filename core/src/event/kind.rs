@@ -1,0 +1,60 @@
+//! The kinds of event and the roles of their references.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What an event is. Unknown kinds are kept and forwarded, never interpreted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kind(pub u16);
+
+impl Kind {
+    /// An opening post.
+    pub const THREAD: Kind = Kind(1);
+    /// A reply.
+    pub const POST: Kind = Kind(2);
+    /// New text for a post of the same author.
+    pub const EDIT: Kind = Kind(3);
+    /// A tombstone for a post of the same author.
+    pub const DELETE: Kind = Kind(4);
+    /// The public face of an identity. Replaceable: the highest (seq, time, id) wins.
+    pub const PROFILE: Kind = Kind(5);
+
+    /// Whether this version knows the kind.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        (1..=5).contains(&self.0)
+    }
+
+    /// Whether the kind shows as an article of a thread.
+    #[must_use]
+    pub fn is_post(self) -> bool {
+        matches!(self, Kind::THREAD | Kind::POST)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Kind::THREAD => f.write_str("thread"),
+            Kind::POST => f.write_str("post"),
+            Kind::EDIT => f.write_str("edit"),
+            Kind::DELETE => f.write_str("delete"),
+            Kind::PROFILE => f.write_str("profile"),
+            Kind(other) => write!(f, "kind {other}"),
+        }
+    }
+}
+
+/// Roles a reference can have. Others are kept and ignored.
+pub mod rel {
+    /// Answers a post of the same thread.
+    pub const ANSWERS: &str = "answers";
+    /// Quotes a post of another thread.
+    pub const QUOTES: &str = "quotes";
+    /// Replaces the text of a post.
+    pub const EDITS: &str = "edits";
+    /// Withdraws a post.
+    pub const DELETES: &str = "deletes";
+}

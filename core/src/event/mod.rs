@@ -1,0 +1,20 @@
+//! Signed records: their kinds, their one canonical encoding, and how a draft becomes one.
+//!
+//! Nothing here knows a clock, a store or a peer; whether an event is let in is decided by [`crate::admit`].
+
+mod body;
+mod canonical;
+mod draft;
+mod fields;
+mod kind;
+mod quote;
+mod signed;
+
+pub use body::{Body, DeleteBody, EditBody, PostBody, ProfileBody, ThreadBody};
+pub use canonical::{CanonicalError, check as check_canonical};
+pub use draft::{Content, Draft, DraftError, Persona};
+pub(crate) use draft::{Place, check_texts, sign};
+pub use fields::{BlobRef, Fields, Pow, Ref};
+pub use kind::{Kind, rel};
+pub use quote::{QUOTE_DIGITS, quotes_in};
+pub use signed::{Event, EventError};
