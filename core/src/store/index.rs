@@ -1,0 +1,254 @@
+//! Rows in memory, with one order for each question that is asked of them.
+//!
+//! All collections are ordered, so that whatever is derived from them is the same on every target.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::row::{Rel, Row};
+use crate::base::{AuthorId, BoardId, BoardName, EventId, Seconds, ThreadId};
+use crate::crypto::no_board;
+use crate::event::Kind;
+
+/// Every event held, by what is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    rows: BTreeMap<EventId, Row>,
+    boards: BTreeMap<BoardId, BoardIndex>,
+    authors: BTreeMap<AuthorId, BTreeSet<(Seconds, EventId)>>,
+    referrers: BTreeMap<EventId, BTreeSet<(Rel, EventId)>>,
+    unsent: BTreeSet<EventId>,
+    revision: u64,
+}
+
+/// The events of one board.
+#[derive(Clone, Debug, Default)]
+pub struct BoardIndex {
+    name: Option<BoardName>,
+    events: BTreeSet<(Seconds, EventId)>,
+    threads: BTreeMap<ThreadId, BTreeSet<(Seconds, EventId)>>,
+    posts: u32,
+    last: Option<Seconds>,
+    revision: u64,
+}
+
+impl BoardIndex {
+    /// Its name, once an opening post announced it.
+    #[must_use]
+    pub fn name(&self) -> Option<&BoardName> {
+        self.name.as_ref()
+    }
+
+    /// All its events by claimed time.
+    #[must_use]
+    pub fn events(&self) -> &BTreeSet<(Seconds, EventId)> {
+        &self.events
+    }
+
+    /// Its threads with all their events (posts, edits, tombstones) by claimed time. A thread whose opening post is
+    /// not held is here too.
+    #[must_use]
+    pub fn threads(&self) -> &BTreeMap<ThreadId, BTreeSet<(Seconds, EventId)>> {
+        &self.threads
+    }
+
+    /// Posts held, opening posts included.
+    #[must_use]
+    pub fn posts(&self) -> u32 {
+        self.posts
+    }
+
+    /// When the latest post was written, never later than it was first seen.
+    #[must_use]
+    pub fn last(&self) -> Option<Seconds> {
+        self.last
+    }
+
+    /// Grows with every change of the board's set of events.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+}
+
+impl Index {
+    /// The row of an event.
+    #[must_use]
+    pub fn get(&self, id: &EventId) -> Option<&Row> {
+        self.rows.get(id)
+    }
+
+    /// Whether an event is held.
+    #[must_use]
+    pub fn contains(&self, id: &EventId) -> bool {
+        self.rows.contains_key(id)
+    }
+
+    /// Events held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// All rows by id.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
+    }
+
+    /// A board, if any of its events is held.
+    #[must_use]
+    pub fn board(&self, board: &BoardId) -> Option<&BoardIndex> {
+        self.boards.get(board)
+    }
+
+    /// All boards of which an event is held.
+    pub fn boards(&self) -> impl Iterator<Item = (&BoardId, &BoardIndex)> {
+        self.boards.iter()
+    }
+
+    /// An author's events that belong to no board, by claimed time.
+    pub fn of_author(&self, author: &AuthorId) -> impl Iterator<Item = &(Seconds, EventId)> {
+        self.authors.get(author).into_iter().flatten()
+    }
+
+    /// Authors with events that belong to no board.
+    pub fn authors(&self) -> impl Iterator<Item = &AuthorId> {
+        self.authors.keys()
+    }
+
+    /// The events of a thread by claimed time.
+    pub fn of_thread(&self, board: &BoardId, thread: &ThreadId) -> impl Iterator<Item = &(Seconds, EventId)> {
+        self.boards.get(board).and_then(|board| board.threads.get(thread)).into_iter().flatten()
+    }
+
+    /// The held events that refer to `target` in the role `rel`.
+    pub fn referrers(&self, target: &EventId, rel: Rel) -> impl Iterator<Item = &Row> {
+        let range = (rel, EventId([0; 32]))..=(rel, EventId([0xff; 32]));
+        let ids = self.referrers.get(target).into_iter().flat_map(move |all| all.range(range.clone()));
+        ids.filter_map(|(_, id)| self.rows.get(id))
+    }
+
+    /// The post of a thread whose id begins with `prefix` (lower-case hexadecimal); `None` when there is none or
+    /// more than one.
+    #[must_use]
+    pub fn resolve_quote(&self, board: &BoardId, thread: &ThreadId, prefix: &str) -> Option<EventId> {
+        let posts = self.of_thread(board, thread).filter(|(_, id)| {
+            self.rows.get(id).is_some_and(|row| row.kind.is_post()) && id.to_string().starts_with(prefix)
+        });
+        let mut found = posts.map(|(_, id)| *id);
+        let first = found.next()?;
+        found.next().is_none().then_some(first)
+    }
+
+    /// Events written here that no other peer has acknowledged.
+    pub fn unsent(&self) -> impl Iterator<Item = &Row> {
+        self.unsent.iter().filter_map(|id| self.rows.get(id))
+    }
+
+    /// Grows with every change of the set of events.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Puts a row, replacing the one of the same id.
+    pub fn insert(&mut self, row: Row) {
+        if row.own && !row.sent {
+            self.unsent.insert(row.id);
+        } else {
+            self.unsent.remove(&row.id);
+        }
+        if let Some(held) = self.rows.get_mut(&row.id) {
+            *held = row;
+            return;
+        }
+        self.revision += 1;
+        let key = (row.time, row.id);
+        for (rel, target) in &row.refs {
+            self.referrers.entry(*target).or_default().insert((*rel, row.id));
+        }
+        if row.board == no_board() {
+            self.authors.entry(row.author).or_default().insert(key);
+        } else {
+            let board = self.boards.entry(row.board).or_default();
+            board.revision = self.revision;
+            board.events.insert(key);
+            if let Some(thread) = row.home() {
+                board.threads.entry(thread).or_default().insert(key);
+            }
+            if row.kind.is_post() {
+                board.posts += 1;
+                board.last = board.last.max(Some(row.time.min(row.first_seen)));
+            }
+            if row.board_name.is_some() && board.name.is_none() {
+                board.name.clone_from(&row.board_name);
+            }
+        }
+        self.rows.insert(row.id, row);
+    }
+
+    /// Forgets an event: for one that could not be stored.
+    pub fn remove(&mut self, id: &EventId) -> Option<Row> {
+        let row = self.rows.remove(id)?;
+        self.unsent.remove(id);
+        self.revision += 1;
+        let key = (row.time, row.id);
+        for (rel, target) in &row.refs {
+            remove_from(&mut self.referrers, target, &(*rel, row.id));
+        }
+        if row.board == no_board() {
+            remove_from(&mut self.authors, &row.author, &key);
+        } else if let Some(board) = self.boards.get_mut(&row.board) {
+            board.revision = self.revision;
+            board.events.remove(&key);
+            if let Some(thread) = row.home() {
+                remove_from(&mut board.threads, &thread, &key);
+            }
+            if row.kind.is_post() {
+                board.posts -= 1;
+                let rows = &self.rows;
+                let posts =
+                    board.events.iter().filter_map(|(_, id)| rows.get(id)).filter(|row| row.kind.is_post());
+                board.last = posts.map(|row| row.time.min(row.first_seen)).max();
+            }
+            if board.events.is_empty() {
+                self.boards.remove(&row.board);
+            }
+        }
+        Some(row)
+    }
+
+    /// Marks an own event as acknowledged elsewhere; the row if that is news.
+    pub fn mark_sent(&mut self, id: &EventId) -> Option<&Row> {
+        let row = self.rows.get_mut(id)?;
+        if !row.own || row.sent {
+            return None;
+        }
+        row.sent = true;
+        self.unsent.remove(id);
+        Some(row)
+    }
+
+    /// The event that wins for `target` among those that refer to it as `rel`, are of `kind` and by its author:
+    /// highest (seq, time, id).
+    #[must_use]
+    pub fn winner(&self, target: &Row, rel: Rel, kind: Kind) -> Option<&Row> {
+        self.referrers(&target.id, rel)
+            .filter(|row| row.kind == kind && row.author == target.author && row.board == target.board)
+            .max_by_key(|row| (row.seq, row.time, row.id))
+    }
+}
+
+fn remove_from<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(set) = map.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            map.remove(key);
+        }
+    }
+}

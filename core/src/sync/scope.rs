@@ -1,0 +1,33 @@
+//! Which held events a scope contains.
+
+use crate::base::{EventId, Seconds};
+use crate::store::Index;
+use crate::wire::Scope;
+
+/// The events of `scope`, ordered by (time, id), with a number that changes whenever they do.
+///
+/// A thread's scope gathers its events on whatever board they claim to be.
+#[must_use]
+pub fn events_in(index: &Index, scope: Scope) -> (u64, Vec<(Seconds, EventId)>) {
+    match scope {
+        Scope::Board(board) => match index.board(&board) {
+            Some(board) => (board.revision(), board.events().iter().copied().collect()),
+            None => (0, Vec::new()),
+        },
+        Scope::Thread(thread) => {
+            let mut events: Vec<_> =
+                index.boards().flat_map(|(board, _)| index.of_thread(board, &thread)).copied().collect();
+            events.sort_unstable();
+            (index.revision(), events)
+        }
+        Scope::Author(author) => (index.revision(), index.of_author(&author).copied().collect()),
+    }
+}
+
+/// The number [`events_in`] would give, without gathering the events.
+pub(super) fn revision(index: &Index, scope: Scope) -> u64 {
+    match scope {
+        Scope::Board(board) => index.board(&board).map_or(0, |board| board.revision()),
+        Scope::Thread(_) | Scope::Author(_) => index.revision(),
+    }
+}

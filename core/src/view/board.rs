@@ -1,0 +1,26 @@
+//! Boards in the list of boards.
+
+use super::BoardCard;
+use crate::base::{BoardId, BoardName};
+use crate::store::{BoardIndex, Index};
+
+/// A board as it is listed. `known` is the name it is known by beside its events; `None` when nobody has named it.
+#[must_use]
+pub fn board_card(
+    index: &Index,
+    board: &BoardId,
+    known: Option<&BoardName>,
+    subscribed: bool,
+) -> Option<BoardCard> {
+    let held = index.board(board);
+    let name = held.and_then(BoardIndex::name).or(known)?;
+    let threads = held.map_or(0, |held| held.threads().keys().filter(|id| index.contains(id)).count());
+    Some(BoardCard {
+        id: *board,
+        name: name.clone(),
+        threads: u32::try_from(threads).unwrap_or(u32::MAX),
+        posts: held.map_or(0, BoardIndex::posts),
+        last: held.and_then(BoardIndex::last),
+        subscribed,
+    })
+}
