@@ -1,0 +1,138 @@
+//! The way in: events pass the one door and whatever follows from an admission is set off here.
+
+use super::api::Notice;
+use super::budget::BAD_EVENT;
+use super::{Node, SUSPECT_CLOCK};
+use crate::admit::{Admission, Door, RejectReason, admit};
+use crate::base::{EventId, PeerId, Seconds};
+use crate::crypto::Verify;
+use crate::event::{Event, Kind};
+use crate::gossip::recipients;
+use crate::store::Row;
+use crate::wire::Frame;
+
+impl<V: Verify> Node<V> {
+    /// Admits events from a peer.
+    pub(super) fn on_events(&mut self, peer: PeerId, events: &[impl AsRef<[u8]>]) {
+        let mut faults = 0;
+        for admission in self.at_the_door(events) {
+            match admission {
+                Admission::Accepted(event) => {
+                    self.arrived(peer, event.id());
+                    self.accept(event, Some(peer), false);
+                }
+                Admission::Duplicate(id) => {
+                    self.arrived(peer, id);
+                    if self.persist.is_pending(&id) {
+                        self.persist.add_sender(&id, peer);
+                    } else if self.index.contains(&id) {
+                        self.acknowledge(peer, id);
+                    }
+                }
+                Admission::Deferred { event, until } => {
+                    self.arrived(peer, event.id());
+                    self.defer(&event, until);
+                }
+                Admission::Rejected(reason) => {
+                    *self.rejections.entry(reason.label()).or_default() += 1;
+                    faults += 1;
+                }
+            }
+        }
+        (0..faults).take_while(|_| self.charge(peer, BAD_EVENT)).for_each(drop);
+    }
+
+    /// Admits an event that was signed here.
+    ///
+    /// # Errors
+    /// When it is refused like anyone's.
+    pub(super) fn admit_own(&mut self, event: &Event) -> Result<(), RejectReason> {
+        match self.at_the_door(&[event.bytes()]).pop() {
+            Some(Admission::Accepted(event)) => self.accept(event, None, true),
+            Some(Admission::Rejected(reason)) => return Err(reason),
+            // Signed with this clock and a fresh time, salt or counter; at worst it is here already.
+            Some(Admission::Duplicate(_) | Admission::Deferred { .. }) | None => {}
+        }
+        Ok(())
+    }
+
+    /// Tries deferred events again whose time has come.
+    pub(super) fn admit_deferred(&mut self) {
+        let mut due = Vec::new();
+        while let Some(entry) = self.deferred.events.first_entry() {
+            if entry.key().0 > self.now.unix {
+                break;
+            }
+            let (_, id) = *entry.key();
+            self.deferred.ids.remove(&id);
+            due.push(entry.remove());
+        }
+        if due.is_empty() {
+            return;
+        }
+        for admission in self.at_the_door(&due) {
+            match admission {
+                Admission::Accepted(event) => self.accept(event, None, false),
+                Admission::Deferred { event, until } => self.defer(&event, until),
+                Admission::Duplicate(_) | Admission::Rejected(_) => {}
+            }
+        }
+    }
+
+    fn at_the_door(&mut self, events: &[impl AsRef<[u8]>]) -> Vec<Admission> {
+        let index = &self.index;
+        let held = |id: &EventId| index.contains(id);
+        let door = Door { limits: &self.limits, now: self.now.unix, held: &held };
+        admit(events, &door, &mut self.verify)
+    }
+
+    fn accept(&mut self, event: Event, sender: Option<PeerId>, own: bool) {
+        let row = Row::of(&event, self.now.unix, own);
+        let board = row.board;
+        let named = |node: &Node<V>| node.index.board(&board).is_some_and(|board| board.name().is_some());
+        let was_named = named(self);
+        self.index.insert(row.clone());
+        self.persist.add(row.id, event.bytes().clone(), sender);
+        if let Some(session) = sender.and_then(|peer| self.sessions.get_mut(&peer)) {
+            session.neighbour.has.insert(row.id);
+        }
+        let neighbours = self.sessions.iter_mut().filter(|(_, session)| session.role.is_some());
+        let targets = recipients(&row, neighbours.map(|(peer, session)| (peer, &mut session.neighbour)));
+        for peer in targets {
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.queue_live(row.id);
+            }
+            self.touched.insert(peer);
+        }
+        self.event_changed(&row.id);
+        if row.kind == Kind::THREAD && !was_named && named(self) {
+            self.announce_board(&row);
+        }
+    }
+
+    /// Tells those who do not read a board that it exists now.
+    fn announce_board(&mut self, row: &Row) {
+        let Some(name) = row.board_name.clone() else { return };
+        let frame = Frame::Directory { names: vec![name] };
+        let others: Vec<PeerId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.role.is_some() && !session.neighbour.interest.covers(&row.board))
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in others {
+            self.send(peer, &frame);
+        }
+    }
+
+    fn defer(&mut self, event: &Event, until: Seconds) {
+        if self.deferred.events.len() >= self.limits.deferred {
+            return;
+        }
+        self.deferred.ids.insert(event.id());
+        self.deferred.events.insert((until, event.id()), event.bytes().to_vec());
+        if self.deferred.events.len() >= SUSPECT_CLOCK && !core::mem::replace(&mut self.deferred.told, true) {
+            self.notice(Notice::ClockLooksWrong);
+        }
+    }
+}

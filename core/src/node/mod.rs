@@ -1,0 +1,234 @@
+//! The whole protocol as one machine without I/O: joins admission, gossip, reconciliation, storage and views.
+//!
+//! The only module that knows them all. Inputs are handled one at a time; whatever follows from one is in the outputs
+//! before the next. Two nodes with one seed and one sequence of inputs give one sequence of outputs.
+//!
+//! The way of a post: [`Command::Publish`] → `publish` signs → `intake` admits → `persist` stores, `deliver` sends
+//! onward, `views` shows. A neighbour's post takes the same way from `intake` on. Whoever missed it finds it through
+//! `syncing`.
+
+mod api;
+mod budget;
+mod deliver;
+mod intake;
+mod peers;
+mod persist;
+mod publish;
+mod session;
+mod state;
+mod syncing;
+mod views;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use api::{
+    Batch, CloseReason, Command, Input, Notice, Output, Put, SessionInfo, Setup, StorageError, Target,
+    Ticket, Update, ViewId,
+};
+pub use budget::Budget;
+
+use crate::base::{BoardId, BoardName, EventId, Instant, Limits, Now, PeerId, Seconds};
+use crate::crypto::{Identity, Rng, Verify, Zip215};
+use crate::store::Index;
+use crate::sync::Reconciler;
+use crate::wire::Role;
+use persist::Persist;
+use session::Session;
+use views::Views;
+
+/// The protocol of one peer.
+pub struct Node<V = Zip215> {
+    now: Now,
+    peer: PeerId,
+    role: Role,
+    agent: String,
+    limits: Limits,
+    identity: Option<Identity>,
+    rng: Rng,
+    verify: V,
+
+    restored: bool,
+    index: Index,
+    persist: Persist,
+    deferred: Deferred,
+    /// Boards kept here, with the names they were asked for by.
+    subscriptions: BTreeMap<BoardId, BoardName>,
+    /// Boards others have named.
+    directory: BTreeMap<BoardId, BoardName>,
+
+    sessions: BTreeMap<PeerId, Session>,
+    /// When each session wants attention next.
+    timers: BTreeSet<(Instant, PeerId)>,
+    /// Sessions that something was done to since they were last served.
+    touched: BTreeSet<PeerId>,
+    reconciler: Reconciler,
+    /// Which peer each wanted event was asked of, so that it is asked of one only.
+    wanted: BTreeMap<EventId, PeerId>,
+    network_changed: bool,
+
+    views: Views,
+    reads: BTreeMap<Ticket, Reader>,
+    next_ticket: u64,
+    outputs: VecDeque<Output>,
+    rejections: BTreeMap<&'static str, u64>,
+}
+
+/// Valid events from the future, by the moment at which they may enter.
+#[derive(Default)]
+struct Deferred {
+    events: BTreeMap<(Seconds, EventId), Vec<u8>>,
+    ids: BTreeSet<EventId>,
+    told: bool,
+}
+
+/// For whom bodies are read.
+#[derive(Clone, Copy)]
+enum Reader {
+    Peer(PeerId),
+    View(ViewId),
+}
+
+/// Boards that peers have named are remembered up to this many: a list longer than a person scrolls.
+const DIRECTORY: usize = 1_024;
+
+/// Events from the future before the local clock is suspected: one such author is theirs, eight are ours.
+const SUSPECT_CLOCK: usize = 8;
+
+impl Node {
+    /// A node that has nothing yet. Feed it [`Input::Restore`] and [`Input::Restored`] first.
+    #[must_use]
+    pub fn new(setup: Setup, now: Now) -> Node {
+        Node::with_verifier(setup, now, Zip215)
+    }
+}
+
+impl<V: Verify> Node<V> {
+    /// A node whose signatures are verified by `verify`: for a simulator that remembers verdicts.
+    #[must_use]
+    pub fn with_verifier(setup: Setup, now: Now, verify: V) -> Node<V> {
+        Node {
+            now,
+            peer: setup.peer,
+            role: setup.role,
+            agent: setup.agent,
+            identity: setup.identity,
+            rng: Rng::new(setup.seed),
+            verify,
+            restored: false,
+            index: Index::default(),
+            persist: Persist::default(),
+            deferred: Deferred::default(),
+            subscriptions: BTreeMap::new(),
+            directory: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            reconciler: Reconciler::new(setup.limits.reconcile_bytes),
+            wanted: BTreeMap::new(),
+            network_changed: false,
+            views: Views::default(),
+            reads: BTreeMap::new(),
+            next_ticket: 0,
+            outputs: VecDeque::new(),
+            rejections: BTreeMap::new(),
+            limits: setup.limits,
+        }
+    }
+
+    /// Takes one input; afterwards drain [`Node::poll_output`].
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.now = Now { instant: now.instant.max(self.now.instant), unix: now.unix };
+        match input {
+            Input::Restore(rows) => rows.into_iter().for_each(|row| self.index.insert(row)),
+            Input::Restored(state) => self.on_restored(state.as_deref()),
+            Input::Connected(peer) => self.on_connected(peer),
+            Input::Disconnected(peer) => self.on_disconnected(peer),
+            Input::Received(peer, frame) => self.on_received(peer, &frame),
+            Input::Persisted(ticket, result) => self.on_persisted(ticket, result),
+            Input::ReadDone(ticket, events) => self.on_read(ticket, events),
+            Input::Command(command) => self.on_command(command),
+            Input::Wake => {}
+        }
+        if self.restored {
+            self.settle();
+        }
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to send [`Input::Wake`] if nothing else comes before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let sessions = self.timers.first().map(|(at, _)| *at);
+        let deferred = self.deferred.events.first_key_value().map(|((until, _), _)| {
+            let seconds = until.0.saturating_sub(self.now.unix.0);
+            self.now.instant + core::time::Duration::from_secs(seconds)
+        });
+        let others = [sessions, deferred, self.persist.retry_at(), self.views.wake_at(self.now.instant)];
+        others.into_iter().flatten().min()
+    }
+
+    /// The events held.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Events refused so far, by [`crate::admit::RejectReason::label`].
+    #[must_use]
+    pub fn rejections(&self) -> &BTreeMap<&'static str, u64> {
+        &self.rejections
+    }
+
+    /// Whether an event is not durable yet.
+    #[must_use]
+    pub fn is_pending(&self, id: &EventId) -> bool {
+        self.persist.is_pending(id)
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Publish(request, draft) => self.publish(request, draft),
+            Command::Open(view, target) => self.open_view(view, target),
+            Command::Close(view) => self.views.close(view),
+            Command::Subscribe(name) => self.subscribe(name),
+            Command::Unsubscribe(name) => self.unsubscribe(&name),
+        }
+    }
+
+    fn on_read(&mut self, ticket: Ticket, events: Vec<(EventId, Vec<u8>)>) {
+        match self.reads.remove(&ticket) {
+            Some(Reader::Peer(peer)) => self.on_bodies_for_peer(peer, ticket, events),
+            Some(Reader::View(view)) => self.on_bodies_for_view(view, ticket, &events),
+            None => {}
+        }
+    }
+
+    /// Does everything that is due, once per input: each step may give the next one work, never an earlier one.
+    fn settle(&mut self) {
+        self.admit_deferred();
+        self.wake_sessions();
+        self.serve_sessions();
+        self.flush_persist();
+        self.flush_views();
+        self.tell_network();
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+}
+
+impl<V> core::fmt::Debug for Node<V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Node")
+            .field("peer", &self.peer)
+            .field("events", &self.index.len())
+            .field("sessions", &self.sessions.len())
+            .finish_non_exhaustive()
+    }
+}

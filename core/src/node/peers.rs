@@ -1,0 +1,251 @@
+//! Sessions: how they begin and end, and what each frame means.
+
+use super::api::{CloseReason, Output, SessionInfo, Update};
+use super::budget::{BAD_FRAME, MISPLACED};
+use super::session::Session;
+use super::{Node, Reader};
+use crate::base::{EventId, PeerId};
+use crate::crypto::Verify;
+use crate::gossip::Interest;
+use crate::wire::{Frame, Hello, Role, VERSION};
+
+/// Events queued for one peer; it will ask again for what lies beyond.
+pub(super) const SYNC_QUEUE: usize = 65_536;
+
+impl<V: Verify> Node<V> {
+    pub(super) fn on_connected(&mut self, peer: PeerId) {
+        self.forget_session(peer);
+        if peer == self.peer {
+            self.outputs.push_back(Output::Close(peer, CloseReason::Oneself));
+            return;
+        }
+        self.sessions.insert(peer, Session::new(self.now.instant, &self.limits));
+        self.touched.insert(peer);
+        self.network_changed = true;
+        let hello = Hello {
+            v: VERSION,
+            role: self.role,
+            agent: self.agent.clone(),
+            window: self.limits.window_frames,
+        };
+        self.send(peer, &Frame::Hello(hello));
+    }
+
+    pub(super) fn on_disconnected(&mut self, peer: PeerId) {
+        self.forget_session(peer);
+    }
+
+    pub(super) fn on_received(&mut self, peer: PeerId, bytes: &[u8]) {
+        let (now, limits) = (self.now.instant, &self.limits);
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        self.touched.insert(peer);
+        if !session.budget.frame(now, limits) {
+            self.close(peer, CloseReason::Budget);
+            return;
+        }
+        let greeted = session.role.is_some();
+        match Frame::decode(bytes, limits) {
+            Ok(Frame::Hello(hello)) if !greeted => self.on_hello(peer, &hello),
+            Ok(Frame::Bye { .. }) => self.close(peer, CloseReason::Bye),
+            Ok(frame) if greeted => self.on_frame(peer, frame),
+            Ok(_) => drop(self.charge(peer, MISPLACED)),
+            Err(_) => drop(self.charge(peer, BAD_FRAME)),
+        }
+    }
+
+    fn on_hello(&mut self, peer: PeerId, hello: &Hello) {
+        if hello.v != VERSION {
+            self.close(peer, CloseReason::Version);
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        session.role = Some(hello.role);
+        session.out.granted = hello.window;
+        self.network_changed = true;
+        let interest = self.interest_frame();
+        self.send(peer, &interest);
+        if let Some(directory) = self.directory_frame() {
+            self.send(peer, &directory);
+        }
+        if self.restored {
+            self.offer_unsent(peer);
+        }
+    }
+
+    fn on_frame(&mut self, peer: PeerId, frame: Frame) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        match frame {
+            Frame::Interest { all, boards } => {
+                session.neighbour.interest = Interest { all, boards: boards.into_iter().collect() };
+                self.plan_scopes(peer);
+            }
+            Frame::Directory { names } => self.on_directory(names),
+            Frame::Events { n, events } => {
+                if n > session.inn.granted {
+                    // More than it was let: our credit is what bounds the memory it can take.
+                    self.charge(peer, BAD_FRAME);
+                    return;
+                }
+                session.inn.frames = session.inn.frames.max(n);
+                self.on_events(peer, &events);
+                self.grant(peer);
+            }
+            Frame::Credit { frames } => session.out.granted = session.out.granted.max(frames),
+            Frame::Ack { ids } => self.on_ack(peer, &ids),
+            Frame::Want { ids } => self.on_want(peer, ids),
+            Frame::Withheld { ids } => ids.iter().for_each(|id| self.arrived(peer, *id)),
+            Frame::Reconcile { call, scope, message } => self.on_reconcile(peer, call, scope, &message),
+            Frame::Reconciled { call, message } => self.on_reconciled(peer, call, &message),
+            Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
+        }
+    }
+
+    fn on_ack(&mut self, peer: PeerId, ids: &[EventId]) {
+        for id in ids {
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.neighbour.has.insert(*id);
+            }
+            if self.index.mark_sent(id).is_some() {
+                self.persist.row_changed(*id);
+                self.event_changed(id);
+            }
+        }
+    }
+
+    fn on_want(&mut self, peer: PeerId, ids: Vec<EventId>) {
+        let mut withheld = Vec::new();
+        for id in ids {
+            if !self.index.contains(&id) {
+                withheld.push(id);
+            } else if let Some(session) = self.sessions.get_mut(&peer) {
+                session.queue_sync(id, SYNC_QUEUE);
+            }
+        }
+        if !withheld.is_empty() {
+            self.send(peer, &Frame::Withheld { ids: withheld });
+        }
+    }
+
+    /// What we want to hear of.
+    pub(super) fn interest_frame(&self) -> Frame {
+        let all = self.role == Role::Relay;
+        let boards = self.subscriptions.keys().take(self.limits.frame_boards).copied().collect();
+        Frame::Interest { all, boards }
+    }
+
+    /// Offers what was written here and never acknowledged, whether or not the peer asked for its board. If the peer
+    /// has it, its acknowledgement is what we are after.
+    pub(super) fn offer_unsent(&mut self, peer: PeerId) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        for row in self.index.unsent() {
+            session.neighbour.has.insert(row.id);
+            session.queue_sync(row.id, SYNC_QUEUE);
+        }
+    }
+
+    pub(super) fn offer_unsent_to_all(&mut self) {
+        let peers: Vec<PeerId> = self.ready_peers().collect();
+        for peer in peers {
+            self.offer_unsent(peer);
+            self.plan_scopes(peer);
+        }
+    }
+
+    /// Peers that have said hello.
+    pub(super) fn ready_peers(&self) -> impl Iterator<Item = PeerId> {
+        self.sessions.iter().filter(|(_, session)| session.role.is_some()).map(|(peer, _)| *peer)
+    }
+
+    /// Takes points from a peer and parts with it when none are left; whether it stays.
+    pub(super) fn charge(&mut self, peer: PeerId, price: u32) -> bool {
+        let stays = self.sessions.get_mut(&peer).is_some_and(|session| session.budget.charge(price));
+        if !stays {
+            self.close(peer, CloseReason::Budget);
+        }
+        stays
+    }
+
+    /// Ends a session from this side.
+    pub(super) fn close(&mut self, peer: PeerId, reason: CloseReason) {
+        if !self.sessions.contains_key(&peer) {
+            return;
+        }
+        if reason != CloseReason::Bye {
+            self.send(peer, &Frame::Bye { reason: reason.to_string() });
+        }
+        self.forget_session(peer);
+        self.outputs.push_back(Output::Close(peer, reason));
+    }
+
+    fn forget_session(&mut self, peer: PeerId) {
+        let Some(session) = self.sessions.remove(&peer) else { return };
+        if let Some(at) = session.timer {
+            self.timers.remove(&(at, peer));
+        }
+        self.touched.remove(&peer);
+        session.calls.keys().for_each(|call| self.reconciler.abandon(*call));
+        for id in &session.wants {
+            self.wanted.remove(id);
+        }
+        if let Some((ticket, _)) = session.out.reading {
+            debug_assert!(matches!(self.reads.get(&ticket), Some(Reader::Peer(of)) if *of == peer));
+            self.reads.remove(&ticket);
+        }
+        self.network_changed = true;
+    }
+
+    /// Marks sessions whose deadline has come.
+    pub(super) fn wake_sessions(&mut self) {
+        while let Some(&(at, peer)) = self.timers.first() {
+            if at > self.now.instant {
+                break;
+            }
+            self.timers.pop_first();
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.timer = None;
+            }
+            self.touched.insert(peer);
+        }
+    }
+
+    /// Serves every session something was done to, and notes when it wants attention again.
+    pub(super) fn serve_sessions(&mut self) {
+        while let Some(peer) = self.touched.pop_first() {
+            let Some(session) = self.sessions.get(&peer) else { continue };
+            if session.role.is_none() && self.now.instant >= session.since + self.limits.hello_timeout {
+                self.close(peer, CloseReason::NoHello);
+                continue;
+            }
+            self.refresh(peer);
+            self.serve_sync(peer);
+            self.pump(peer);
+            let Some(session) = self.sessions.get_mut(&peer) else { continue };
+            let deadline = session.deadline(&self.limits);
+            if let Some(at) = core::mem::replace(&mut session.timer, deadline) {
+                self.timers.remove(&(at, peer));
+            }
+            if let Some(at) = deadline {
+                self.timers.insert((at, peer));
+            }
+            let syncing = Some(session.is_syncing());
+            if session.told_syncing != syncing {
+                session.told_syncing = syncing;
+                self.network_changed = true;
+            }
+        }
+    }
+
+    /// Tells the person who is connected, when that changed. A relay has nobody to tell and thousands of sessions.
+    pub(super) fn tell_network(&mut self) {
+        if !core::mem::take(&mut self.network_changed) || self.role == Role::Relay {
+            return;
+        }
+        let info = |(peer, session): (&PeerId, &Session)| SessionInfo {
+            peer: *peer,
+            role: session.role,
+            syncing: session.is_syncing(),
+        };
+        let sessions = self.sessions.iter().map(info).collect();
+        self.outputs.push_back(Output::Update(Update::Network(sessions)));
+    }
+}

@@ -1,0 +1,166 @@
+//! What is not durable yet, and the batches in which it becomes so.
+//!
+//! At most one batch is under way; what arrives meanwhile makes up the next, so that one commit serves as many events
+//! as the storage is slow. Nothing is acknowledged or shown as saved before its batch is.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::Node;
+use super::api::{Batch, Notice, Output, Put, StorageError, Ticket, Update};
+use crate::base::{EventId, Instant, PeerId};
+use crate::crypto::Verify;
+
+/// The state of storing.
+#[derive(Default)]
+pub(super) struct Persist {
+    /// Events not durable yet.
+    pending: BTreeMap<EventId, Pending>,
+    /// Those of them not in the batch under way, in the order they came.
+    queue: VecDeque<EventId>,
+    /// Durable events whose rows changed.
+    rows: BTreeSet<EventId>,
+    /// Whether the remembered state changed.
+    state: bool,
+    in_flight: Option<InFlight>,
+    retry_at: Option<Instant>,
+    failing: bool,
+}
+
+struct Pending {
+    bytes: Arc<[u8]>,
+    /// Who sent it and waits for an acknowledgement.
+    senders: BTreeSet<PeerId>,
+}
+
+struct InFlight {
+    ticket: Ticket,
+    events: Vec<EventId>,
+    rows: Vec<EventId>,
+    state: bool,
+}
+
+impl Persist {
+    pub(super) fn is_pending(&self, id: &EventId) -> bool {
+        self.pending.contains_key(id)
+    }
+
+    /// The bytes of an event that is not durable yet.
+    pub(super) fn bytes(&self, id: &EventId) -> Option<&Arc<[u8]>> {
+        self.pending.get(id).map(|pending| &pending.bytes)
+    }
+
+    /// Events waiting to be stored.
+    pub(super) fn backlog(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Has the remembered state stored with the next batch.
+    pub(super) fn remember(&mut self) {
+        self.state = true;
+    }
+
+    /// Takes an event to be stored.
+    pub(super) fn add(&mut self, id: EventId, bytes: Arc<[u8]>, sender: Option<PeerId>) {
+        self.pending.insert(id, Pending { bytes, senders: sender.into_iter().collect() });
+        self.queue.push_back(id);
+    }
+
+    /// Notes that another peer waits for the acknowledgement of a pending event.
+    pub(super) fn add_sender(&mut self, id: &EventId, peer: PeerId) {
+        if let Some(pending) = self.pending.get_mut(id) {
+            pending.senders.insert(peer);
+        }
+    }
+
+    /// Has a changed row stored, unless its event is to be stored anyway.
+    pub(super) fn row_changed(&mut self, id: EventId) {
+        let queued = self.pending.contains_key(&id)
+            && self.in_flight.as_ref().is_none_or(|batch| !batch.events.contains(&id));
+        if !queued {
+            self.rows.insert(id);
+        }
+    }
+}
+
+impl<V: Verify> Node<V> {
+    /// Hands the next batch to the storage, if there is one and none is under way.
+    pub(super) fn flush_persist(&mut self) {
+        let persist = &mut self.persist;
+        let idle = persist.queue.is_empty() && persist.rows.is_empty() && !persist.state;
+        if idle || persist.in_flight.is_some() || persist.retry_at.is_some_and(|at| at > self.now.instant) {
+            return;
+        }
+        persist.retry_at = None;
+        let count = persist.queue.len().min(self.limits.persist_events);
+        let events: Vec<EventId> = persist.queue.drain(..count).collect();
+        let rows: Vec<EventId> = core::mem::take(&mut persist.rows).into_iter().collect();
+        let state = core::mem::take(&mut persist.state);
+        let mut puts = Vec::with_capacity(events.len() + rows.len());
+        for id in events.iter().chain(&rows) {
+            let Some(row) = self.index.get(id) else { continue };
+            let event = self.persist.bytes(id).cloned();
+            puts.push(Put { row: row.clone(), event });
+        }
+        let strict = puts.iter().any(|put| put.row.own && put.event.is_some());
+        let state_bytes = state.then(|| self.remembered());
+        let ticket = self.ticket();
+        self.persist.in_flight = Some(InFlight { ticket, events, rows, state });
+        self.outputs.push_back(Output::Persist(Batch { ticket, strict, puts, state: state_bytes }));
+    }
+
+    pub(super) fn on_persisted(&mut self, ticket: Ticket, result: Result<(), StorageError>) {
+        let Some(batch) = self.persist.in_flight.take_if(|batch| batch.ticket == ticket) else { return };
+        match result {
+            Ok(()) => self.on_durable(batch),
+            Err(error) => self.on_not_durable(batch, error),
+        }
+    }
+
+    fn on_durable(&mut self, batch: InFlight) {
+        if core::mem::take(&mut self.persist.failing) {
+            self.notice(Notice::StorageWorks);
+        }
+        for id in batch.events {
+            let Some(pending) = self.persist.pending.remove(&id) else { continue };
+            for peer in pending.senders {
+                self.acknowledge(peer, id);
+            }
+            self.event_changed(&id);
+        }
+        // Credit held back while the backlog was long.
+        if self.persist.queue.is_empty() {
+            let peers: Vec<PeerId> = self.ready_peers().collect();
+            peers.into_iter().for_each(|peer| self.grant(peer));
+        }
+    }
+
+    /// Own events stay here and are tried again. Foreign ones are forgotten and will be offered again by whoever has
+    /// them, unless there is no storage at all: then this memory is all there is.
+    fn on_not_durable(&mut self, batch: InFlight, error: StorageError) {
+        let memory_only = matches!(error, StorageError::Unavailable(_));
+        for id in batch.events.into_iter().rev() {
+            if memory_only || self.index.get(&id).is_some_and(|row| row.own) {
+                self.persist.queue.push_front(id);
+            } else {
+                self.event_changed(&id);
+                self.persist.pending.remove(&id);
+                self.index.remove(&id);
+            }
+        }
+        self.persist.rows.extend(batch.rows);
+        self.persist.state |= batch.state;
+        self.persist.retry_at = Some(self.now.instant + self.limits.persist_retry);
+        if !core::mem::replace(&mut self.persist.failing, true) {
+            self.notice(Notice::StorageFailing(error));
+        }
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Update(Update::Notice(notice)));
+    }
+}

@@ -1,0 +1,121 @@
+//! From a draft to an own event: the right key, the right references, then the same door as everyone's.
+
+use super::Node;
+use super::api::Update;
+use crate::base::{BoardId, EventId, ThreadId};
+use crate::crypto::{Identity, SecretKey, Verify, open_board_id};
+use crate::event::{Content, Draft, DraftError, Kind, Persona, Place, Ref, quotes_in, rel, sign};
+use crate::store::{Rel, Row};
+
+impl<V: Verify> Node<V> {
+    pub(super) fn publish(&mut self, request: u32, draft: Draft) {
+        let update = match self.published(&draft) {
+            Ok((event, thread)) => Update::Published { request, event, thread },
+            Err(reason) => Update::Refused { request, reason },
+        };
+        self.outputs.push_back(super::Output::Update(update));
+    }
+
+    fn published(&mut self, draft: &Draft) -> Result<(EventId, Option<ThreadId>), DraftError> {
+        let mut salt = [0; 16];
+        self.rng.fill(&mut salt);
+        let body = draft.content.body(salt, &self.limits)?;
+        let identity = self.identity.as_ref().ok_or(DraftError::NoIdentity)?;
+        let (place, key) = match &draft.content {
+            Content::Thread { board, .. } => {
+                let board = open_board_id(board);
+                let key = match draft.persona {
+                    Persona::Pseudonym => identity.opening_key(&board, &salt),
+                    Persona::Identity => identity.identity().clone(),
+                };
+                (Place { board, thread: None, refs: Vec::new(), seq: None }, key)
+            }
+            Content::Post { board, thread, comment, quotes, .. } => {
+                let opening = self.index.get(thread).filter(|row| row.board == *board);
+                let opening = opening.ok_or(DraftError::UnknownTarget)?;
+                let key = match draft.persona {
+                    Persona::Pseudonym => pseudonym_in(identity, opening),
+                    Persona::Identity => identity.identity().clone(),
+                };
+                let refs = self.quoted(board, thread, comment, quotes)?;
+                (Place { board: *board, thread: Some(*thread), refs, seq: None }, key)
+            }
+            Content::Edit { target, comment, .. } => {
+                let (post, key) = self.own_post(identity, target)?;
+                let thread = post.home().ok_or(DraftError::UnknownTarget)?;
+                let seq = self.index.winner(post, Rel::Edits, Kind::EDIT).map_or(1, |edit| edit.seq + 1);
+                let mut refs = self.quoted(&post.board, &thread, comment, &[])?;
+                refs.push(Ref { rel: rel::EDITS.to_owned(), id: *target, board: None });
+                (Place { board: post.board, thread: Some(thread), refs, seq: Some(seq) }, key)
+            }
+            Content::Delete { target } => {
+                let (post, key) = self.own_post(identity, target)?;
+                let refs = vec![Ref { rel: rel::DELETES.to_owned(), id: *target, board: None }];
+                (Place { board: post.board, thread: post.home(), refs, seq: None }, key)
+            }
+            Content::Profile { .. } => {
+                let author = identity.identity().public();
+                let held = self.index.of_author(&author).filter_map(|(_, id)| self.index.get(id));
+                let seq = held.filter(|row| row.kind == Kind::PROFILE).map(|row| row.seq).max();
+                (Place::nowhere(seq.unwrap_or(0) + 1), identity.identity().clone())
+            }
+        };
+        let event = sign(&body, place, self.now.unix, &key);
+        self.admit_own(&event).map_err(|_| DraftError::TooLarge)?;
+        let thread = if event.kind() == Kind::THREAD { Some(event.id()) } else { event.fields().thread };
+        Ok((event.id(), thread))
+    }
+
+    /// A post written here and the key that signed it.
+    fn own_post(&self, identity: &Identity, target: &EventId) -> Result<(&Row, SecretKey), DraftError> {
+        let post =
+            self.index.get(target).filter(|row| row.kind.is_post()).ok_or(DraftError::UnknownTarget)?;
+        let opening = post.home().and_then(|thread| self.index.get(&thread));
+        let reply = post.home().map(|thread| identity.reply_key(&thread));
+        let opening = opening.map(|opening| pseudonym_in(identity, opening));
+        let keys = [Some(identity.identity().clone()), reply, opening];
+        let key = keys.into_iter().flatten().find(|key| key.public() == post.author);
+        Ok((post, key.ok_or(DraftError::NotYours)?))
+    }
+
+    /// References for the quotes in a comment: those the composer names and those found in the thread. A quote that
+    /// means nothing stays text.
+    fn quoted(
+        &self,
+        board: &BoardId,
+        thread: &ThreadId,
+        comment: &str,
+        named: &[EventId],
+    ) -> Result<Vec<Ref>, DraftError> {
+        let find = |prefix: &str| {
+            let named = named.iter().copied().find(|id| id.short() == prefix);
+            named.or_else(|| self.index.resolve_quote(board, thread, prefix))
+        };
+        let mut ids: Vec<EventId> = quotes_in(comment).filter_map(|(_, prefix)| find(prefix)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        // One place is kept for the target of an edit.
+        let limit = self.limits.refs - 1;
+        if ids.len() > limit {
+            return Err(DraftError::TooManyQuotes(limit));
+        }
+        let reference = |id: EventId| {
+            let row = self.index.get(&id);
+            let here = row.is_none_or(|row| row.home() == Some(*thread));
+            let elsewhere = row.map(|row| row.board).filter(|other| other != board);
+            let role = if here { rel::ANSWERS } else { rel::QUOTES };
+            Ref { rel: role.to_owned(), id, board: elsewhere }
+        };
+        Ok(ids.into_iter().map(reference).collect())
+    }
+}
+
+/// The pseudonym of this identity in a thread: the opening key in an own thread, else the thread's reply key.
+fn pseudonym_in(identity: &Identity, opening: &Row) -> SecretKey {
+    opening
+        .salt
+        .filter(|_| opening.own)
+        .map(|salt| identity.opening_key(&opening.board, &salt))
+        .filter(|key| key.public() == opening.author)
+        .unwrap_or_else(|| identity.reply_key(&opening.id))
+}

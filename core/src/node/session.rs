@@ -1,0 +1,151 @@
+//! One peer we have a session with: what it said, what it may send, what is to be sent to it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::api::Ticket;
+use super::budget::Budget;
+use crate::base::{EventId, Instant, Limits};
+use crate::gossip::Neighbour;
+use crate::wire::{Role, Scope};
+
+/// Identifiers remembered of what a peer has: more than a busy hour, 64 KiB or so of memory.
+const REMEMBERED: usize = 2_048;
+
+/// The state of one session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub role: Option<Role>,
+    pub since: Instant,
+    pub budget: Budget,
+    pub neighbour: Neighbour,
+    pub out: Outgoing,
+    pub inn: Incoming,
+    /// When to say again what was said once and could be lost.
+    pub refresh_at: Instant,
+    /// The deadline under which this session stands in the node's timer table.
+    pub timer: Option<Instant>,
+    pub scopes: BTreeMap<Scope, Schedule>,
+    pub calls: BTreeMap<u64, Call>,
+    /// Events the peer has and we lack, not asked for yet.
+    pub needs: VecDeque<EventId>,
+    /// Events asked for and not here yet.
+    pub wants: BTreeSet<EventId>,
+    /// When to stop waiting for them; moves on with each that arrives.
+    pub wants_until: Instant,
+    /// What was last told to the person.
+    pub told_syncing: Option<bool>,
+}
+
+/// What is to be sent, and how much may be.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    /// New events, sent before all others.
+    pub live: VecDeque<EventId>,
+    /// Events the peer lacks or asked for.
+    pub sync: VecDeque<EventId>,
+    /// What is in `sync`.
+    pub queued: BTreeSet<EventId>,
+    /// A frame whose bodies are being read.
+    pub reading: Option<(Ticket, Vec<EventId>)>,
+    /// Frames of events sent.
+    pub sent: u64,
+    /// Frames of events the peer lets us send.
+    pub granted: u64,
+    /// Acknowledgements to send.
+    pub acks: Vec<EventId>,
+    /// Not before this, so that events and acknowledgements share frames.
+    pub not_before: Instant,
+}
+
+/// What has come in.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    /// Frames of events received, by the peer's own count.
+    pub frames: u64,
+    /// Frames of events we let the peer send.
+    pub granted: u64,
+}
+
+/// When a scope is reconciled next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    pub due: Instant,
+    /// Whether it has been brought to an end once.
+    pub done: bool,
+}
+
+/// A reconciliation we began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub scope: Scope,
+    pub until: Instant,
+}
+
+impl Session {
+    pub(super) fn new(now: Instant, limits: &Limits) -> Session {
+        Session {
+            role: None,
+            since: now,
+            budget: Budget::new(now, limits),
+            neighbour: Neighbour::new(REMEMBERED),
+            out: Outgoing::default(),
+            inn: Incoming { frames: 0, granted: limits.window_frames },
+            refresh_at: now + limits.reconcile_every,
+            timer: None,
+            scopes: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            needs: VecDeque::new(),
+            wants: BTreeSet::new(),
+            wants_until: now,
+            told_syncing: None,
+        }
+    }
+
+    /// Whether missing events are still being looked for.
+    pub(super) fn is_syncing(&self) -> bool {
+        self.scopes.values().any(|schedule| !schedule.done)
+            || !self.needs.is_empty()
+            || !self.wants.is_empty()
+    }
+
+    /// Queues a new event; when the peer takes too little, the next reconciliation brings it.
+    pub(super) fn queue_live(&mut self, id: EventId) {
+        if self.out.live.len() < LIVE {
+            self.out.live.push_back(id);
+        } else {
+            self.neighbour.has.forget(&id);
+        }
+    }
+
+    /// Queues an event the peer lacks.
+    pub(super) fn queue_sync(&mut self, id: EventId, limit: usize) {
+        if self.out.queued.len() < limit && self.out.queued.insert(id) {
+            self.out.sync.push_back(id);
+        }
+    }
+
+    /// The next moment at which this session needs attention without any input.
+    pub(super) fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        if self.role.is_none() {
+            return Some(self.since + limits.hello_timeout);
+        }
+        let events = !self.out.live.is_empty() || (!self.out.sync.is_empty() && self.out.reading.is_none());
+        let waiting = !self.out.acks.is_empty() || (events && self.out.sent < self.out.granted);
+        let paced = waiting.then_some(self.out.not_before);
+        let scopes = if self.calls.len() < CALLS {
+            let idle = |scope: &Scope| self.calls.values().all(|call| call.scope != *scope);
+            self.scopes.iter().filter(|(scope, _)| idle(scope)).map(|(_, schedule)| schedule.due).min()
+        } else {
+            None
+        };
+        let calls = self.calls.values().map(|call| call.until).min();
+        let wants = (!self.wants.is_empty()).then_some(self.wants_until);
+        [paced, scopes, calls, wants, Some(self.refresh_at)].into_iter().flatten().min()
+    }
+}
+
+/// New events that wait for one peer.
+const LIVE: usize = 4_096;
+
+/// Reconciliations begun with one peer at a time: enough to hide a round trip, few enough to leave room for posts.
+pub(super) const CALLS: usize = 4;

@@ -1,0 +1,91 @@
+//! What a node remembers beside events: the boards its person keeps and the boards others have named.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DIRECTORY, Node};
+use crate::base::BoardName;
+use crate::crypto::{Verify, open_board_id};
+use crate::wire::Frame;
+
+/// The remembered value, stored with [`super::Batch::state`]. Local to a storage.
+#[derive(Default, Serialize, Deserialize)]
+struct Remembered {
+    subscriptions: Vec<BoardName>,
+    directory: Vec<BoardName>,
+}
+
+impl<V: Verify> Node<V> {
+    pub(super) fn on_restored(&mut self, state: Option<&[u8]>) {
+        // A damaged state costs the list of boards, which can be opened again; it must not cost the start.
+        let state: Remembered =
+            state.and_then(|bytes| serde_ipld_dagcbor::from_slice(bytes).ok()).unwrap_or_default();
+        for name in state.subscriptions {
+            self.subscriptions.insert(open_board_id(&name), name);
+        }
+        for name in state.directory.into_iter().take(DIRECTORY) {
+            self.directory.insert(open_board_id(&name), name);
+        }
+        self.restored = true;
+        self.offer_unsent_to_all();
+        self.views.all_changed();
+    }
+
+    /// The state to store.
+    pub(super) fn remembered(&self) -> Vec<u8> {
+        let state = Remembered {
+            subscriptions: self.subscriptions.values().cloned().collect(),
+            directory: self.directory.values().cloned().collect(),
+        };
+        serde_ipld_dagcbor::to_vec(&state).expect("names encode")
+    }
+
+    pub(super) fn subscribe(&mut self, name: BoardName) {
+        let board = open_board_id(&name);
+        if self.subscriptions.insert(board, name).is_none() {
+            self.interest_changed();
+            self.views.board_changed(&board);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, name: &BoardName) {
+        let board = open_board_id(name);
+        if self.subscriptions.remove(&board).is_some() {
+            self.interest_changed();
+            self.views.board_changed(&board);
+        }
+    }
+
+    /// Takes note of boards a peer has named.
+    pub(super) fn on_directory(&mut self, names: Vec<BoardName>) {
+        for name in names {
+            let board = open_board_id(&name);
+            if self.directory.len() >= DIRECTORY {
+                return;
+            }
+            if self.directory.insert(board, name).is_none() {
+                self.persist.remember();
+                self.views.board_changed(&board);
+            }
+        }
+    }
+
+    /// The names of boards held here, the latest used first, as many as one frame takes.
+    pub(super) fn directory_frame(&self) -> Option<Frame> {
+        let mut boards: Vec<_> =
+            self.index.boards().filter_map(|(_, board)| Some((board.last()?, board.name()?))).collect();
+        boards.sort_unstable_by(|a, b| b.cmp(a));
+        boards.truncate(self.limits.frame_boards);
+        let names: Vec<BoardName> = boards.into_iter().map(|(_, name)| name.clone()).collect();
+        (!names.is_empty()).then_some(Frame::Directory { names })
+    }
+
+    fn interest_changed(&mut self) {
+        self.persist.remember();
+        let frame = self.interest_frame();
+        let ready: Vec<_> = self.ready_peers().collect();
+        for peer in ready {
+            self.send(peer, &frame);
+            self.plan_scopes(peer);
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Open views: which items changed, whose texts are missing, what the person is told.
+//!
+//! Changes are gathered and told at most every [`crate::base::Limits::update_every`]; texts are read from storage once
+//! and kept while the view is open.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::api::{Output, Target, Ticket, Update, ViewId};
+use super::{Node, Reader};
+use crate::base::{BoardId, EventId, Instant, Seconds, ThreadId};
+use crate::crypto::Verify;
+use crate::event::{Event, Kind};
+use crate::store::Row;
+use crate::view::{
+    Bump, Delta, PostState, Text, Texts, board_card, bump, post_view, text_needed, text_of, thread_card,
+    thread_head,
+};
+
+/// All open views.
+#[derive(Default)]
+pub(super) struct Views {
+    open: BTreeMap<ViewId, View>,
+}
+
+struct View {
+    target: Target,
+    /// Items to be told anew: boards, threads or posts, by their bytes.
+    dirty: BTreeSet<[u8; 32]>,
+    /// Whether everything is to be told anew.
+    reset: bool,
+    /// Items told.
+    shown: BTreeSet<[u8; 32]>,
+    texts: Texts,
+    reading: Option<Ticket>,
+    not_before: Instant,
+    bumps: BTreeMap<ThreadId, Bump>,
+}
+
+impl View {
+    fn is_waiting(&self) -> bool {
+        self.reading.is_none() && (self.reset || !self.dirty.is_empty())
+    }
+}
+
+impl Views {
+    pub(super) fn close(&mut self, view: ViewId) {
+        self.open.remove(&view);
+    }
+
+    /// When a view that changed may be told.
+    pub(super) fn wake_at(&self, now: Instant) -> Option<Instant> {
+        self.open.values().filter(|view| view.is_waiting()).map(|view| view.not_before.max(now)).min()
+    }
+
+    pub(super) fn all_changed(&mut self) {
+        self.open.values_mut().for_each(|view| view.reset = true);
+    }
+
+    pub(super) fn board_changed(&mut self, board: &BoardId) {
+        for view in self.open.values_mut() {
+            if view.target == Target::Boards {
+                view.dirty.insert(board.0);
+            }
+        }
+    }
+
+    /// Notes what an event that came, went or changed its state has to do with what is shown.
+    fn row_changed(&mut self, row: &Row) {
+        for view in self.open.values_mut() {
+            match &view.target {
+                Target::Boards => {
+                    view.dirty.insert(row.board.0);
+                }
+                Target::Catalog { board, .. } if *board == row.board => {
+                    view.dirty.extend(row.home().map(|thread| thread.0));
+                }
+                Target::Thread { board, thread } if *board == row.board && Some(*thread) == row.home() => {
+                    view.dirty.insert(row.id.0);
+                    view.dirty.extend(row.refs.iter().map(|(_, id)| id.0));
+                }
+                // Another thread's post may quote one of this thread.
+                Target::Thread { .. } => {
+                    let shown = &view.shown;
+                    view.dirty.extend(row.refs.iter().map(|(_, id)| id.0).filter(|id| shown.contains(id)));
+                }
+                Target::Post(post) => {
+                    if row.id == *post || row.refs.iter().any(|(_, id)| id == post) {
+                        view.dirty.insert(post.0);
+                    }
+                }
+                Target::Catalog { .. } => {}
+            }
+        }
+    }
+}
+
+impl<V: Verify> Node<V> {
+    pub(super) fn open_view(&mut self, view: ViewId, target: Target) {
+        self.sync_opened(&target);
+        // Showing more of the same catalog keeps the texts already read.
+        let texts = self.views.open.remove(&view).map(|old| old.texts).unwrap_or_default();
+        self.views.open.insert(
+            view,
+            View {
+                target,
+                dirty: BTreeSet::new(),
+                reset: true,
+                shown: BTreeSet::new(),
+                texts,
+                reading: None,
+                not_before: self.now.instant,
+                bumps: BTreeMap::new(),
+            },
+        );
+    }
+
+    /// Notes that an event came, became durable, was acknowledged, or is about to go.
+    pub(super) fn event_changed(&mut self, id: &EventId) {
+        if let Some(row) = self.index.get(id) {
+            self.views.row_changed(row);
+        }
+    }
+
+    pub(super) fn flush_views(&mut self) {
+        let now = self.now.instant;
+        let due = |view: &View| view.is_waiting() && view.not_before <= now;
+        let views: Vec<ViewId> =
+            self.views.open.iter().filter(|(_, view)| due(view)).map(|(id, _)| *id).collect();
+        for id in views {
+            let Some(mut view) = self.views.open.remove(&id) else { continue };
+            if let Some(update) = self.render(id, &mut view) {
+                view.not_before = now + self.limits.update_every;
+                self.outputs.push_back(Output::Update(update));
+            }
+            self.views.open.insert(id, view);
+        }
+    }
+
+    pub(super) fn on_bodies_for_view(&mut self, id: ViewId, ticket: Ticket, found: &[(EventId, Vec<u8>)]) {
+        let limits = &self.limits;
+        let Some(view) = self.views.open.get_mut(&id) else { return };
+        if view.reading != Some(ticket) {
+            return;
+        }
+        view.reading = None;
+        for (id, bytes) in found {
+            // Storage may be damaged; a post without its text is shown as one, not waited for.
+            let text = Event::decode(bytes, limits).map(|event| text_of(&event)).unwrap_or_default();
+            view.texts.insert(*id, text);
+        }
+    }
+
+    /// What a view has to say now; `None` while texts are being read.
+    fn render(&mut self, id: ViewId, view: &mut View) -> Option<Update> {
+        match view.target.clone() {
+            Target::Boards => Some(Update::Boards(id, self.render_boards(view))),
+            Target::Catalog { board, limit } => self.render_catalog(id, view, &board, limit),
+            Target::Thread { board, thread } => self.render_thread(id, view, &board, &thread),
+            Target::Post(post) => {
+                self.texts_at_hand(id, view, &[post])?;
+                (view.reset, _) = (false, view.dirty.clear());
+                Some(Update::Post(id, post_view(&self.index, &view.texts, &self.post_state(), &post)))
+            }
+        }
+    }
+
+    fn render_boards(&self, view: &mut View) -> Delta<BoardId, crate::view::BoardCard> {
+        let reset = core::mem::take(&mut view.reset);
+        let mut boards: BTreeSet<BoardId> =
+            core::mem::take(&mut view.dirty).into_iter().map(BoardId).collect();
+        if reset {
+            view.shown.clear();
+            boards.extend(self.index.boards().map(|(board, _)| *board));
+            boards.extend(self.subscriptions.keys().chain(self.directory.keys()));
+        }
+        let card = |board: &BoardId| {
+            let subscribed = self.subscriptions.get(board);
+            let known = subscribed.or_else(|| self.directory.get(board));
+            board_card(&self.index, board, known, subscribed.is_some())
+        };
+        delta(view, reset, boards.into_iter().map(|board| (board.0, board, card(&board))))
+    }
+
+    fn render_catalog(&mut self, id: ViewId, view: &mut View, board: &BoardId, limit: u32) -> Option<Update> {
+        let held = self.index.board(board);
+        let is_open = |thread: &ThreadId| self.index.get(thread).is_some_and(|row| row.kind == Kind::THREAD);
+        let changed: Vec<ThreadId> = if view.reset {
+            held.map(|held| held.threads().keys().copied().collect()).unwrap_or_default()
+        } else {
+            view.dirty.iter().map(|id| EventId(*id)).collect()
+        };
+        for thread in &changed {
+            if is_open(thread) {
+                view.bumps.insert(*thread, bump(&self.index, board, thread, self.limits.bump_limit));
+            } else {
+                view.bumps.remove(thread);
+            }
+        }
+        let mut ranked: Vec<(Seconds, ThreadId)> =
+            view.bumps.iter().map(|(thread, bump)| (bump.bumped, *thread)).collect();
+        let limit = limit as usize;
+        if ranked.len() > limit && limit > 0 {
+            ranked.select_nth_unstable_by(limit - 1, |a, b| b.cmp(a));
+        }
+        ranked.truncate(limit);
+        let top: BTreeSet<ThreadId> = ranked.into_iter().map(|(_, thread)| thread).collect();
+        let told = |thread: &ThreadId| view.shown.contains(&thread.0) && !view.reset;
+        let mut items: Vec<ThreadId> =
+            top.iter().filter(|thread| !told(thread) || view.dirty.contains(&thread.0)).copied().collect();
+        self.texts_at_hand(id, view, &items)?;
+        items.extend(view.shown.iter().map(|id| EventId(*id)).filter(|thread| !top.contains(thread)));
+        items.extend(changed.iter().filter(|thread| !top.contains(*thread)));
+        items.sort_unstable();
+        items.dedup();
+        let reset = core::mem::take(&mut view.reset);
+        view.dirty.clear();
+        if reset {
+            view.shown.clear();
+        }
+        let state = self.post_state();
+        let cards: Vec<_> = items
+            .into_iter()
+            .map(|thread| {
+                let bump = view.bumps.get(&thread).filter(|_| top.contains(&thread));
+                let excerpt = self.limits.excerpt_chars;
+                let card = bump.and_then(|bump| {
+                    thread_card(&self.index, &view.texts, &state, board, &thread, bump, excerpt)
+                });
+                (thread.0, thread, card)
+            })
+            .collect();
+        Some(Update::Catalog(id, delta(view, reset, cards.into_iter())))
+    }
+
+    fn render_thread(
+        &mut self,
+        id: ViewId,
+        view: &mut View,
+        board: &BoardId,
+        thread: &ThreadId,
+    ) -> Option<Update> {
+        let mut items: BTreeSet<EventId> = view.dirty.iter().map(|id| EventId(*id)).collect();
+        // The head has the opening post's title.
+        items.insert(*thread);
+        if view.reset {
+            items.extend(self.index.of_thread(board, thread).map(|(_, id)| *id));
+        }
+        let here = |id: &EventId| {
+            self.index.get(id).is_some_and(|row| row.board == *board && row.home() == Some(*thread))
+        };
+        let items: Vec<EventId> =
+            items.into_iter().filter(|id| here(id) || view.shown.contains(&id.0)).collect();
+        self.texts_at_hand(id, view, &items)?;
+        let reset = core::mem::take(&mut view.reset);
+        let dirty = core::mem::take(&mut view.dirty);
+        if reset {
+            view.shown.clear();
+        }
+        let bump = bump(&self.index, board, thread, self.limits.bump_limit);
+        let head = thread_head(&self.index, &view.texts, board, thread, &bump);
+        let state = self.post_state();
+        let posts: Vec<_> = items
+            .into_iter()
+            .filter(|id| reset || dirty.contains(&id.0))
+            .map(|id| (id.0, id, post_view(&self.index, &view.texts, &state, &id)))
+            .collect();
+        Some(Update::Thread(id, head, delta(view, reset, posts.into_iter())))
+    }
+
+    /// Makes sure the texts of `items` are at hand; else has them read and gives `None`.
+    fn texts_at_hand(&mut self, id: ViewId, view: &mut View, items: &[EventId]) -> Option<()> {
+        let mut missing = Vec::new();
+        for item in items {
+            let Some(source) = text_needed(&self.index, item) else { continue };
+            if view.texts.contains_key(&source) {
+                continue;
+            }
+            match self.persist.bytes(&source) {
+                Some(bytes) => {
+                    let text = Event::decode(bytes, &self.limits).map(|event| text_of(&event));
+                    view.texts.insert(source, text.unwrap_or_default());
+                }
+                None => missing.push(source),
+            }
+        }
+        if missing.is_empty() {
+            return Some(());
+        }
+        let ticket = self.ticket();
+        view.reading = Some(ticket);
+        // What storage does not find is not asked for again.
+        view.texts.extend(missing.iter().map(|id| (*id, Text::default())));
+        self.reads.insert(ticket, Reader::View(id));
+        self.outputs.push_back(Output::Read(ticket, missing));
+        None
+    }
+
+    fn post_state(&self) -> impl Fn(&Row) -> PostState + use<'_, V> {
+        |row| match (self.persist.is_pending(&row.id), row.own && row.sent) {
+            (true, _) => PostState::Pending,
+            (false, true) => PostState::Sent,
+            (false, false) => PostState::Saved,
+        }
+    }
+}
+
+/// Sorts items into those to put and those to remove, and notes what is shown from now on.
+fn delta<K, T>(
+    view: &mut View,
+    reset: bool,
+    items: impl Iterator<Item = ([u8; 32], K, Option<T>)>,
+) -> Delta<K, T> {
+    let mut delta = Delta { reset, remove: Vec::new(), put: Vec::new() };
+    for (bytes, key, item) in items {
+        match item {
+            Some(item) => {
+                view.shown.insert(bytes);
+                delta.put.push(item);
+            }
+            None => {
+                if view.shown.remove(&bytes) {
+                    delta.remove.push(key);
+                }
+            }
+        }
+    }
+    delta
+}

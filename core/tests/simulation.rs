@@ -1,0 +1,73 @@
+//! Fifty tabs and their relays under faults: every promise is kept at every seed, and a seed replays exactly.
+//!
+//! A seed that fails here is replayed with `cargo xtask sim --scenario NAME --seed N`.
+
+use chanterelle_core::sim::{Report, SCENARIOS, Scenario, run};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
+/// Enough to visit every fault many times; a browser is slower.
+const SEEDS: u64 = if cfg!(target_arch = "wasm32") { 2 } else { 25 };
+
+fn scenario(name: &str) -> &'static Scenario {
+    SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a scenario of that name")
+}
+
+fn keeps_its_promises(name: &str) {
+    for seed in 1..=SEEDS {
+        let report = run(scenario(name), seed);
+        assert!(report.written > 20, "a run in which nothing happens shows nothing\n{report}");
+        assert!(report.broken.is_empty() && report.converged.is_some(), "{report}");
+        assert_eq!(report.delivered, report.owed, "{report}");
+    }
+}
+
+#[test]
+fn one_relay_without_faults() {
+    keeps_its_promises("calm");
+}
+
+#[test]
+fn tabs_without_any_relay() {
+    keeps_its_promises("mesh");
+}
+
+#[test]
+fn frames_lost_and_reordered_and_sessions_broken() {
+    keeps_its_promises("lossy");
+    assert!(run(scenario("lossy"), 1).lost > 100, "the link loses frames");
+}
+
+#[test]
+fn a_network_split_in_two_and_healed() {
+    keeps_its_promises("partition");
+}
+
+#[test]
+fn crashes_and_a_storage_that_refuses() {
+    keeps_its_promises("crashes");
+    assert!(run(scenario("crashes"), 1).crashes > 10, "peers crash");
+}
+
+#[test]
+fn everything_at_once() {
+    keeps_its_promises("everything");
+}
+
+#[test]
+fn a_seed_replays_and_another_differs() {
+    let trace = |seed| run(scenario("everything"), seed).trace;
+    assert_eq!(trace(7), trace(7));
+    assert_ne!(trace(7), trace(8));
+}
+
+/// The same bytes on every target. It changes with the protocol, and then only on purpose.
+#[test]
+fn native_and_wasm_give_one_trace() {
+    let report: Report = run(scenario("everything"), 1);
+    assert_eq!(report.trace_hex(), TRACE);
+}
+
+const TRACE: &str = "c0719b4c3211a24945ef341d740d5d7d918a775f3f4e2376001e8e9adf57caa8";
