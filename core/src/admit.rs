@@ -24,7 +24,7 @@ pub struct Door<'a> {
 pub enum Admission {
     /// Valid and new.
     Accepted(Event),
-    /// Held already.
+    /// Held already, or let in earlier in the same batch.
     Duplicate(EventId),
     /// Valid, but claims to be written after `until` minus the tolerated skew: to be tried again then. Never the
     /// peer's fault.
@@ -103,15 +103,11 @@ const WORD: usize = 32;
 ///
 /// Signatures are verified last and together, so that a liar costs itself most and spoils only its own batch.
 pub fn admit<B: AsRef<[u8]>>(batch: &[B], door: &Door<'_>, verify: &mut impl Verify) -> Vec<Admission> {
-    let mut seen = BTreeSet::new();
     let checked: Vec<Result<Event, Admission>> = batch
         .iter()
         .map(|bytes| {
             let event = read(bytes.as_ref(), door.limits).map_err(Admission::Rejected)?;
-            if (door.held)(&event.id()) || !seen.insert(event.id()) {
-                return Err(Admission::Duplicate(event.id()));
-            }
-            Ok(event)
+            if (door.held)(&event.id()) { Err(Admission::Duplicate(event.id())) } else { Ok(event) }
         })
         .collect();
     let events: Vec<&Event> = checked.iter().filter_map(|event| event.as_ref().ok()).collect();
@@ -126,10 +122,13 @@ pub fn admit<B: AsRef<[u8]>>(batch: &[B], door: &Door<'_>, verify: &mut impl Ver
         })
         .collect();
     let mut verdicts = verify.verify_batch(&claims).into_iter();
-    let admission = |event: Event, signed: bool| {
+    // Of true events only: a forged copy in front must not displace the event.
+    let mut seen = BTreeSet::new();
+    let mut admission = |event: Event, signed: bool| {
         let until = Seconds(event.fields().time.0.saturating_sub(door.limits.future_seconds));
         match signed {
             false => Admission::Rejected(RejectReason::Signature),
+            true if !seen.insert(event.id()) => Admission::Duplicate(event.id()),
             true if until > door.now => Admission::Deferred { event, until },
             true => Admission::Accepted(event),
         }

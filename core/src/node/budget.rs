@@ -29,9 +29,9 @@ impl Budget {
         Self { points: limits.budget_points, frames: Self::burst(limits), refilled: now }
     }
 
-    /// Twice a second's worth at once: a hidden tab delivers what piled up.
+    /// Five seconds' worth at once: a first reconciliation of many boards, or what piled up in a hidden tab.
     fn burst(limits: &Limits) -> u32 {
-        limits.frames_per_second * 2
+        limits.frames_per_second * 5
     }
 
     /// Counts one frame; false when the budget is spent.
@@ -89,6 +89,6 @@ mod tests {
         }
         let mut budget = Budget::new(Instant(0), &limits);
         let borne = (0..).take_while(|_| budget.frame(Instant(0), &limits)).count();
-        assert_eq!(borne, 200 + 99);
+        assert_eq!(borne, 500 + 99);
     }
 }

@@ -11,9 +11,9 @@ use crate::base::{EventId, PeerId};
 use crate::crypto::Verify;
 use crate::wire::Frame;
 
-/// Between two frames of events, and two of acknowledgements, to one peer: below what a person notices, and half the
-/// rate at which a peer would charge for it.
-const PACE: Duration = Duration::from_millis(20);
+/// Between two frames of events, and two of acknowledgements, to one peer: below what a person notices, and together
+/// below the rate at which a peer would charge for it.
+const PACE: Duration = Duration::from_millis(25);
 
 /// Bytes of events in one frame, below [`crate::base::Limits::frame_bytes`] whatever compression does.
 const FRAME_BYTES: usize = 96 * 1024;

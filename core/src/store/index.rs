@@ -14,6 +14,7 @@ use crate::event::Kind;
 pub struct Index {
     rows: BTreeMap<EventId, Row>,
     boards: BTreeMap<BoardId, BoardIndex>,
+    threads: BTreeMap<ThreadId, BTreeSet<(Seconds, EventId)>>,
     authors: BTreeMap<AuthorId, BTreeSet<(Seconds, EventId)>>,
     referrers: BTreeMap<EventId, BTreeSet<(Rel, EventId)>>,
     unsent: BTreeSet<EventId>,
@@ -126,6 +127,11 @@ impl Index {
         self.boards.get(board).and_then(|board| board.threads.get(thread)).into_iter().flatten()
     }
 
+    /// The events of a thread on whatever board they claim to be, by claimed time.
+    pub fn of_thread_anywhere(&self, thread: &ThreadId) -> impl Iterator<Item = &(Seconds, EventId)> {
+        self.threads.get(thread).into_iter().flatten()
+    }
+
     /// The held events that refer to `target` in the role `rel`.
     pub fn referrers(&self, target: &EventId, rel: Rel) -> impl Iterator<Item = &Row> {
         let range = (rel, EventId([0; 32]))..=(rel, EventId([0xff; 32]));
@@ -180,6 +186,7 @@ impl Index {
             board.events.insert(key);
             if let Some(thread) = row.home() {
                 board.threads.entry(thread).or_default().insert(key);
+                self.threads.entry(thread).or_default().insert(key);
             }
             if row.kind.is_post() {
                 board.posts += 1;
@@ -208,6 +215,7 @@ impl Index {
             board.events.remove(&key);
             if let Some(thread) = row.home() {
                 remove_from(&mut board.threads, &thread, &key);
+                remove_from(&mut self.threads, &thread, &key);
             }
             if row.kind.is_post() {
                 board.posts -= 1;

@@ -14,12 +14,7 @@ pub fn events_in(index: &Index, scope: Scope) -> (u64, Vec<(Seconds, EventId)>) 
             Some(board) => (board.revision(), board.events().iter().copied().collect()),
             None => (0, Vec::new()),
         },
-        Scope::Thread(thread) => {
-            let mut events: Vec<_> =
-                index.boards().flat_map(|(board, _)| index.of_thread(board, &thread)).copied().collect();
-            events.sort_unstable();
-            (index.revision(), events)
-        }
+        Scope::Thread(thread) => (index.revision(), index.of_thread_anywhere(&thread).copied().collect()),
         Scope::Author(author) => (index.revision(), index.of_author(&author).copied().collect()),
     }
 }

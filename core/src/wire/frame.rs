@@ -25,7 +25,8 @@ pub enum Role {
 /// The first frame of either side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// Version of the session protocol. The other fields may differ in another version.
+    /// Version of the session protocol. Of a greeting in another version only this is read; the rest stands for
+    /// nothing then.
     pub v: u64,
     /// What the sender is.
     pub role: Role,
@@ -175,7 +176,22 @@ impl Frame {
 
     fn read(bytes: &[u8], limits: &Limits) -> Result<Frame, FrameError> {
         check_canonical(bytes, limits.depth)?;
-        serde_ipld_dagcbor::from_slice(bytes).map_err(|_| FrameError::Form)
+        serde_ipld_dagcbor::from_slice(bytes).or_else(|_| Self::foreign_hello(bytes).ok_or(FrameError::Form))
+    }
+
+    /// A greeting of another version, whose other fields are unknown here: who sends it is no fool, only out of step.
+    fn foreign_hello(bytes: &[u8]) -> Option<Frame> {
+        #[derive(Deserialize)]
+        struct First {
+            hello: Version,
+        }
+        #[derive(Deserialize)]
+        struct Version {
+            v: u64,
+        }
+        let First { hello: Version { v } } = serde_ipld_dagcbor::from_slice(bytes).ok()?;
+        let hello = Hello { v, role: Role::Tab, agent: String::new(), window: 0 };
+        (v != super::VERSION).then_some(Frame::Hello(hello))
     }
 
     fn check(&self, limits: &Limits) -> Result<(), FrameError> {
