@@ -74,7 +74,7 @@ impl<V: Verify> Node<V> {
             self.outputs.push_back(Output::Send(peer, Frame::Ack { ids }.encode(&self.limits)));
             sent = true;
         }
-        if session.out.sent < session.out.granted {
+        if session.out.has_credit() {
             sent |= self.pump_events(peer);
         }
         if sent && let Some(session) = self.sessions.get_mut(&peer) {
@@ -129,6 +129,8 @@ impl<V: Verify> Node<V> {
         let ticket = self.ticket();
         self.reads.insert(ticket, Reader::Peer(peer));
         let session = self.sessions.get_mut(&peer).expect("looked up above");
+        // What becomes durable before the answer is in neither place then.
+        let ids = ids.into_iter().map(|id| (id, self.persist.bytes(&id).map(Arc::clone))).collect();
         session.out.reading = Some((ticket, ids));
         self.outputs.push_back(Output::Read(ticket, stored));
         false
@@ -144,10 +146,8 @@ impl<V: Verify> Node<V> {
         let Some((_, ids)) = session.out.reading.take_if(|(reading, _)| *reading == ticket) else { return };
         let mut found: std::collections::BTreeMap<_, _> = found.into_iter().collect();
         let events: Vec<Arc<[u8]>> = ids
-            .iter()
-            .filter_map(|id| {
-                self.persist.bytes(id).map(Arc::clone).or_else(|| found.remove(id).map(Arc::from))
-            })
+            .into_iter()
+            .filter_map(|(id, at_hand)| at_hand.or_else(|| found.remove(&id).map(Arc::from)))
             .collect();
         if !events.is_empty() {
             self.send_events(peer, events);

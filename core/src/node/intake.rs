@@ -6,7 +6,7 @@ use super::{Node, SUSPECT_CLOCK};
 use crate::admit::{Admission, Door, RejectReason, admit};
 use crate::base::{EventId, PeerId, Seconds};
 use crate::crypto::Verify;
-use crate::event::{Event, Kind};
+use crate::event::Event;
 use crate::gossip::recipients;
 use crate::store::Row;
 use crate::wire::Frame;
@@ -92,6 +92,7 @@ impl<V: Verify> Node<V> {
         let named = |node: &Node<V>| node.index.board(&board).is_some_and(|board| board.name().is_some());
         let was_named = named(self);
         self.index.insert(row.clone());
+        let naming = !was_named && named(self);
         self.persist.add(row.id, event.bytes().clone(), sender);
         if let Some(session) = sender.and_then(|peer| self.sessions.get_mut(&peer)) {
             session.neighbour.has.insert(row.id);
@@ -104,8 +105,9 @@ impl<V: Verify> Node<V> {
             }
             self.touched.insert(peer);
         }
-        self.event_changed(&row.id);
-        if row.kind == Kind::THREAD && !was_named && named(self) {
+        self.event_came_or_goes(&row.id);
+        if naming {
+            self.views.board_named(&self.index, &board);
             self.announce_board(&row);
         }
     }
@@ -126,11 +128,22 @@ impl<V: Verify> Node<V> {
     }
 
     fn defer(&mut self, event: &Event, until: Seconds) {
-        if self.deferred.events.len() >= self.limits.deferred {
+        let deferred = &mut self.deferred;
+        if deferred.ids.contains(&event.id()) {
             return;
         }
-        self.deferred.ids.insert(event.id());
-        self.deferred.events.insert((until, event.id()), event.bytes().to_vec());
+        if deferred.events.len() >= self.limits.deferred {
+            // Those that come due last are the least likely to be meant.
+            match deferred.events.last_entry() {
+                Some(last) if *last.key() > (until, event.id()) => {
+                    deferred.ids.remove(&last.key().1);
+                    last.remove();
+                }
+                _ => return,
+            }
+        }
+        deferred.ids.insert(event.id());
+        deferred.events.insert((until, event.id()), event.bytes().to_vec());
         if self.deferred.events.len() >= SUSPECT_CLOCK && !core::mem::replace(&mut self.deferred.told, true) {
             self.notice(Notice::ClockLooksWrong);
         }

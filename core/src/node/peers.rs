@@ -81,12 +81,15 @@ impl<V: Verify> Node<V> {
             }
             Frame::Directory { names } => self.on_directory(names),
             Frame::Events { n, events } => {
-                if n > session.inn.granted {
+                // Its own count is the higher when frames were lost, ours when it does not count on.
+                session.inn.received += 1;
+                let frames = n.max(session.inn.received);
+                if frames > session.inn.granted {
                     // More than it was let: our credit is what bounds the memory it can take.
                     self.charge(peer, BAD_FRAME);
                     return;
                 }
-                session.inn.frames = session.inn.frames.max(n);
+                session.inn.frames = session.inn.frames.max(frames);
                 self.on_events(peer, &events);
                 self.grant(peer);
             }

@@ -77,13 +77,9 @@ impl Persist {
         }
     }
 
-    /// Has a changed row stored, unless its event is to be stored anyway.
+    /// Has a changed row stored: with its event when that is to be stored anyway.
     pub(super) fn row_changed(&mut self, id: EventId) {
-        let queued = self.pending.contains_key(&id)
-            && self.in_flight.as_ref().is_none_or(|batch| !batch.events.contains(&id));
-        if !queued {
-            self.rows.insert(id);
-        }
+        self.rows.insert(id);
     }
 }
 
@@ -91,11 +87,16 @@ impl<V: Verify> Node<V> {
     /// Hands the next batch to the storage, if there is one and none is under way.
     pub(super) fn flush_persist(&mut self) {
         let persist = &mut self.persist;
-        let idle = persist.queue.is_empty() && persist.rows.is_empty() && !persist.state;
-        if idle || persist.in_flight.is_some() || persist.retry_at.is_some_and(|at| at > self.now.instant) {
+        if persist.in_flight.is_some() || persist.retry_at.is_some_and(|at| at > self.now.instant) {
             return;
         }
+        // Even when nothing is left to try again, or the deadline would lie in the past for ever.
         persist.retry_at = None;
+        let pending = &persist.pending;
+        persist.rows.retain(|id| !pending.contains_key(id));
+        if persist.queue.is_empty() && persist.rows.is_empty() && !persist.state {
+            return;
+        }
         let count = persist.queue.len().min(self.limits.persist_events);
         let events: Vec<EventId> = persist.queue.drain(..count).collect();
         let rows: Vec<EventId> = core::mem::take(&mut persist.rows).into_iter().collect();
@@ -147,9 +148,7 @@ impl<V: Verify> Node<V> {
             if memory_only || self.index.get(&id).is_some_and(|row| row.own) {
                 self.persist.queue.push_front(id);
             } else {
-                self.event_changed(&id);
-                self.persist.pending.remove(&id);
-                self.index.remove(&id);
+                self.forget(&id);
             }
         }
         self.persist.rows.extend(batch.rows);
@@ -157,6 +156,14 @@ impl<V: Verify> Node<V> {
         self.persist.retry_at = Some(self.now.instant + self.limits.persist_retry);
         if !core::mem::replace(&mut self.persist.failing, true) {
             self.notice(Notice::StorageFailing(error));
+        }
+    }
+
+    fn forget(&mut self, id: &EventId) {
+        self.event_came_or_goes(id);
+        self.persist.pending.remove(id);
+        if let Some(row) = self.index.remove(id).filter(|row| row.board_name.is_some()) {
+            self.views.board_named(&self.index, &row.board);
         }
     }
 

@@ -31,7 +31,8 @@ impl<V: Verify> Node<V> {
                 (Place { board, thread: None, refs: Vec::new(), seq: None }, key)
             }
             Content::Post { board, thread, comment, quotes, .. } => {
-                let opening = self.index.get(thread).filter(|row| row.board == *board);
+                let opens = |row: &&Row| row.board == *board && row.kind == Kind::THREAD;
+                let opening = self.index.get(thread).filter(opens);
                 let opening = opening.ok_or(DraftError::UnknownTarget)?;
                 let key = match draft.persona {
                     Persona::Pseudonym => pseudonym_in(identity, opening),

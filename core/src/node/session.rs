@@ -1,6 +1,7 @@
 //! One peer we have a session with: what it said, what it may send, what is to be sent to it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::api::Ticket;
 use super::budget::Budget;
@@ -45,8 +46,8 @@ pub(super) struct Outgoing {
     pub sync: VecDeque<EventId>,
     /// What is in `sync`.
     pub queued: BTreeSet<EventId>,
-    /// A frame whose bodies are being read.
-    pub reading: Option<(Ticket, Vec<EventId>)>,
+    /// A frame whose bodies are being read, with those that were at hand.
+    pub reading: Option<(Ticket, Vec<(EventId, Option<Arc<[u8]>>)>)>,
     /// Frames of events sent.
     pub sent: u64,
     /// Frames of events the peer lets us send.
@@ -57,10 +58,19 @@ pub(super) struct Outgoing {
     pub not_before: Instant,
 }
 
+impl Outgoing {
+    /// Whether the peer lets us send another frame of events beside the one whose bodies are being read.
+    pub(super) fn has_credit(&self) -> bool {
+        self.sent + u64::from(self.reading.is_some()) < self.granted
+    }
+}
+
 /// What has come in.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
-    /// Frames of events received, by the peer's own count.
+    /// Frames of events received.
+    pub received: u64,
+    /// The same with those lost on the way, by the peer's own count.
     pub frames: u64,
     /// Frames of events we let the peer send.
     pub granted: u64,
@@ -89,7 +99,7 @@ impl Session {
             budget: Budget::new(now, limits),
             neighbour: Neighbour::new(REMEMBERED),
             out: Outgoing::default(),
-            inn: Incoming { frames: 0, granted: limits.window_frames },
+            inn: Incoming { received: 0, frames: 0, granted: limits.window_frames },
             refresh_at: now + limits.reconcile_every,
             timer: None,
             scopes: BTreeMap::new(),
@@ -130,7 +140,7 @@ impl Session {
             return Some(self.since + limits.hello_timeout);
         }
         let events = !self.out.live.is_empty() || (!self.out.sync.is_empty() && self.out.reading.is_none());
-        let waiting = !self.out.acks.is_empty() || (events && self.out.sent < self.out.granted);
+        let waiting = !self.out.acks.is_empty() || (events && self.out.has_credit());
         let paced = waiting.then_some(self.out.not_before);
         let scopes = if self.calls.len() < CALLS {
             let idle = |scope: &Scope| self.calls.values().all(|call| call.scope != *scope);

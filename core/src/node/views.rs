@@ -10,9 +10,9 @@ use super::{Node, Reader};
 use crate::base::{BoardId, EventId, Instant, Seconds, ThreadId};
 use crate::crypto::Verify;
 use crate::event::{Event, Kind};
-use crate::store::Row;
+use crate::store::{Index, Rel, Row};
 use crate::view::{
-    Bump, Delta, PostState, Text, Texts, board_card, bump, post_view, text_needed, text_of, thread_card,
+    Bump, Delta, PostState, Texts, board_card, bump, post_view, text_needed, text_of, thread_card,
     thread_head,
 };
 
@@ -31,7 +31,8 @@ struct View {
     /// Items told.
     shown: BTreeSet<[u8; 32]>,
     texts: Texts,
-    reading: Option<Ticket>,
+    /// Texts being read.
+    reading: Option<(Ticket, Vec<EventId>)>,
     not_before: Instant,
     bumps: BTreeMap<ThreadId, Bump>,
 }
@@ -64,7 +65,7 @@ impl Views {
         }
     }
 
-    /// Notes what an event that came, went or changed its state has to do with what is shown.
+    /// Notes what an event that changed its state has to do with what is shown.
     fn row_changed(&mut self, row: &Row) {
         for view in self.open.values_mut() {
             match &view.target {
@@ -73,6 +74,8 @@ impl Views {
                 }
                 Target::Catalog { board, .. } if *board == row.board => {
                     view.dirty.extend(row.home().map(|thread| thread.0));
+                    // An edit may claim to belong to another thread than its target.
+                    view.dirty.extend(row.refs.iter().map(|(_, id)| id.0));
                 }
                 Target::Thread { board, thread } if *board == row.board && Some(*thread) == row.home() => {
                     view.dirty.insert(row.id.0);
@@ -92,6 +95,53 @@ impl Views {
             }
         }
     }
+
+    /// Notes what an event that came or is about to go has to do with posts it does not refer to: those that quote
+    /// it, and those of the thread it opens, whose opener is known by it.
+    fn row_came_or_goes(&mut self, index: &Index, row: &Row) {
+        let answers = index.referrers(&row.id, Rel::Answers).chain(index.referrers(&row.id, Rel::Quotes));
+        let quoting: BTreeSet<[u8; 32]> = answers.flat_map(quoted_by).collect();
+        for view in self.open.values_mut() {
+            match &view.target {
+                Target::Thread { thread, .. } if *thread == row.id => view.dirty.extend(&view.shown),
+                Target::Thread { .. } => view.dirty.extend(quoting.intersection(&view.shown)),
+                Target::Post(post) => {
+                    let of_thread = || index.get(post).is_some_and(|post| post.home() == Some(row.id));
+                    if quoting.contains(&post.0) || of_thread() {
+                        view.dirty.insert(post.0);
+                    }
+                }
+                Target::Boards | Target::Catalog { .. } => {}
+            }
+        }
+    }
+
+    /// Notes that it is known now, or no longer, what a board is called.
+    pub(super) fn board_named(&mut self, index: &Index, board: &BoardId) {
+        let of_board = |id: &EventId| index.get(id).is_some_and(|row| row.board == *board);
+        let tells_name = |id: &EventId| {
+            let edits = index.referrers(id, Rel::Edits).chain(index.get(id));
+            of_board(id) || edits.flat_map(|row| &row.refs).any(|(_, id)| of_board(id))
+        };
+        for view in self.open.values_mut() {
+            match &view.target {
+                Target::Thread { .. } => {
+                    let shown = view.shown.iter().filter(|id| tells_name(&EventId(**id)));
+                    view.dirty.extend(shown);
+                }
+                Target::Post(post) if tells_name(post) => {
+                    view.dirty.insert(post.0);
+                }
+                Target::Post(_) | Target::Boards | Target::Catalog { .. } => {}
+            }
+        }
+    }
+}
+
+/// The posts in which a quote by `row` is shown: itself, or what it edits.
+fn quoted_by(row: &Row) -> impl Iterator<Item = [u8; 32]> {
+    let edited = row.refs.iter().filter(|(rel, _)| *rel == Rel::Edits).map(|(_, id)| id.0);
+    edited.chain([row.id.0])
 }
 
 impl<V: Verify> Node<V> {
@@ -114,10 +164,18 @@ impl<V: Verify> Node<V> {
         );
     }
 
-    /// Notes that an event came, became durable, was acknowledged, or is about to go.
+    /// Notes that an event became durable or was acknowledged.
     pub(super) fn event_changed(&mut self, id: &EventId) {
         if let Some(row) = self.index.get(id) {
             self.views.row_changed(row);
+        }
+    }
+
+    /// Notes that an event came or is about to go.
+    pub(super) fn event_came_or_goes(&mut self, id: &EventId) {
+        if let Some(row) = self.index.get(id) {
+            self.views.row_changed(row);
+            self.views.row_came_or_goes(&self.index, row);
         }
     }
 
@@ -139,14 +197,15 @@ impl<V: Verify> Node<V> {
     pub(super) fn on_bodies_for_view(&mut self, id: ViewId, ticket: Ticket, found: &[(EventId, Vec<u8>)]) {
         let limits = &self.limits;
         let Some(view) = self.views.open.get_mut(&id) else { return };
-        if view.reading != Some(ticket) {
-            return;
-        }
-        view.reading = None;
+        let Some((_, asked)) = view.reading.take_if(|(reading, _)| *reading == ticket) else { return };
         for (id, bytes) in found {
             // Storage may be damaged; a post without its text is shown as one, not waited for.
             let text = Event::decode(bytes, limits).map(|event| text_of(&event)).unwrap_or_default();
             view.texts.insert(*id, text);
+        }
+        // What storage does not find is not asked for again.
+        for id in asked {
+            view.texts.entry(id).or_default();
         }
     }
 
@@ -183,7 +242,9 @@ impl<V: Verify> Node<V> {
 
     fn render_catalog(&mut self, id: ViewId, view: &mut View, board: &BoardId, limit: u32) -> Option<Update> {
         let held = self.index.board(board);
-        let is_open = |thread: &ThreadId| self.index.get(thread).is_some_and(|row| row.kind == Kind::THREAD);
+        // A post may claim to answer a thread of another board.
+        let opens = |row: &Row| row.kind == Kind::THREAD && row.board == *board;
+        let is_open = |thread: &ThreadId| self.index.get(thread).is_some_and(opens);
         let changed: Vec<ThreadId> = if view.reset {
             held.map(|held| held.threads().keys().copied().collect()).unwrap_or_default()
         } else {
@@ -287,9 +348,7 @@ impl<V: Verify> Node<V> {
             return Some(());
         }
         let ticket = self.ticket();
-        view.reading = Some(ticket);
-        // What storage does not find is not asked for again.
-        view.texts.extend(missing.iter().map(|id| (*id, Text::default())));
+        view.reading = Some((ticket, missing.clone()));
         self.reads.insert(ticket, Reader::View(id));
         self.outputs.push_back(Output::Read(ticket, missing));
         None

@@ -224,6 +224,10 @@ impl Index {
                     board.events.iter().filter_map(|(_, id)| rows.get(id)).filter(|row| row.kind.is_post());
                 board.last = posts.map(|row| row.time.min(row.first_seen)).max();
             }
+            if row.board_name.is_some() {
+                let mut here = board.events.iter().filter_map(|(_, id)| self.rows.get(id));
+                board.name = here.find_map(|row| row.board_name.clone());
+            }
             if board.events.is_empty() {
                 self.boards.remove(&row.board);
             }

@@ -1,7 +1,8 @@
 //! Boards in the list of boards.
 
 use super::BoardCard;
-use crate::base::{BoardId, BoardName};
+use crate::base::{BoardId, BoardName, ThreadId};
+use crate::event::Kind;
 use crate::store::{BoardIndex, Index};
 
 /// A board as it is listed. `known` is the name it is known by beside its events; `None` when nobody has named it.
@@ -14,7 +15,10 @@ pub fn board_card(
 ) -> Option<BoardCard> {
     let held = index.board(board);
     let name = held.and_then(BoardIndex::name).or(known)?;
-    let threads = held.map_or(0, |held| held.threads().keys().filter(|id| index.contains(id)).count());
+    // A post may claim to answer a thread of another board.
+    let opens =
+        |id: &&ThreadId| index.get(id).is_some_and(|row| row.kind == Kind::THREAD && row.board == *board);
+    let threads = held.map_or(0, |held| held.threads().keys().filter(opens).count());
     Some(BoardCard {
         id: *board,
         name: name.clone(),

@@ -95,7 +95,8 @@ pub fn post_view(
         own: post.own,
         opens: post.kind == Kind::THREAD,
         by_opener: opener == Some(post.author),
-        subject: text.subject,
+        // An edit may name one for a reply, too.
+        subject: text.subject.filter(|_| post.kind == Kind::THREAD),
         comment: text.comment,
         edited: fate.edit.map(|edit| edit.time),
         deleted: fate.tombstone.is_some(),

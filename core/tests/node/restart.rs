@@ -1,0 +1,224 @@
+//! Ends in the middle of things, deadlines that lead somewhere, and the same outputs for the same inputs.
+
+use chanterelle_core::base::{EventId, Instant};
+use chanterelle_core::event::Event;
+use chanterelle_core::node::{Command, Input, Target};
+use chanterelle_core::wire::{Frame, Role};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::authors::{author, board, name};
+use super::shell::{EPOCH, Shell, peer, thread_target};
+use super::world::World;
+
+fn replies(count: usize) -> Vec<Event> {
+    let thread = author(1).thread("cats", "x", EPOCH);
+    let replies = (1..count).map(|n| author(2).reply(board("cats"), thread.id(), &n.to_string(), EPOCH));
+    [thread.clone()].into_iter().chain(replies).collect()
+}
+
+/// A reader and a relay that holds a thread, before they meet.
+fn reader_and_relay(events: &[Event]) -> World {
+    let mut shells = vec![Shell::tab(0x50), Shell::relay(0x20)];
+    shells[1].hold(events);
+    let now = shells[1].now.instant;
+    shells[0].set_clock(now);
+    shells[0].subscribe("cats");
+    World::new(shells)
+}
+
+/// Dies after every number of frames it can have heard, and has everything in its next life.
+#[test]
+fn a_reconciliation_cut_short_at_any_frame_is_made_up_for() {
+    let events = replies(600);
+    let mut world = reader_and_relay(&events);
+    world.link(0, 1);
+    world.run(5_000);
+    let heard = world.carried.iter().filter(|(_, to, _)| *to == 0).count();
+    assert!(heard > 6, "{heard} frames");
+    let mut partly = 0;
+    for cut in 0..heard {
+        let mut world = reader_and_relay(&events);
+        let mut left = cut;
+        world.lose = Box::new(move |_, to, _| {
+            if to == 0 && left == 0 {
+                return true;
+            }
+            left -= usize::from(to == 0);
+            false
+        });
+        world.link(0, 1);
+        world.run(1_000);
+        world.restart(0);
+        world.lose = Box::new(|_, _, _| false);
+        let survived = world.shells[0].node.index().len();
+        partly += usize::from(survived > 0 && survived < events.len());
+        world.link(0, 1);
+        world.run(5_000);
+        assert!(events.iter().all(|event| world.shells[0].holds(event.id())), "cut after {cut} frames");
+        assert!(world.closed.is_empty());
+    }
+    assert!(partly > 0, "some of them died with a part");
+}
+
+#[test]
+fn a_crash_loses_what_was_not_durable_and_nothing_else() {
+    let events = replies(20);
+    let mut world = reader_and_relay(&events);
+    world.shells[0].hold_batches = true;
+    world.link(0, 1);
+    world.run(1_000);
+    assert_eq!(world.shells[0].node.index().len(), 20);
+    world.restart(0);
+    assert_eq!(world.shells[0].node.index().len(), 0);
+    let acked = world.carried.iter().any(|(from, _, frame)| *from == 0 && matches!(frame, Frame::Ack { .. }));
+    assert!(!acked, "nothing was promised");
+    world.shells[0].hold_batches = false;
+    world.link(0, 1);
+    world.run(1_000);
+    assert!(events.iter().all(|event| world.shells[0].disk.bytes.contains_key(&event.id())));
+}
+
+#[test]
+fn rows_may_be_restored_in_any_order_and_twice() {
+    let mut shell = Shell::tab(0x50);
+    shell.subscribe("cats");
+    let thread = shell.write_thread("cats", "hello");
+    shell.hold(&replies(10));
+    shell.write_reply("cats", thread, "a reply");
+    let rows: Vec<_> = shell.disk.rows.values().cloned().collect();
+    let view = |rows: Vec<chanterelle_core::store::Row>| {
+        let mut other = Shell::tab(0x50);
+        other.disk = shell.disk.clone();
+        other.disk.rows.clear();
+        other.restart_with(rows);
+        other.open(1, Target::Catalog { board: board("cats"), limit: 10 });
+        other.open(2, thread_target(board("cats"), thread));
+        (other.node.index().len(), other.screen(1).clone(), other.screen(2).clone())
+    };
+    let backwards: Vec<_> = rows.iter().rev().cloned().collect();
+    let twice: Vec<_> = rows.iter().chain(&backwards).cloned().collect();
+    let expected = view(rows);
+    assert_eq!((expected.0, expected.2.posts.len()), (12, 2));
+    assert_eq!(view(backwards), expected);
+    assert_eq!(view(twice), expected);
+}
+
+#[test]
+fn a_damaged_memory_of_subscriptions_does_not_cost_the_start() {
+    let mut shell = Shell::tab(0x50);
+    shell.subscribe("cats");
+    let thread = shell.write_thread("cats", "hello");
+    for state in [vec![], vec![0xff; 40], vec![0xa0]] {
+        shell.disk.state = Some(state);
+        shell.restart();
+        assert!(shell.holds(thread));
+        shell.greet(peer(0x60), Role::Tab, 1);
+        assert_eq!(shell.frames(peer(0x60))[1], super::shell::interest(&[]));
+        shell.subscribe("dogs");
+        assert!(shell.disk.state.as_ref().is_some_and(|state| state.len() > 1), "a good one is stored");
+    }
+}
+
+#[test]
+fn an_idle_node_sleeps() {
+    let mut shell = Shell::tab(0x50);
+    shell.hold(&replies(10));
+    shell.advance(1_000);
+    assert_eq!(shell.node.poll_timeout(), None, "alone, there is nothing to do");
+
+    shell.open(1, Target::Catalog { board: board("cats"), limit: 10 });
+    shell.subscribe("cats");
+    shell.greet_relay(peer(0x20));
+    shell.greet_reader(peer(0x60), &["cats"]);
+    let end = Instant(shell.now.instant.0 + 3_600_000);
+    let mut wakes = 0;
+    while let Some(at) = shell.node.poll_timeout().filter(|at| *at <= end) {
+        shell.wake_at(at);
+        wakes += 1;
+    }
+    assert!((60..=1_000).contains(&wakes), "{wakes} times in an hour");
+}
+
+#[test]
+fn a_wake_that_nobody_asked_for_does_no_harm() {
+    let mut shell = Shell::tab(0x50);
+    shell.subscribe("cats");
+    shell.greet_relay(peer(0x20));
+    shell.open(1, Target::Boards);
+    shell.advance(1_000);
+    shell.said.clear();
+    let due = shell.node.poll_timeout();
+    for _ in 0..100 {
+        shell.input(Input::Wake);
+    }
+    assert!(shell.said.is_empty(), "{:?}", shell.said);
+    assert_eq!(shell.node.poll_timeout(), due);
+}
+
+/// The monotonic clock of a shell may be misread; the wall clock is set by people.
+#[test]
+fn clocks_that_jump_back_stop_nothing() {
+    let mut shell = Shell::tab(0x50);
+    shell.greet_reader(peer(0x60), &["cats"]);
+    shell.greet_relay(peer(0x20));
+    shell.advance(10_000);
+    let thread = shell.write_thread("cats", "hello");
+    shell.now.instant = Instant(shell.now.instant.0 - 8_000);
+    shell.now.unix.0 -= 86_400;
+    let reply = shell.write_reply("cats", thread, "yesterday");
+    shell.now.instant = Instant(shell.now.instant.0 + 8_000);
+    shell.advance(30_000);
+    assert_eq!(shell.events(peer(0x60)), [thread, reply]);
+    assert!(shell.closed().is_empty());
+}
+
+#[test]
+fn what_is_said_before_everything_is_restored_waits() {
+    let mut shell = Shell::tab(0x50);
+    let thread = shell.write_thread("cats", "hello");
+    let mut other = Shell::tab(0x50);
+    other.disk = shell.disk.clone();
+    other.restart();
+    other.greet_reader(peer(0x60), &[]);
+    other.advance(1_000);
+    assert_eq!(other.events(peer(0x60)), [thread], "offered because it was never acknowledged");
+}
+
+/// Commands, faults and time, without any randomness of their own.
+fn played(shell: &mut Shell) -> Vec<String> {
+    let events = replies(30);
+    shell.hold_batches = true;
+    shell.greet_reader(peer(0x60), &["cats"]);
+    shell.greet_relay(peer(0x20));
+    shell.subscribe("cats");
+    shell.open(1, Target::Boards);
+    shell.open(2, Target::Catalog { board: board("cats"), limit: 3 });
+    let mut told = Vec::new();
+    for (n, event) in (1..).zip(&events) {
+        shell.hear_events(peer(0x60), n, [event]);
+        let thread = shell.write_thread("cats", &n.to_string());
+        shell.write_thread("dogs", &n.to_string());
+        if n % 3 == 0 {
+            shell.store(Ok(()));
+            shell.hear(peer(0x20), Frame::Want { ids: events.iter().map(Event::id).collect::<Vec<EventId>>() });
+        }
+        shell.write_reply("cats", thread, &format!(">>{}", thread.short()));
+        shell.command(Command::Unsubscribe(name("dogs")));
+        shell.advance(n * 10);
+        told.extend(shell.said.drain(..).map(|said| format!("{said:?}")));
+    }
+    told
+}
+
+#[test]
+fn the_same_inputs_give_the_same_outputs() {
+    let one = played(&mut Shell::tab(0x50));
+    let two = played(&mut Shell::tab(0x50));
+    assert!(one.len() > 300, "{} outputs", one.len());
+    for (n, (one, two)) in one.iter().zip(&two).enumerate() {
+        assert_eq!(one, two, "output {n}");
+    }
+    assert_eq!(one.len(), two.len());
+    assert_ne!(one, played(&mut Shell::tab(0x51)), "another seed, another person");
+}

@@ -1,0 +1,124 @@
+//! Golden bytes: `vectors/protocol.json` against the code, in both directions. Whoever changes them changes what peers
+//! say to each other, or makes stored rows unreadable.
+
+use chanterelle_core::base::Limits;
+use chanterelle_core::crypto::{SecretKey, event_id, verify};
+use chanterelle_core::event::{Event, Fields};
+use chanterelle_core::store::Row;
+use chanterelle_core::wire::{Deframer, Frame};
+use data_encoding::HEXLOWER;
+use miniz_oxide::inflate::decompress_to_vec;
+use serde::Deserialize;
+
+use super::notation::from_json;
+use super::samples;
+use super::vectors::{self, Vectors};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn golden() -> Vectors {
+    serde_json::from_str(include_str!("../vectors/protocol.json")).expect("the vector file is well-formed")
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    HEXLOWER.decode(hex.as_bytes()).expect("the vector file is lower-case hexadecimal")
+}
+
+/// What the code makes is what is published, nothing more and nothing less.
+#[test]
+fn encoding_gives_the_published_bytes() {
+    let (golden, built) = (golden(), vectors::build());
+    for (golden, built) in golden.events.iter().zip(&built.events) {
+        assert_eq!(golden, built, "event {}", golden.name);
+    }
+    for (golden, built) in golden.frames.iter().zip(&built.frames) {
+        assert_eq!(golden, built, "frame {}", golden.name);
+    }
+    for (golden, built) in golden.rows.iter().zip(&built.rows) {
+        assert_eq!(golden, built, "row {}", golden.name);
+    }
+    for (golden, built) in golden.reconciliations.iter().zip(&built.reconciliations) {
+        assert_eq!(golden, built, "reconciliation {}", golden.name);
+    }
+    assert_eq!(golden, built);
+}
+
+#[test]
+fn events_decode_to_their_values() {
+    let limits = Limits::default();
+    let (golden, samples) = (golden(), samples::events());
+    assert_eq!(golden.events.len(), samples.len());
+    for (vector, sample) in golden.events.iter().zip(samples) {
+        let name = &vector.name;
+        let bytes = unhex(&vector.event);
+        let event = Event::decode(&bytes, &limits).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(*event.fields(), sample.fields, "{name}");
+        assert_eq!(event.bytes()[..], bytes, "{name}");
+        assert_eq!(event.id().to_string(), vector.id, "{name}");
+        assert_eq!(event.body().to_ipld(), sample.fields.body, "{name}");
+        assert_eq!(HEXLOWER.encode(event.signature().as_bytes()), vector.signature, "{name}");
+    }
+}
+
+/// The human-readable fields are what the bytes say, and the id and signature are theirs.
+#[test]
+fn the_readable_fields_are_what_is_signed() {
+    for vector in golden().events {
+        let name = &vector.name;
+        let item = from_json(&vector.fields);
+        let unsigned = unhex(&vector.unsigned);
+        assert_eq!(serde_ipld_dagcbor::to_vec(&item).expect("plain values encode"), unsigned, "{name}");
+        let id = event_id(&unsigned);
+        assert_eq!(id.to_string(), vector.id, "{name}");
+        let seed: [u8; 32] = unhex(&vector.seed).try_into().expect("32 bytes");
+        let key = SecretKey::from_seed(seed);
+        let signature = key.sign(&id);
+        assert_eq!(HEXLOWER.encode(signature.as_bytes()), vector.signature, "{name}");
+        assert_eq!(verify(&key.public(), id.as_bytes(), &signature), Ok(()), "{name}");
+        assert_eq!(HEXLOWER.encode(&samples::envelope(&unsigned, &signature)), vector.event, "{name}");
+        let fields = Fields::deserialize(item).expect("fields of an event");
+        assert_eq!(fields.author, key.public(), "{name}");
+    }
+}
+
+#[test]
+fn frames_decode_to_their_values() {
+    let limits = Limits::default();
+    let (golden, samples) = (golden(), samples::frames());
+    assert_eq!(golden.frames.len(), samples.len());
+    let mut packed = 0;
+    for (vector, (name, sample)) in golden.frames.iter().zip(samples) {
+        assert_eq!(vector.name, name);
+        let mut deframer = Deframer::new(limits.frame_bytes);
+        deframer.push(&unhex(&vector.stream));
+        let bytes = deframer.next_frame().expect("within the limit").expect("a whole frame");
+        assert_eq!(deframer.next_frame(), Ok(None), "{name}");
+        assert_eq!(Frame::decode(&bytes, &limits), Ok(sample), "{name}");
+
+        let plain = unhex(&vector.plain);
+        let item = from_json(&vector.frame);
+        assert_eq!(serde_ipld_dagcbor::to_vec(&item).expect("plain values encode"), plain, "{name}");
+        let payload = match bytes[0] {
+            0 => bytes[1..].to_vec(),
+            1 => decompress_to_vec(&bytes[1..]).expect("raw DEFLATE"),
+            other => panic!("{name} is packed in the way {other}"),
+        };
+        assert_eq!(payload, plain, "{name}");
+        assert_eq!(bytes[0] == 1, plain.len() > limits.compress_above, "{name}");
+        packed += usize::from(bytes[0]);
+    }
+    assert!(packed > 0, "a compressed frame is among them");
+}
+
+#[test]
+fn rows_unpack_to_their_values() {
+    let (golden, samples) = (golden(), samples::rows());
+    assert_eq!(golden.rows.len(), samples.len());
+    for (vector, (name, sample)) in golden.rows.iter().zip(&samples) {
+        assert_eq!(vector.name, *name);
+        assert_eq!(Row::unpack_all(&unhex(&vector.packed)), Ok(vec![sample.clone()]), "{name}");
+    }
+    let all: Vec<u8> = golden.rows.iter().flat_map(|vector| unhex(&vector.packed)).collect();
+    let rows: Vec<Row> = samples.into_iter().map(|(_, row)| row).collect();
+    assert_eq!(Row::unpack_all(&all), Ok(rows));
+}

@@ -1,0 +1,112 @@
+//! Laws of broadcast: who hears of an event, and what is remembered of a neighbour.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chanterelle_core::base::{BoardId, EventId, PeerId, Seconds};
+use chanterelle_core::gossip::{Interest, Neighbour, Recent, recipients};
+use chanterelle_core::store::Row;
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+
+use super::samples;
+use super::strategies::laws;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn id(n: u8) -> EventId {
+    EventId([n; 32])
+}
+
+fn row(n: u8, board: u8) -> Row {
+    Row { id: id(n), board: BoardId([board; 32]), ..Row::of(&samples::event("post"), Seconds(0), false) }
+}
+
+fn interest(all: bool, boards: &BTreeSet<u8>) -> Interest {
+    Interest { all, boards: boards.iter().map(|n| BoardId([*n; 32])).collect() }
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Insert(u8),
+    Forget(u8),
+}
+
+proptest! {
+    #![proptest_config(laws(256))]
+
+    /// Against a naive twin: a list whose oldest entry falls out.
+    #[test]
+    fn the_latest_are_remembered(
+        limit in 1..6_usize,
+        actions in vec(prop_oneof![4 => (0..10_u8).prop_map(Action::Insert), 1 => (0..10_u8).prop_map(Action::Forget)], 0..60),
+    ) {
+        let (mut recent, mut naive) = (Recent::new(limit), Vec::new());
+        for action in actions {
+            match action {
+                Action::Insert(n) => {
+                    let new = !naive.contains(&n);
+                    prop_assert_eq!(recent.insert(id(n)), new);
+                    if new {
+                        naive.push(n);
+                        naive.drain(..naive.len().saturating_sub(limit));
+                    }
+                }
+                Action::Forget(n) => {
+                    recent.forget(&id(n));
+                    naive.retain(|held| *held != n);
+                }
+            }
+            for n in 0..10 {
+                prop_assert_eq!(recent.contains(&id(n)), naive.contains(&n), "{}", n);
+            }
+        }
+    }
+
+    /// A neighbour hears of an event when it asked for its board and is not known to have it, and never twice.
+    #[test]
+    fn a_neighbour_hears_what_it_asked_for_once(
+        interests in vec((any::<bool>(), btree_set(0..4_u8, 0..3)), 1..6),
+        events in vec((0..8_u8, 0..4_u8), 0..30),
+        known in vec((0..6_usize, 0..8_u8), 0..10),
+    ) {
+        let mut neighbours: BTreeMap<PeerId, Neighbour> = BTreeMap::new();
+        for (n, (all, boards)) in (0..).zip(&interests) {
+            let mut neighbour = Neighbour::new(100);
+            neighbour.interest = interest(*all, boards);
+            neighbours.insert(PeerId([n; 32]), neighbour);
+        }
+        let mut has: BTreeSet<(usize, u8)> = BTreeSet::new();
+        for (peer, event) in known {
+            if let Some(neighbour) = neighbours.values_mut().nth(peer) {
+                neighbour.has.insert(id(event));
+                has.insert((peer, event));
+            }
+        }
+        // An event has one board.
+        for (event, board) in events.iter().map(|(event, _)| (*event, event % 4)) {
+            let told = recipients(&row(event, board), neighbours.iter_mut());
+            let expected: Vec<PeerId> = interests
+                .iter()
+                .enumerate()
+                .filter(|(_, (all, boards))| *all || boards.contains(&board))
+                .filter(|(peer, _)| has.insert((*peer, event)))
+                .map(|(peer, _)| PeerId([u8::try_from(peer).expect("few"); 32]))
+                .collect();
+            prop_assert_eq!(told, expected);
+        }
+    }
+
+    #[test]
+    fn an_interest_covers_its_boards(all: bool, boards in btree_set(0..8_u8, 0..6), board in 0..8_u8) {
+        let covers = interest(all, &boards).covers(&BoardId([board; 32]));
+        prop_assert_eq!(covers, all || boards.contains(&board));
+    }
+}
+
+#[test]
+fn whoever_asked_for_nothing_hears_nothing() {
+    let mut neighbours = BTreeMap::from([(PeerId([1; 32]), Neighbour::new(1))]);
+    assert_eq!(recipients(&row(1, 1), neighbours.iter_mut()), []);
+    let neighbour = neighbours.get_mut(&PeerId([1; 32])).expect("put above");
+    assert!(!neighbour.has.contains(&id(1)), "what was not sent is not taken to be known");
+}

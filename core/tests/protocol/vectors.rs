@@ -1,0 +1,224 @@
+//! The vector file: its form, and building it from the samples. Shared by the test that compares and the example that
+//! prints.
+
+use chanterelle_core::base::{EventId, Limits, PeerId, Seconds};
+use chanterelle_core::event::Fields;
+use chanterelle_core::store::{Index, Row};
+use chanterelle_core::sync::Reconciler;
+use chanterelle_core::wire::{Frame, Scope, prefixed};
+use data_encoding::HEXLOWER;
+use ipld_core::ipld::Ipld;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::notation::to_json;
+use super::samples;
+
+/// The whole file.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Vectors {
+    pub(super) about: String,
+    pub(super) events: Vec<EventVector>,
+    pub(super) frames: Vec<FrameVector>,
+    pub(super) reconciliations: Vec<ReconciliationVector>,
+    pub(super) rows: Vec<RowVector>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct EventVector {
+    pub(super) name: String,
+    /// The Ed25519 seed of the author.
+    pub(super) seed: String,
+    /// What is signed, in the notation.
+    pub(super) fields: Value,
+    /// `fields` in DAG-CBOR.
+    pub(super) unsigned: String,
+    pub(super) id: String,
+    pub(super) signature: String,
+    /// What is stored and sent.
+    pub(super) event: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct FrameVector {
+    pub(super) name: String,
+    /// In the notation.
+    pub(super) frame: Value,
+    /// `frame` in DAG-CBOR.
+    pub(super) plain: String,
+    /// What goes onto the stream: length, packing, payload. When the payload is compressed, other bytes that inflate
+    /// to `plain` are as good.
+    pub(super) stream: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ReconciliationVector {
+    pub(super) name: String,
+    /// Events of the side that begins.
+    pub(super) ours: Vec<Stamp>,
+    pub(super) theirs: Vec<Stamp>,
+    /// Negentropy messages in turn, the first from the side that begins.
+    pub(super) messages: Vec<String>,
+    /// Ids only the side that begins has.
+    pub(super) have: Vec<String>,
+    /// Ids only the other side has.
+    pub(super) need: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Stamp {
+    pub(super) time: u64,
+    pub(super) id: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RowVector {
+    pub(super) name: String,
+    pub(super) row: RowFields,
+    /// The packed row.
+    pub(super) packed: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RowFields {
+    id: String,
+    author: String,
+    board: String,
+    thread: Option<String>,
+    kind: u16,
+    time: u64,
+    seq: u64,
+    first_seen: u64,
+    size: u32,
+    sage: bool,
+    own: bool,
+    sent: bool,
+    salt: Option<String>,
+    board_name: Option<String>,
+    refs: Vec<(String, String)>,
+}
+
+const ABOUT: &str = "Published bytes of the Chanterelle protocol; docs/protocol.md says what they are, how to \
+    check them with other software and how they are made. A byte string is written {\"bytes\": \"<hexadecimal>\"}.";
+
+pub(super) fn build() -> Vectors {
+    Vectors {
+        about: ABOUT.to_owned(),
+        events: samples::events().iter().map(event).collect(),
+        frames: samples::frames().iter().map(|(name, sample)| frame(name, sample)).collect(),
+        reconciliations: vec![
+            reconciliation("few", &[(1, 1), (2, 2), (3, 3)], &[(1, 1), (2, 9), (3, 3), (3, 4)]),
+            reconciliation("equal", &many(0..100), &many(0..100)),
+            reconciliation("many", &many(0..100), &many(3..110)),
+            reconciliation("none-and-many", &[], &many(0..40)),
+        ],
+        rows: samples::rows().iter().map(|(name, sample)| row(name, sample)).collect(),
+    }
+}
+
+fn event(sample: &samples::Sample) -> EventVector {
+    let signed = sample.signed();
+    EventVector {
+        name: sample.name.to_owned(),
+        seed: HEXLOWER.encode(&sample.seed),
+        fields: fields(&sample.fields),
+        unsigned: HEXLOWER.encode(&signed.unsigned),
+        id: signed.id.to_string(),
+        signature: HEXLOWER.encode(signed.signature.as_bytes()),
+        event: HEXLOWER.encode(&signed.bytes),
+    }
+}
+
+/// The fields as a map of plain values, made without the encoder that makes the bytes.
+fn fields(fields: &Fields) -> Value {
+    to_json(&ipld_core::serde::to_ipld(fields).expect("fields are plain values"))
+}
+
+fn frame(name: &str, frame: &Frame) -> FrameVector {
+    let encoded = frame.encode(&Limits::default());
+    let item: Ipld = ipld_core::serde::to_ipld(frame).expect("frames are plain values");
+    FrameVector {
+        name: name.to_owned(),
+        frame: to_json(&item),
+        plain: HEXLOWER.encode(&serde_ipld_dagcbor::to_vec(frame).expect("frames encode")),
+        stream: HEXLOWER.encode(&prefixed(&encoded)),
+    }
+}
+
+fn row(name: &str, row: &Row) -> RowVector {
+    let mut packed = Vec::new();
+    row.pack(&mut packed);
+    RowVector {
+        name: name.to_owned(),
+        row: RowFields {
+            id: row.id.to_string(),
+            author: row.author.to_string(),
+            board: row.board.to_string(),
+            thread: row.thread.map(|thread| thread.to_string()),
+            kind: row.kind.0,
+            time: row.time.0,
+            seq: row.seq,
+            first_seen: row.first_seen.0,
+            size: row.size,
+            sage: row.sage,
+            own: row.own,
+            sent: row.sent,
+            salt: row.salt.map(|salt| HEXLOWER.encode(&salt)),
+            board_name: row.board_name.as_ref().map(ToString::to_string),
+            refs: row
+                .refs
+                .iter()
+                .map(|(rel, id)| (format!("{rel:?}").to_lowercase(), id.to_string()))
+                .collect(),
+        },
+        packed: HEXLOWER.encode(&packed),
+    }
+}
+
+/// Several events a second, so that bounds need a part of an id.
+fn many(range: core::ops::Range<u8>) -> Vec<(u64, u8)> {
+    range.map(|n| (u64::from(n) / 8, n)).collect()
+}
+
+fn reconciliation(name: &str, ours: &[(u64, u8)], theirs: &[(u64, u8)]) -> ReconciliationVector {
+    let scope = Scope::Board(samples::mushrooms());
+    let stamp = |&(time, n): &(u64, u8)| (samples::TIME.plus(time), EventId([n.wrapping_mul(151); 32]));
+    let index = |stamps: &[(u64, u8)]| {
+        let mut index = Index::default();
+        let row = Row::of(&samples::event("post"), samples::TIME, false);
+        stamps.iter().map(stamp).for_each(|(time, id)| index.insert(Row { time, id, ..row.clone() }));
+        index
+    };
+    let (here, there) = (index(ours), index(theirs));
+    let [mut begins, mut answers] = [(); 2].map(|()| Reconciler::new(Limits::default().reconcile_bytes));
+    let peer = PeerId([0; 32]);
+    let (call, first) = begins.begin(&here, peer, scope);
+    let (mut messages, mut have, mut need) = (vec![first], Vec::new(), Vec::new());
+    loop {
+        let message = messages.last().expect("one at least");
+        let answer = answers.answer(&there, scope, message).expect("an honest message");
+        let (_, difference) = begins.resume(&here, peer, call, &answer).expect("an honest answer");
+        messages.push(answer);
+        have.extend(difference.have);
+        need.extend(difference.need);
+        match difference.next {
+            Some(next) => messages.push(next),
+            None => break,
+        }
+    }
+    have.sort_unstable();
+    need.sort_unstable();
+    let stamps = |stamps: &[(u64, u8)]| -> Vec<Stamp> {
+        let shown = |(time, id): (Seconds, EventId)| Stamp { time: time.0, id: id.to_string() };
+        stamps.iter().map(stamp).map(shown).collect()
+    };
+    let hex = |ids: &[EventId]| ids.iter().map(ToString::to_string).collect();
+    ReconciliationVector {
+        name: name.to_owned(),
+        ours: stamps(ours),
+        theirs: stamps(theirs),
+        messages: messages.iter().map(|message| HEXLOWER.encode(message)).collect(),
+        have: hex(&have),
+        need: hex(&need),
+    }
+}
