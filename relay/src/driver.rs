@@ -1,0 +1,362 @@
+//! The loop around the node: inputs from sessions, storage and clock in, outputs performed.
+//!
+//! 1. Restore the index from storage, in portions; until then sessions wait.
+//! 2. Take one input, hand it to the node, perform every output.
+//! 3. Sleep until the next input or the node's deadline.
+//! 4. When told to stop: take nothing more from peers, wait until what was taken is durable and acknowledged, say
+//!    goodbye.
+//!
+//! The node decides everything; this loop decides nothing but which of two sessions of one peer stays. It runs on a
+//! thread of its own, because verifying a frame of events takes milliseconds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant as StdInstant, SystemTime, UNIX_EPOCH};
+
+use chanterelle_core::Node;
+use chanterelle_core::base::{EventId, Instant, Limits, Now, PeerId, Seconds};
+use chanterelle_core::node::{
+    Batch, CloseReason, Input, Notice, Output, Setup, StorageError, Ticket, Update,
+};
+use chanterelle_core::wire::{Frame, Role};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use crate::net::session::{Outbox, SessionEvent, SessionId};
+use crate::storage::{Position, Storage};
+
+/// A peer that opens another session sooner than this after the last keeps the old one: opening costs us more than it.
+const REOPEN: Duration = Duration::from_secs(2);
+
+/// While stopping: an acknowledgement the node holds back for longer than this is not waited for.
+const SOON: Duration = Duration::from_millis(250);
+
+/// What a driver needs.
+pub struct Config {
+    /// This relay's key on the network.
+    pub peer: PeerId,
+    /// Limits of the protocol.
+    pub limits: Limits,
+    /// Software and version, told to peers.
+    pub agent: String,
+    /// Where events stay.
+    pub storage: Storage,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+    /// What sessions tell.
+    pub sessions: mpsc::Receiver<SessionEvent>,
+    /// Peers to be disconnected altogether.
+    pub disconnect: mpsc::UnboundedSender<PeerId>,
+    /// Told true when everything is restored.
+    pub restored: watch::Sender<bool>,
+    /// When to stop.
+    pub stop: CancellationToken,
+    /// How long stopping may take.
+    pub drain: Duration,
+}
+
+/// Why a driver ends by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// What is stored cannot be read.
+    #[error("cannot restore the stored events: {0}")]
+    Restore(#[from] StorageError),
+    /// A node without a seed could be foretold.
+    #[error("the system has no entropy: {0}")]
+    Entropy(getrandom::Error),
+}
+
+/// An answer of the storage.
+enum Done {
+    Persisted(Ticket, usize, Duration, Result<(), StorageError>),
+    Read(Ticket, Vec<(EventId, Vec<u8>)>),
+}
+
+struct Session {
+    id: SessionId,
+    opened: StdInstant,
+    outbox: Outbox,
+}
+
+/// Runs a node.
+pub struct Driver {
+    node: Node,
+    clock: Clock,
+    limits: Limits,
+    storage: Storage,
+    metrics: Arc<Metrics>,
+    sessions: HashMap<PeerId, Session>,
+    events: mpsc::Receiver<SessionEvent>,
+    disconnect: mpsc::UnboundedSender<PeerId>,
+    restored: watch::Sender<bool>,
+    stop: CancellationToken,
+    drain: Duration,
+    done: mpsc::UnboundedReceiver<Done>,
+    finish: mpsc::UnboundedSender<Done>,
+    /// Storage operations under way.
+    pending: usize,
+    /// When the first event not yet in a batch arrived, and that of the batch under way.
+    waiting_since: Option<StdInstant>,
+    in_flight: Option<StdInstant>,
+}
+
+impl Driver {
+    /// A driver that is ready to run.
+    ///
+    /// # Errors
+    /// When the system has no entropy.
+    pub fn new(config: Config) -> Result<Driver, DriverError> {
+        let clock = Clock(StdInstant::now());
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(DriverError::Entropy)?;
+        let setup = Setup {
+            seed,
+            peer: config.peer,
+            role: Role::Relay,
+            identity: None,
+            agent: config.agent,
+            limits: config.limits.clone(),
+        };
+        let (finish, done) = mpsc::unbounded_channel();
+        Ok(Driver {
+            node: Node::new(setup, clock.now()),
+            clock,
+            limits: config.limits,
+            storage: config.storage,
+            metrics: config.metrics,
+            sessions: HashMap::new(),
+            events: config.sessions,
+            disconnect: config.disconnect,
+            restored: config.restored,
+            stop: config.stop,
+            drain: config.drain,
+            done,
+            finish,
+            pending: 0,
+            waiting_since: None,
+            in_flight: None,
+        })
+    }
+
+    /// Runs until told to stop.
+    ///
+    /// # Errors
+    /// When what is stored cannot be read.
+    pub async fn run(mut self) -> Result<(), DriverError> {
+        let stop = self.stop.clone();
+        tokio::select! {
+            result = self.restore() => result?,
+            () = stop.cancelled() => return Ok(()),
+        }
+        loop {
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                Some(done) = self.done.recv() => self.on_done(done),
+                () = stop.cancelled() => break,
+                Some(event) = self.events.recv() => self.on_session_event(event),
+                () = sleep_until(deadline.into()) => {}
+            }
+            if self.deadline() <= StdInstant::now() {
+                self.handle(Input::Wake);
+            }
+        }
+        self.finish().await;
+        Ok(())
+    }
+
+    async fn restore(&mut self) -> Result<(), DriverError> {
+        let begun = StdInstant::now();
+        let mut position = Position::default();
+        while let Some((rows, next)) = self.storage.rows(position).await? {
+            self.node.handle(self.clock.now(), Input::Restore(rows));
+            position = next;
+        }
+        let state = self.storage.state().await?;
+        self.handle(Input::Restored(state));
+        let events = self.node.index().len();
+        tracing::info!(events, milliseconds = begun.elapsed().as_millis(), "restored");
+        self.restored.send_replace(true);
+        Ok(())
+    }
+
+    /// Lets what was taken become durable and acknowledged, then ends every session.
+    async fn finish(&mut self) {
+        let until = StdInstant::now() + self.drain;
+        loop {
+            let deadline = self.deadline();
+            let soon = deadline <= StdInstant::now() + SOON;
+            if self.pending == 0 && !soon {
+                break;
+            }
+            let wake = if soon { deadline.min(until) } else { until };
+            match timeout_at(wake.into(), self.done.recv()).await {
+                Ok(Some(done)) => self.on_done(done),
+                Ok(None) => break,
+                Err(_) if StdInstant::now() >= until => {
+                    tracing::warn!("stopping before everything was stored; nothing of it was acknowledged");
+                    break;
+                }
+                Err(_) => self.handle(Input::Wake),
+            }
+        }
+        let bye = Frame::Bye { reason: "the relay is shutting down".to_owned() }.encode(&self.limits);
+        for (_, session) in self.sessions.drain() {
+            session.outbox.send(bye.clone());
+        }
+    }
+
+    fn on_session_event(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Opened { peer, session, outbox } => self.on_opened(peer, session, outbox),
+            SessionEvent::Received { peer, session, frame } if self.is_current(&peer, session) => {
+                self.waiting_since.get_or_insert_with(StdInstant::now);
+                self.handle(Input::Received(peer, frame));
+            }
+            SessionEvent::Closed { peer, session } if self.is_current(&peer, session) => {
+                self.sessions.remove(&peer);
+                self.handle(Input::Disconnected(peer));
+            }
+            // Of a session that another has replaced.
+            SessionEvent::Received { .. } | SessionEvent::Closed { .. } => {}
+        }
+    }
+
+    fn is_current(&self, peer: &PeerId, session: SessionId) -> bool {
+        self.sessions.get(peer).is_some_and(|current| current.id == session)
+    }
+
+    /// The later session of a peer replaces the earlier: a tab that lost its network comes back before the old
+    /// connection is noticed to be dead.
+    fn on_opened(&mut self, peer: PeerId, id: SessionId, outbox: Outbox) {
+        if let Some(old) = self.sessions.get(&peer) {
+            if old.opened.elapsed() < REOPEN {
+                return;
+            }
+            self.sessions.remove(&peer);
+            self.handle(Input::Disconnected(peer));
+        }
+        self.sessions.insert(peer, Session { id, opened: StdInstant::now(), outbox });
+        self.handle(Input::Connected(peer));
+    }
+
+    fn on_done(&mut self, done: Done) {
+        self.pending -= 1;
+        match done {
+            Done::Persisted(ticket, events, took, result) => {
+                let since = self.in_flight.take();
+                if result.is_ok() {
+                    self.metrics.commits.inc();
+                    self.metrics.events_stored.inc_by(events as u64);
+                    self.metrics.commit_seconds.observe(took.as_secs_f64());
+                    if let Some(since) = since {
+                        self.metrics.ack_seconds.observe(since.elapsed().as_secs_f64());
+                    }
+                }
+                self.handle(Input::Persisted(ticket, result));
+            }
+            Done::Read(ticket, events) => self.handle(Input::ReadDone(ticket, events)),
+        }
+    }
+
+    /// One input, and every output that follows from it.
+    fn handle(&mut self, input: Input) {
+        self.node.handle(self.clock.now(), input);
+        while let Some(output) = self.node.poll_output() {
+            self.perform(output);
+        }
+        if self.in_flight.is_none() {
+            // Nothing waits to be stored, so whatever arrived was no new event.
+            self.waiting_since = None;
+        }
+        self.metrics.events.set(i64::try_from(self.node.index().len()).unwrap_or(i64::MAX));
+        self.metrics.rejections(self.node.rejections());
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Send(peer, frame) => {
+                if let Some(session) = self.sessions.get(&peer) {
+                    session.outbox.send(frame);
+                }
+            }
+            Output::Close(peer, reason) => self.close(peer, reason),
+            Output::Persist(batch) => self.persist(batch),
+            Output::Read(ticket, ids) => self.read(ticket, ids),
+            Output::Update(Update::Notice(notice)) => on_notice(&notice),
+            Output::Update(_) => {}
+        }
+    }
+
+    fn close(&mut self, peer: PeerId, reason: CloseReason) {
+        tracing::debug!(%peer, %reason, "ending a session");
+        // What was sent before still goes out. The node has forgotten the session already.
+        self.sessions.remove(&peer);
+        if reason == CloseReason::Budget {
+            // The network may be stopping; then the peer goes with it.
+            let _ = self.disconnect.send(peer);
+        }
+    }
+
+    fn persist(&mut self, batch: Batch) {
+        self.in_flight = Some(self.waiting_since.take().unwrap_or_else(StdInstant::now));
+        self.pending += 1;
+        let (storage, finish) = (self.storage.clone(), self.finish.clone());
+        tokio::spawn(async move {
+            let begun = StdInstant::now();
+            let result = storage.store(&batch).await;
+            let events = batch.puts.iter().filter(|put| put.event.is_some()).count();
+            let _ = finish.send(Done::Persisted(batch.ticket, events, begun.elapsed(), result));
+        });
+    }
+
+    fn read(&mut self, ticket: Ticket, ids: Vec<EventId>) {
+        self.pending += 1;
+        let (storage, finish) = (self.storage.clone(), self.finish.clone());
+        tokio::spawn(async move {
+            // What cannot be read is answered as if it were not there; the failure is counted and logged.
+            let events = storage.read(&ids).await.unwrap_or_default();
+            let _ = finish.send(Done::Read(ticket, events));
+        });
+    }
+
+    /// The node's deadline; far away when it has none.
+    fn deadline(&self) -> StdInstant {
+        match self.node.poll_timeout() {
+            Some(at) => self.clock.std(at),
+            None => StdInstant::now() + Duration::from_secs(3_600),
+        }
+    }
+}
+
+fn on_notice(notice: &Notice) {
+    match notice {
+        Notice::StorageFailing(error) => {
+            tracing::error!(%error, "nothing new can be stored; the relay serves what it has and tries again");
+        }
+        Notice::StorageWorks => tracing::info!("storing works again"),
+        Notice::ClockLooksWrong => {
+            tracing::warn!("many events seem to come from the future: is this machine's clock right?");
+        }
+    }
+}
+
+/// Both clocks, as the node wants them.
+#[derive(Clone, Copy, Debug)]
+struct Clock(StdInstant);
+
+impl Clock {
+    fn now(self) -> Now {
+        let since = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // A wall clock before 1970 reads as 1970: everything is from the future then, and the node says so.
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { instant: Instant(since), unix: Seconds(unix.as_secs()) }
+    }
+
+    /// The moment at which [`Clock::now`] has reached `at`.
+    fn std(self, at: Instant) -> StdInstant {
+        self.0 + Duration::from_millis(at.0)
+    }
+}

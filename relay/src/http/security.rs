@@ -1,0 +1,128 @@
+//! The headers that hold a page to what it is: its scripts, its connections, its frames.
+//!
+//! The policy lists each inline script and style of the page shell by its hash, computed once at the start, so that
+//! no other can run. It does not say who may read the API; that is public.
+
+use std::net::IpAddr;
+
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, Request, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use data_encoding::BASE64;
+use sha2::{Digest as _, Sha256};
+
+/// Headers that stand on every answer.
+#[derive(Clone, Debug)]
+pub(crate) struct SecurityHeaders(Vec<(HeaderName, HeaderValue)>);
+
+impl SecurityHeaders {
+    /// For the page shell `index`, served from `listen`. A relay on loopback is in development: there the page may
+    /// also dial unencrypted relays on loopback.
+    #[must_use]
+    pub(crate) fn new(index: &[u8], listen: IpAddr) -> SecurityHeaders {
+        let policy = content_security_policy(&String::from_utf8_lossy(index), listen.is_loopback());
+        let policy = HeaderValue::try_from(policy).expect("directives and hashes are a header value");
+        let fixed = HeaderValue::from_static;
+        SecurityHeaders(vec![
+            (header::CONTENT_SECURITY_POLICY, policy),
+            (header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
+            (header::REFERRER_POLICY, fixed("no-referrer")),
+            (HeaderName::from_static("cross-origin-opener-policy"), fixed("same-origin")),
+            (
+                HeaderName::from_static("permissions-policy"),
+                // The camera reads friend codes.
+                fixed(
+                    "accelerometer=(), camera=(self), geolocation=(), gyroscope=(), magnetometer=(), \
+                     microphone=(), payment=(), usb=()",
+                ),
+            ),
+        ])
+    }
+}
+
+/// Puts the headers on an answer.
+pub(crate) async fn apply(
+    State(headers): State<SecurityHeaders>,
+    request: Request<axum::body::Body>,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().extend(headers.0);
+    response
+}
+
+fn content_security_policy(index: &str, development: bool) -> String {
+    let scripts = hashes(index, "script");
+    let styles = hashes(index, "style");
+    let loopback = if development {
+        " ws://127.0.0.1:* ws://localhost:* http://127.0.0.1:* http://localhost:*"
+    } else {
+        ""
+    };
+    [
+        "default-src 'self'".to_owned(),
+        format!("script-src 'self' 'wasm-unsafe-eval'{scripts}"),
+        format!("connect-src 'self' https: wss:{loopback}"),
+        "worker-src 'self'".to_owned(),
+        "img-src 'self' blob: data:".to_owned(),
+        "media-src 'self' blob:".to_owned(),
+        format!("style-src 'self'{styles}"),
+        "object-src 'none'".to_owned(),
+        "base-uri 'none'".to_owned(),
+        "frame-ancestors 'none'".to_owned(),
+        "form-action 'self'".to_owned(),
+    ]
+    .join("; ")
+}
+
+/// A source for each inline `element` of our own shell: what stands between the tags, hashed. Not a parser of HTML.
+fn hashes(index: &str, element: &str) -> String {
+    let (open, close) = (format!("<{element}"), format!("</{element}>"));
+    let mut sources = String::new();
+    let mut rest = index;
+    while let Some((_, from_tag)) = rest.split_once(&open) {
+        let Some((attributes, content)) = from_tag.split_once('>') else { break };
+        let Some((content, after)) = content.split_once(&close) else { break };
+        let inline = !attributes.split_whitespace().any(|attribute| attribute.starts_with("src="));
+        let whole_name = attributes.is_empty() || attributes.starts_with(char::is_whitespace);
+        if inline && whole_name {
+            let hash = BASE64.encode(&Sha256::digest(content.as_bytes()));
+            sources.push_str(&format!(" 'sha256-{hash}'"));
+        }
+        rest = after;
+    }
+    sources
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{content_security_policy, hashes};
+
+    const INDEX: &str = "<!doctype html><style>p{}</style><script src=\"/a.js\"></script>\
+        <script type=\"module\">alert(1)</script><scripture>x</scripture>";
+
+    #[test]
+    fn each_inline_script_is_listed_by_its_hash() {
+        // printf 'alert(1)' | openssl dgst -sha256 -binary | base64
+        assert_eq!(hashes(INDEX, "script"), " 'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='");
+        assert_eq!(hashes(INDEX, "style").matches("sha256").count(), 1);
+        assert_eq!(hashes("", "script"), "");
+    }
+
+    #[test]
+    fn unencrypted_connections_are_for_development_on_loopback() {
+        let public = content_security_policy(INDEX, false);
+        assert!(public.contains("connect-src 'self' https: wss:; "), "{public}");
+        assert!(
+            !public.contains("ws://")
+                && !public.contains("'unsafe-inline'")
+                && !public.contains("'unsafe-eval'")
+        );
+        let development = content_security_policy(INDEX, true);
+        assert!(development.contains("connect-src 'self' https: wss: ws://127.0.0.1:*"), "{development}");
+        for directive in ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(public.contains(directive));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The program `chanterelle`: reads the settings, starts a relay, stops it on a signal.
+//!
+//! Whatever cannot be used is told in one line on standard error, with exit code 1.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chanterelle_relay::settings::{Keys, Settings};
+use chanterelle_relay::{Application, telemetry};
+use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The relay of Chanterelle: page, API, peers and storage on one port.
+#[derive(Debug, Parser)]
+#[command(name = "chanterelle", version, arg_required_else_help = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a relay until SIGTERM or Ctrl-C
+    Serve(Options),
+    /// Print the settings that `serve` would run with, as a configuration file, and exit
+    Settings(Options),
+}
+
+#[derive(Debug, clap::Args)]
+struct Options {
+    /// Configuration file (TOML); flags come before environment before file before default
+    #[arg(long, env = "CHANTERELLE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    keys: Keys,
+}
+
+impl Options {
+    fn merge(self) -> Result<Keys, String> {
+        let file = match &self.config {
+            Some(path) => Keys::from_file(path).map_err(|error| error.to_string())?,
+            None => Keys::default(),
+        };
+        Ok(self.keys.or(file).or(Keys::defaults()))
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => {
+            // Help and version go to standard output, and nobody may be reading it.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&one_line(&error)),
+    };
+    let done = match cli.command {
+        Command::Settings(options) => options.merge().and_then(show),
+        Command::Serve(options) => {
+            options.merge().and_then(|keys| keys.resolve().map_err(|error| error.to_string())).and_then(serve)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(line) => fail(&line),
+    }
+}
+
+fn fail(line: &str) -> ExitCode {
+    eprintln!("chanterelle: {line}");
+    ExitCode::FAILURE
+}
+
+/// What clap has to say up to its hints, which fill several lines.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let line = lines.join(" ");
+    format!("{}; --help lists what there is", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+fn show(keys: Keys) -> Result<(), String> {
+    keys.clone().resolve().map_err(|error| error.to_string())?;
+    print!("{}", toml::to_string(&keys).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
+fn serve(settings: Settings) -> Result<(), String> {
+    telemetry::init(&settings).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    let result = runtime.block_on(run(settings));
+    // Whatever still blocks is not waited for: stopping takes as long as the settings allow and no longer.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+async fn run(settings: Settings) -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let connections = settings.max_connections;
+    let mut application = Application::start(settings).await.map_err(|error| error.to_string())?;
+    raise_file_limit(connections);
+    tracing::info!(address = %application.address(), peer = %application.peer(), "listening");
+    let (address, ready) = (application.address(), application.ready());
+    let announce = async move {
+        if ready.await {
+            println!("Chanterelle relay is ready: http://{address}/");
+        }
+        std::future::pending::<()>().await;
+    };
+    let result = tokio::select! {
+        () = announce => Ok(()),
+        error = application.ended() => Err(error.to_string()),
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    tracing::info!("stopping");
+    application.stop().await;
+    tracing::info!("stopped");
+    result
+}
+
+/// Each connection is an open file. The soft limit is often 1,024; the system allows more when asked.
+fn raise_file_limit(connections: usize) {
+    // Database, log, key, listener, standard streams, and some room.
+    let wanted = connections as u64 + 64;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let granted = maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum }) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    } else if granted < wanted {
+        tracing::warn!(granted, wanted, "the system allows fewer open files than connections are set");
+    }
+}

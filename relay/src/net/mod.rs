@@ -1,0 +1,225 @@
+//! The relay's side of libp2p: WebSockets from the HTTP server, circuits for tabs, session streams for the driver.
+//!
+//! The only importer of libp2p's swarm; everything beyond it is plain channels. Dials nobody. Event here means the
+//! swarm's; events of the protocol travel inside frames and are not looked at.
+
+pub mod key;
+pub mod session;
+mod streams;
+pub(crate) mod transport;
+pub(crate) mod websocket;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chanterelle_core::base::PeerId;
+use chanterelle_core::wire::SESSION_PROTOCOL;
+use futures::StreamExt as _;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, Transport as _, connection_limits, identify, noise, ping, relay, yamux};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::metrics::{Metrics, count};
+use session::{SessionId, Shared};
+use transport::{Incoming, UpgradedTransport};
+
+/// How long a client may take from the upgrade to an authenticated, multiplexed connection.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Handshakes under way; more are refused and come back later.
+const HANDSHAKES: u32 = 4_096;
+
+/// Connections of one peer: the old ones of a tab that changed its network, until their pings fail.
+const CONNECTIONS_PER_PEER: u32 = 8;
+
+/// Streams of one connection: a session, pings and the circuits of a tab with all its neighbours.
+const STREAMS_PER_CONNECTION: usize = 64;
+
+/// How long a connection may carry nothing. A tab opens its session or reserves at once.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Between two pings: a closed laptop is noticed within a minute, and 50,000 tabs cost 1,700 pings a second.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// What the network is made of.
+pub(crate) struct Config {
+    /// The relay's key.
+    pub(crate) key: Keypair,
+    /// Upgraded WebSockets.
+    pub(crate) incoming: mpsc::Receiver<Incoming>,
+    /// Where the relay listens, as libp2p writes it.
+    pub(crate) listen: Multiaddr,
+    /// Where it is reached, told to peers.
+    pub(crate) external: Vec<Multiaddr>,
+    /// Software and version, told to peers.
+    pub(crate) agent: String,
+    /// Established connections in all.
+    pub(crate) max_connections: u32,
+    /// What sessions share.
+    pub(crate) shared: Shared,
+}
+
+/// The libp2p host of the relay.
+pub(crate) struct Network {
+    swarm: Swarm<Behaviour>,
+    shared: Shared,
+    /// Peers the driver wants gone.
+    disconnect: mpsc::UnboundedReceiver<PeerId>,
+    sessions: TaskTracker,
+    next_session: u64,
+}
+
+/// Every connection has these.
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    limits: connection_limits::Behaviour,
+    streams: streams::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    relay: relay::Behaviour,
+}
+
+impl Network {
+    /// A host that is ready to run.
+    ///
+    /// # Errors
+    /// Says in one line why the host cannot be made; a defect, since the settings are checked before.
+    pub(crate) fn new(
+        config: Config,
+        disconnect: mpsc::UnboundedReceiver<PeerId>,
+        sessions: TaskTracker,
+    ) -> Result<Network, String> {
+        let mut muxer = yamux::Config::default();
+        muxer.set_max_num_streams(STREAMS_PER_CONNECTION);
+        let noise = noise::Config::new(&config.key).map_err(|error| error.to_string())?;
+        let transport = UpgradedTransport::new(config.incoming)
+            .upgrade(Version::V1)
+            .authenticate(noise)
+            .multiplex(muxer)
+            .timeout(HANDSHAKE_TIMEOUT)
+            .boxed();
+        let public = config.key.public();
+        let peer = public.to_peer_id();
+        let limits = connection_limits::ConnectionLimits::default()
+            .with_max_pending_incoming(Some(HANDSHAKES))
+            .with_max_established(Some(config.max_connections))
+            .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
+        let behaviour = Behaviour {
+            limits: connection_limits::Behaviour::new(limits),
+            streams: streams::Behaviour::default(),
+            identify: identify::Behaviour::new(
+                identify::Config::new(SESSION_PROTOCOL.to_owned(), public).with_agent_version(config.agent),
+            ),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
+            relay: relay::Behaviour::new(peer, circuits()),
+        };
+        let swarm_config =
+            libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIMEOUT);
+        let mut swarm = Swarm::new(transport, behaviour, peer, swarm_config);
+        swarm.listen_on(config.listen).map_err(|error| error.to_string())?;
+        for address in config.external {
+            swarm.add_external_address(address);
+        }
+        Ok(Network { swarm, shared: config.shared, disconnect, sessions, next_session: 0 })
+    }
+
+    /// Runs until `stop`, then drops every connection.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                Some(peer) = self.disconnect.recv() => {
+                    if let Some(peer) = key::libp2p_peer(&peer) {
+                        // It may be gone already.
+                        let _ = self.swarm.disconnect_peer_id(peer);
+                    }
+                }
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        let metrics = &self.shared.metrics;
+        match event {
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                tracing::debug!(peer = %peer_id, "connected");
+                metrics.peers.inc();
+            }
+            SwarmEvent::ConnectionClosed { peer_id, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "disconnected");
+                metrics.peers.dec();
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                tracing::debug!(%error, "a connection failed before it was established");
+                count(&metrics.connections_refused, "handshake");
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(opened)) => self.on_session(opened),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { connection, result, .. })) => {
+                if let Err(error) = result
+                    && !matches!(error, ping::Failure::Unsupported)
+                {
+                    tracing::debug!(%error, "a peer does not answer");
+                    self.swarm.close_connection(connection);
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => on_circuit(metrics, &event),
+            _ => {}
+        }
+    }
+
+    fn on_session(&mut self, streams::Opened { peer, stream }: streams::Opened) {
+        self.next_session += 1;
+        let session = SessionId(self.next_session);
+        self.sessions.spawn(session::run(stream, peer, session, self.shared.clone()));
+    }
+}
+
+/// Circuits carry the signalling of a direct connection and nothing else: 128 KiB and 2 minutes, as libp2p's defaults
+/// have it, but for thousands of tabs.
+fn circuits() -> relay::Config {
+    let times = |count| NonZeroU32::new(count).expect("the literals are above zero");
+    let none = relay::Config {
+        max_reservations: 16_384,
+        max_reservations_per_peer: 4,
+        reservation_duration: Duration::from_secs(60 * 60),
+        reservation_rate_limiters: Vec::new(),
+        max_circuits: 4_096,
+        // A tab that joins dials eight neighbours, each perhaps twice.
+        max_circuits_per_peer: 16,
+        max_circuit_duration: Duration::from_secs(2 * 60),
+        max_circuit_bytes: 128 * 1024,
+        circuit_src_rate_limiters: Vec::new(),
+    };
+    // At once and then one each interval; an address may be a school or a whole mobile network.
+    none.reservation_rate_per_peer(times(30), Duration::from_secs(30))
+        .reservation_rate_per_ip(times(600), Duration::from_secs(1))
+        .circuit_src_per_peer(times(60), Duration::from_secs(5))
+        .circuit_src_per_ip(times(600), Duration::from_secs(1))
+}
+
+fn on_circuit(metrics: &Arc<Metrics>, event: &relay::Event) {
+    match event {
+        relay::Event::ReservationReqAccepted { renewed: false, .. } => {
+            metrics.reservations.inc();
+        }
+        relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
+            metrics.reservations.dec();
+        }
+        relay::Event::ReservationReqDenied { .. } => count(&metrics.circuits_denied, "reservation"),
+        relay::Event::CircuitReqAccepted { .. } => {
+            metrics.circuits_opened.inc();
+            metrics.circuits.inc();
+        }
+        relay::Event::CircuitClosed { .. } => {
+            metrics.circuits.dec();
+        }
+        relay::Event::CircuitReqDenied { .. } => count(&metrics.circuits_denied, "circuit"),
+        _ => {}
+    }
+}

@@ -1,0 +1,292 @@
+//! A whole relay as one value: bound, started, stopped. Tests start many, on port 0.
+//!
+//! Order of a start: port, data folder, key, database; each failure is one line. The HTTP server answers from then on;
+//! [`Application::ready`] waits until the stored events are read. Sets up no logging and catches no signal: that is
+//! the program's.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chanterelle_core::base::Limits;
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::driver::{self, Driver, DriverError};
+use crate::http::assets::Assets;
+use crate::http::clients::{Rate, Slots};
+use crate::http::serve::Server;
+use crate::http::{self, App};
+use crate::metrics::Metrics;
+use crate::net::key::{self, KeyError};
+use crate::net::session::Shared;
+use crate::net::{self, Network};
+use crate::settings::Settings;
+use crate::storage::{DataLock, OpenError, Storage};
+
+/// Frames that wait for the node, of all sessions together. Less than a peer may send at once without being charged,
+/// so that a pause of ours never looks like a flood of theirs.
+const EVENT_QUEUE: usize = 128;
+
+/// Upgraded WebSockets that wait for libp2p.
+const INCOMING_QUEUE: usize = 256;
+
+/// Why a relay does not start. One line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken.
+    #[error(
+        "cannot listen on {0}: the port is in use; stop the other program or choose another with --listen"
+    )]
+    PortInUse(SocketAddr),
+    /// The address cannot be listened on for another reason.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The data folder or the database cannot be used.
+    #[error(transparent)]
+    Storage(#[from] OpenError),
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The node cannot be made.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// libp2p cannot be set up.
+    #[error("cannot set up libp2p: {0}")]
+    Network(String),
+}
+
+/// Why a running relay ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// A defect.
+    #[error("{0} ended unexpectedly; this is a defect, please report it with the log")]
+    Ended(&'static str),
+}
+
+/// A running relay.
+#[derive(Debug)]
+pub struct Application {
+    address: SocketAddr,
+    peer: libp2p::PeerId,
+    metrics: Arc<Metrics>,
+    storage: Storage,
+    restored: watch::Receiver<bool>,
+    stop: CancellationToken,
+    stop_network: CancellationToken,
+    sessions: TaskTracker,
+    drain: Duration,
+    driver: JoinHandle<Result<(), DriverError>>,
+    network: JoinHandle<()>,
+    server: JoinHandle<()>,
+    _lock: DataLock,
+}
+
+impl Application {
+    /// Starts a relay.
+    ///
+    /// # Errors
+    /// When the port, the data folder, the key or the database cannot be used.
+    pub async fn start(settings: Settings) -> Result<Application, StartError> {
+        let listener = bind(settings.listen).await?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(settings.listen, error))?;
+        let lock = DataLock::take(&settings.data)?;
+        let key = key::load_or_create(&settings.data)?;
+        let metrics = Arc::new(Metrics::default());
+        let storage = Storage::open(&settings.data, settings.max_database_mib, metrics.clone()).await?;
+
+        let limits = Limits::default();
+        let agent = concat!("chanterelle/", env!("CARGO_PKG_VERSION"));
+        let peer = key.public().to_peer_id();
+        let core_peer = key::core_peer(&peer).expect("the relay's key is Ed25519");
+        let (stop, stop_network) = (CancellationToken::new(), CancellationToken::new());
+        let sessions = TaskTracker::new();
+        let (session_events, session_events_receiver) = mpsc::channel(EVENT_QUEUE);
+        let (disconnect, disconnect_receiver) = mpsc::unbounded_channel();
+        let (incoming, incoming_receiver) = mpsc::channel(INCOMING_QUEUE);
+        let (restored, restored_receiver) = watch::channel(false);
+
+        let driver = Driver::new(driver::Config {
+            peer: core_peer,
+            limits: limits.clone(),
+            agent: agent.to_owned(),
+            storage: storage.clone(),
+            metrics: metrics.clone(),
+            sessions: session_events_receiver,
+            disconnect,
+            restored,
+            stop: stop.clone(),
+            drain: settings.drain.mul_f32(0.6),
+        })?;
+
+        let external = external_addresses(&settings, address);
+        let network = Network::new(
+            net::Config {
+                key,
+                incoming: incoming_receiver,
+                listen: web_socket(address),
+                external: external.clone(),
+                agent: agent.to_owned(),
+                max_connections: u32::try_from(settings.max_connections).unwrap_or(u32::MAX),
+                shared: Shared {
+                    events: session_events,
+                    limits: Arc::new(limits.clone()),
+                    metrics: metrics.clone(),
+                },
+            },
+            disconnect_receiver,
+            sessions.clone(),
+        )
+        .map_err(StartError::Network)?;
+
+        let slots = Slots::new(
+            settings.max_connections,
+            settings.connections_per_address,
+            metrics.connections.clone(),
+        );
+        let rate = Arc::new(Rate::new(settings.api_requests_per_minute));
+        let drain = settings.drain;
+        let trusted_proxies = settings.trusted_proxies.clone();
+        let app = App {
+            settings: Arc::new(settings),
+            limits: Arc::new(limits),
+            peer,
+            addresses: external.into_iter().map(|address| address.with(Protocol::P2p(peer))).collect(),
+            assets: Arc::new(Assets::embedded()),
+            storage: storage.clone(),
+            metrics: metrics.clone(),
+            slots: slots.clone(),
+            rate: rate.clone(),
+            incoming,
+            restored: restored_receiver.clone(),
+            stop: stop.clone(),
+            probe: Arc::default(),
+        };
+        let router = http::router(app);
+        let server = Server { listener, router, slots, rate, trusted_proxies, metrics: metrics.clone() };
+
+        let runtime = tokio::runtime::Handle::current();
+        Ok(Application {
+            address,
+            peer,
+            metrics,
+            storage,
+            restored: restored_receiver,
+            sessions,
+            drain,
+            // On a thread of its own: the node computes, and nobody else should wait for it.
+            driver: tokio::task::spawn_blocking(move || runtime.block_on(driver.run())),
+            network: tokio::spawn(network.run(stop_network.clone())),
+            server: tokio::spawn(server.run(stop.clone())),
+            stop,
+            stop_network,
+            _lock: lock,
+        })
+    }
+
+    /// Where the relay listens, with the port the system chose.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The relay's name on the network.
+    #[must_use]
+    pub fn peer(&self) -> libp2p::PeerId {
+        self.peer
+    }
+
+    /// The relay's figures.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Waits until the stored events are read; false when that failed, and then [`Application::ended`] says why.
+    pub fn ready(&self) -> impl Future<Output = bool> + Send + use<> {
+        let mut restored = self.restored.clone();
+        async move { restored.wait_for(|restored| *restored).await.is_ok() }
+    }
+
+    /// Waits for the relay to end by itself, which it does only when something is wrong.
+    pub async fn ended(&mut self) -> RunError {
+        tokio::select! {
+            result = &mut self.driver => match result {
+                Ok(Err(error)) => error.into(),
+                Ok(Ok(())) | Err(_) => RunError::Ended("the node"),
+            },
+            _ = &mut self.network => RunError::Ended("the network"),
+            _ = &mut self.server => RunError::Ended("the HTTP server"),
+        }
+    }
+
+    /// Stops: nothing new is taken, what was taken is finished, everything is written back. Takes as long as the
+    /// settings allow at most.
+    pub async fn stop(self) {
+        let begun = Instant::now();
+        let until = |part| (begun + self.drain.mul_f32(part)).into();
+        self.stop.cancel();
+        self.sessions.close();
+        let finish = async {
+            // Each says in the log what went wrong with it.
+            end(self.driver).await;
+            self.sessions.wait().await;
+            self.stop_network.cancel();
+            end(self.network).await;
+        };
+        let network_abort = self.stop_network.clone();
+        if timeout_at(until(0.8), finish).await.is_err() {
+            tracing::warn!("some sessions did not end in time");
+            network_abort.cancel();
+        }
+        let server_abort = self.server.abort_handle();
+        if timeout_at(until(0.9), end(self.server)).await.is_err() {
+            tracing::warn!("some requests were not answered in time");
+            server_abort.abort();
+        }
+        if timeout_at(until(1.0), self.storage.close()).await.is_err() {
+            tracing::warn!("the database was not closed in time; the next start reads its log");
+        }
+    }
+}
+
+/// Waits for a task, unless it has ended already and may have been asked.
+async fn end<T>(task: JoinHandle<T>) {
+    if !task.is_finished() {
+        let _ = task.await;
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortInUse(address),
+        _ => StartError::Listen(address, error),
+    })
+}
+
+/// What peers are told: what the operator set, or on loopback the socket itself. Anything else would be a guess.
+fn external_addresses(settings: &Settings, address: SocketAddr) -> Vec<Multiaddr> {
+    if settings.external.is_empty() && address.ip().is_loopback() {
+        return vec![web_socket(address)];
+    }
+    if settings.external.is_empty() {
+        tracing::warn!(
+            "no external address is set, so tabs cannot be reached through this relay; see --external"
+        );
+    }
+    settings.external.clone()
+}
+
+fn web_socket(address: SocketAddr) -> Multiaddr {
+    Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port())).with(Protocol::Ws("/".into()))
+}

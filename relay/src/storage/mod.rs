@@ -1,0 +1,163 @@
+//! Where events stay: one SQLite database in the data folder, one writer, a few readers.
+//!
+//! A batch is one transaction, and it is acknowledged only after the commit reached the disk (`synchronous=FULL`).
+//! Keeps what the node hands it; knows no protocol, forgets nothing, and never repairs a damaged database.
+
+mod events;
+mod lock;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use chanterelle_core::node::StorageError;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Executor as _, SqlSafeStr as _};
+
+pub use events::Position;
+pub use lock::DataLock;
+
+use crate::metrics::{Metrics, count};
+
+/// The database's file in the data folder.
+const FILE: &str = "chanterelle.db";
+
+/// Readers at a time. More only wait for each other's disk.
+const READERS: u32 = 4;
+
+/// How long a statement waits for another's lock. Only a checkpoint can hold one here.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// How long a failed batch counts against the storage. A node with anything to store tries again within seconds.
+const FAILURE_COUNTS: Duration = Duration::from_secs(60);
+
+/// Why the storage cannot be opened. One line for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made or written.
+    #[error("cannot use the data directory {0}: {1}")]
+    Folder(PathBuf, std::io::Error),
+    /// Another relay uses the folder.
+    #[error("the data directory {0} is in use by another relay; stop it or choose another directory")]
+    InUse(PathBuf),
+    /// The database cannot be opened or brought up to date.
+    #[error("cannot open the database {0}: {1}")]
+    Database(PathBuf, String),
+}
+
+/// The relay's storage. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    metrics: Arc<Metrics>,
+    /// When a batch last failed, until one succeeds.
+    failing: Arc<Mutex<Option<(Instant, StorageError)>>>,
+}
+
+impl Storage {
+    /// Opens the database in `folder`, makes it if there is none, and brings its tables up to date. `max_mib` bounds
+    /// its file. The caller holds the folder's [`DataLock`].
+    ///
+    /// # Errors
+    /// When the database cannot be opened, is damaged, or was written by a later version.
+    pub async fn open(
+        folder: &Path,
+        max_mib: Option<u32>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Storage, OpenError> {
+        let path = folder.join(FILE);
+        let failed = |error: &dyn std::fmt::Display| OpenError::Database(path.clone(), one_line(error));
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let writer_options = match max_mib {
+            // In pages of 4,096 bytes, SQLite's default.
+            Some(mib) => options.clone().pragma("max_page_count", (u64::from(mib) * 256).to_string()),
+            None => options.clone(),
+        };
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(writer_options)
+            .await
+            .map_err(|error| failed(&error))?;
+        migrations().run(&writer).await.map_err(|error| failed(&error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok(Storage { writer, readers, metrics, failing: Arc::default() })
+    }
+
+    /// Whether something can be written right now: by what became of the last batch, and by writing something. A
+    /// batch that failed long ago says nothing any more, because nobody may have tried since.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn probe(&self) -> Result<(), StorageError> {
+        if let Some((at, error)) = &*self.failing()
+            && at.elapsed() < FAILURE_COUNTS
+        {
+            return Err(error.clone());
+        }
+        let probe = "INSERT INTO meta (key, value) VALUES ('probe', x'') \
+                     ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        let written = self.writer.execute(probe).await;
+        written.map(drop).map_err(|error| self.failed("a probe", &error))
+    }
+
+    fn failing(&self) -> MutexGuard<'_, Option<(Instant, StorageError)>> {
+        self.failing.lock().expect("no code panics while it holds this")
+    }
+
+    /// Writes everything back into the one file and closes it.
+    pub async fn close(self) {
+        self.readers.close().await;
+        if let Err(error) = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").await {
+            tracing::warn!(%error, "the write-ahead log stays beside the database; the next start reads it");
+        }
+        self.writer.close().await;
+    }
+
+    /// Counts, logs and translates a failure.
+    fn failed(&self, what: &'static str, error: &sqlx::Error) -> StorageError {
+        let error = storage_error(error);
+        let reason = if error == StorageError::Full { "full" } else { "failed" };
+        count(&self.metrics.storage_errors, reason);
+        tracing::error!(%error, "storage: {what} failed");
+        error
+    }
+}
+
+fn storage_error(error: &sqlx::Error) -> StorageError {
+    // SQLITE_FULL, also for ENOSPC; SQLITE_IOERR_SHMSIZE, when there is no room for the index of the log.
+    const FULL: [&str; 2] = ["13", "4874"];
+    let code = error.as_database_error().and_then(|error| error.code());
+    match code {
+        Some(code) if FULL.contains(&code.as_ref()) => StorageError::Full,
+        _ => StorageError::Failed(one_line(error)),
+    }
+}
+
+fn one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().replace('\n', "; ")
+}
+
+/// The tables, step by step. A step that has run anywhere is never changed again.
+fn migrations() -> Migrator {
+    let steps = [(1, "events", include_str!("../../migrations/0001_events.sql"))];
+    let steps = steps.map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(steps.into())
+}

@@ -1,0 +1,12 @@
+//! The relay as a whole: every test starts one on a port of its own, and speaks to it as browsers and tabs do.
+//!
+//! Browsers themselves are in the workspace's `tests`.
+
+mod circuit;
+mod drain;
+mod http;
+mod limits;
+mod program;
+mod session;
+mod storage;
+mod support;
