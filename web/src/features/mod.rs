@@ -1,0 +1,11 @@
+//! What the pages let a person see and do, by subject. Features read the client's signals and send commands; they know
+//! neither each other's page nor the network.
+
+pub(crate) mod boards;
+pub(crate) mod catalog;
+pub(crate) mod comment;
+pub(crate) mod composer;
+pub(crate) mod network;
+pub(crate) mod post;
+pub(crate) mod preview;
+pub(crate) mod thread;

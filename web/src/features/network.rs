@@ -1,0 +1,100 @@
+//! How the tab is connected: the status in the header and the list of peers.
+
+use chanterelle_core::base::PeerId;
+use chanterelle_core::node::SessionInfo;
+use chanterelle_core::wire::Role;
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::i18n as t;
+use crate::link::NetStatus;
+use crate::state::Client;
+
+/// The status "Network", a link to the peers.
+pub(crate) fn network_status() -> AnyView {
+    let network = Client::here().network;
+    html::div()
+        .id("network")
+        .role("status")
+        .aria_label(t::NETWORK)
+        .attr("data-direct", move || network.with(|status| status.direct))
+        .attr("data-relays", move || network.with(|status| status.relays))
+        .attr("data-link", move || network.with(link_state))
+        .child(
+            html::a()
+                .href("/peers")
+                .child((html::span().class("lamp").attr("aria-hidden", "true"), move || network.with(text))),
+        )
+        .into_any()
+}
+
+fn link_state(status: &NetStatus) -> &'static str {
+    match (status.direct + status.relays, status.connecting) {
+        (0, true) => "connecting",
+        (0, false) => "off",
+        _ => "on",
+    }
+}
+
+fn text(status: &NetStatus) -> String {
+    match link_state(status) {
+        "connecting" => t::CONNECTING.to_owned(),
+        "off" => t::OFFLINE.to_owned(),
+        _ => t::network(status.direct, status.relays),
+    }
+}
+
+/// The list "Peers".
+pub(crate) fn peer_list() -> AnyView {
+    let sessions = Client::here().sessions;
+    let items = move || sessions.get().iter().map(peer).collect::<Vec<_>>();
+    html::ul().class("peers").role("list").aria_label(t::PEERS).child(items).into_any()
+}
+
+/// Says who is asked for what is missing here.
+pub(crate) fn asked() -> AnyView {
+    let sessions = Client::here().sessions;
+    let names = move || {
+        let names: Vec<_> = sessions.with(|sessions| {
+            let ready = sessions.iter().filter(|session| session.role.is_some());
+            ready.map(|session| format!("{} …{}", role(session), tail(&network_id(&session.peer)))).collect()
+        });
+        if names.is_empty() { t::NOT_ASKED.to_owned() } else { t::asked(&names.join(", ")) }
+    };
+    html::p().class("quiet").child(names).into_any()
+}
+
+fn peer(session: &SessionInfo) -> AnyView {
+    let state = match (session.role, session.syncing) {
+        (None, _) => t::GREETING,
+        (Some(_), true) => t::SYNCING,
+        (Some(_), false) => t::IN_SYNC,
+    };
+    html::li()
+        .attr("data-kind", "websocket")
+        .child((
+            html::span().class("peer-role").child(role(session)),
+            html::code().class("peer-id").child(network_id(&session.peer)),
+            html::span().class("quiet").child(state),
+        ))
+        .into_any()
+}
+
+fn role(session: &SessionInfo) -> &'static str {
+    match session.role {
+        Some(Role::Relay) => t::RELAY,
+        Some(Role::Tab) | None => t::TAB,
+    }
+}
+
+/// The end of an id, which differs most: all ids of one kind of key begin alike.
+fn tail(id: &str) -> &str {
+    id.get(id.len().saturating_sub(8)..).unwrap_or(id)
+}
+
+/// The peer's id as libp2p writes it: base58 of the identity multihash of its public key (libp2p peer-ids, "Keys").
+fn network_id(peer: &PeerId) -> String {
+    /// Identity multihash of 36 bytes, which are a protobuf of key type 1 (Ed25519) and 32 bytes of key.
+    const PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
+    bs58::encode([PREFIX.as_slice(), peer.as_bytes()].concat()).into_string()
+}

@@ -1,0 +1,37 @@
+//! What is done to the document beside drawing it.
+
+use leptos::ev::KeyboardEvent;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{FocusOptions, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
+
+/// Brings the element of this id into view, once what is being drawn is drawn, and puts the focus there, so that
+/// keyboard and screen reader go on from it.
+pub(crate) fn reveal(id: String, position: ScrollLogicalPosition) {
+    request_animation_frame(move || {
+        let element = document().get_element_by_id(&id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
+        if let Some(element) = element {
+            focus_in_place(&element);
+            let options = ScrollIntoViewOptions::new();
+            options.set_block(position);
+            element.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+    });
+}
+
+/// Puts the focus on an element without moving the page.
+pub(crate) fn focus_in_place(element: &HtmlElement) {
+    let options = FocusOptions::new();
+    options.set_prevent_scroll(true);
+    let _ = element.focus_with_options(&options);
+}
+
+/// Whether the keys mean "send": Ctrl or Command with Enter.
+pub(crate) fn submit_pressed(event: &KeyboardEvent) -> bool {
+    event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) && !event.is_composing()
+}
+
+/// Whether the key means "away with it".
+pub(crate) fn escape_pressed(event: &KeyboardEvent) -> bool {
+    event.key() == "Escape" && !event.is_composing()
+}

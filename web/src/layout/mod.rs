@@ -1,0 +1,35 @@
+//! What stands around every page: header, alerts, footer.
+
+mod header;
+mod notices;
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use crate::i18n as t;
+use crate::kit::focus_in_place;
+
+/// Puts `page` between header and footer.
+pub(crate) fn around(page: AnyView) -> AnyView {
+    let main = NodeRef::<html::Main>::new();
+    let path = use_location().pathname;
+    // Whoever follows a link by keyboard or screen reader goes on at the beginning of the new page.
+    Effect::watch(
+        move || path.get(),
+        move |_, _, _| {
+            if let Some(main) = main.get_untracked() {
+                focus_in_place(&main);
+            }
+        },
+        false,
+    );
+    (
+        html::a().class("skip").href("#main").attr("data-noscroll", "").child(t::SKIP),
+        header::header(),
+        notices::notices(),
+        html::main().id("main").attr("tabindex", "-1").node_ref(main).child(page),
+        html::footer().class("foot").child(html::p().child(t::FOOTER)),
+    )
+        .into_any()
+}

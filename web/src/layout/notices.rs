@@ -1,0 +1,56 @@
+//! Alerts about the page as a whole. The place for them is always in the document.
+
+use leptos::prelude::*;
+use leptos::{ev, html};
+
+use crate::i18n as t;
+use crate::kit::{alert, alert_if, calm_alert};
+use crate::link::StorageStatus;
+use crate::state::Client;
+
+pub(super) fn notices() -> AnyView {
+    let client = Client::here();
+    let failed = client.notices.failed;
+    let clock = client.notices.clock;
+    let storing = client.notices.storing;
+    let stopped = move || {
+        failed.get().map(|reason| {
+            let reload = html::button()
+                .r#type("button")
+                .on(ev::click, |_| {
+                    let _ = location().reload();
+                })
+                .child(t::RELOAD);
+            alert((html::p().child(reason), reload))
+        })
+    };
+    let memory_only = move || {
+        client.storage.with(|storage| match storage {
+            StorageStatus::MemoryOnly(reason) => Some(t::memory_only(reason)),
+            StorageStatus::Opening | StorageStatus::Ready { .. } => None,
+        })
+    };
+    let wrong_clock = move || {
+        clock.get().then(|| {
+            let dismiss = html::button().r#type("button").on(ev::click, move |_| clock.set(false));
+            alert((html::p().child(t::CLOCK), dismiss.child(t::DISMISS)))
+        })
+    };
+    // Told only while nobody is there: trouble with one of several relays is no concern of the reader's.
+    let cut_off = Memo::new(move |_| {
+        client.network.with(|status| match &status.trouble {
+            Some(trouble) if status.direct + status.relays == 0 => Some(t::network_trouble(trouble)),
+            _ => None,
+        })
+    });
+    html::div()
+        .class("notices")
+        .child((
+            stopped,
+            alert_if(memory_only),
+            alert_if(move || storing.with(|error| error.as_ref().map(t::storing))),
+            wrong_clock,
+            move || cut_off.get().map(calm_alert),
+        ))
+        .into_any()
+}

@@ -1,0 +1,191 @@
+//! The page's end of the program: starts the worker and the network, and is all that the user interface knows of them.
+//!
+//! The worker gets the module that the page has compiled, so nothing is fetched or compiled twice. Frames go to and fro
+//! between the network here and the node there; the user interface sends commands and hears what came in.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use chanterelle_core::node::{Command, Update};
+use js_sys::{Array, Object, Reflect};
+use serde_bytes::ByteBuf;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{ErrorEvent, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
+
+use crate::net::{Net, NetEvent};
+use crate::worker::messages::{ToPage, ToWorker, post, read};
+
+pub(crate) use crate::net::NetStatus;
+pub(crate) use crate::storage::StorageStatus;
+
+/// What the user interface hears.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Incoming {
+    /// From the node.
+    Update(Update),
+    /// The network changed.
+    Net(NetStatus),
+    /// The storage changed. After [`Incoming::Failed`] it says that the trouble is over: the node runs.
+    Storage(StorageStatus),
+    /// The node does not run, in words for the person.
+    Failed(String),
+}
+
+/// The way to the node. Commands sent before the node runs wait for it.
+#[derive(Clone)]
+pub(crate) struct Link(Rc<Page>);
+
+impl Link {
+    /// Sends a command.
+    pub(crate) fn send(&self, command: Command) {
+        self.0.tell(ToWorker::Command(command));
+    }
+}
+
+/// Hands everything that comes in to `on`, from now on and in order; what came before is handed over first.
+pub(crate) fn start(on: impl Fn(Incoming) + 'static) -> Link {
+    let page = PAGE.with_borrow_mut(|page| page.get_or_insert_with(Page::start).clone());
+    let early = match page.audience.replace(Audience::Listening(Rc::new(on))) {
+        Audience::Absent(early) => early,
+        Audience::Listening(_) => Vec::new(),
+    };
+    early.into_iter().for_each(|incoming| page.hand_over(incoming));
+    Link(page)
+}
+
+/// Starts worker and network, for [`start`] to find them running.
+pub(crate) fn boot() {
+    PAGE.with_borrow_mut(|page| _ = page.get_or_insert_with(Page::start));
+}
+
+thread_local! {
+    static PAGE: RefCell<Option<Rc<Page>>> = const { RefCell::new(None) };
+}
+
+struct Page {
+    port: MessagePort,
+    /// Without a worker there is nothing to connect for.
+    net: RefCell<Option<Net>>,
+    /// What leaves with the next message.
+    outbox: RefCell<Vec<ToWorker>>,
+    audience: RefCell<Audience>,
+}
+
+enum Audience {
+    /// The user interface is not there yet; what it has missed.
+    Absent(Vec<Incoming>),
+    Listening(Rc<dyn Fn(Incoming)>),
+}
+
+impl Page {
+    fn start() -> Rc<Page> {
+        let channel = MessageChannel::new().expect("browsers with modules have message channels");
+        let page = Rc::new(Page {
+            port: channel.port1(),
+            net: RefCell::new(None),
+            outbox: RefCell::default(),
+            audience: RefCell::new(Audience::Absent(Vec::new())),
+        });
+        // First the worker, whose start takes longest.
+        let failed = page.clone();
+        if let Err(error) = start_worker(&channel.port2(), move |why| failed.hand_over(Incoming::Failed(why))) {
+            page.hand_over(Incoming::Failed(format!("{WORKER_FAILED} ({})", words(&error))));
+            return page;
+        }
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new({
+            let page = page.clone();
+            move |event: MessageEvent| page.on_message(&event.data())
+        });
+        page.port.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        on_message.forget();
+
+        let net = Net::start({
+            let page = page.clone();
+            move |event| page.on_net(event)
+        });
+        page.tell(ToWorker::Start(net.peer()));
+        page.net.replace(Some(net));
+        page
+    }
+
+    fn on_message(&self, data: &JsValue) {
+        let items = read::<ToPage>(data).expect("the worker is of the same build");
+        let net = self.net.borrow().clone().expect("the worker speaks after it was started, and then there is a network");
+        for item in items {
+            match item {
+                ToPage::Running => net.resume(),
+                ToPage::Update(update) => self.hand_over(Incoming::Update(update)),
+                ToPage::Storage(status) => self.hand_over(Incoming::Storage(status)),
+                ToPage::Failed(why) => self.hand_over(Incoming::Failed(why)),
+                ToPage::Send(peer, frame) => net.send(peer, frame.into_vec()),
+                ToPage::Close(peer, why) => net.close(peer, why),
+                ToPage::Took(peer, bytes) => net.took(peer, bytes as usize),
+            }
+        }
+    }
+
+    fn on_net(self: &Rc<Self>, event: NetEvent) {
+        match event {
+            NetEvent::Connected(peer) => self.tell(ToWorker::Connected(peer)),
+            NetEvent::Disconnected(peer) => self.tell(ToWorker::Disconnected(peer)),
+            NetEvent::Received(peer, frame) => self.tell(ToWorker::Received(peer, ByteBuf::from(frame))),
+            NetEvent::Status(status) => self.hand_over(Incoming::Net(status)),
+        }
+    }
+
+    /// What is told in one turn of the page leaves as one message.
+    fn tell(self: &Rc<Self>, item: ToWorker) {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.push(item);
+        if outbox.len() == 1 {
+            let page = self.clone();
+            spawn_local(async move { post(&page.port, &page.outbox.take()) });
+        }
+    }
+
+    fn hand_over(&self, incoming: Incoming) {
+        let on = match &mut *self.audience.borrow_mut() {
+            Audience::Absent(early) => return early.push(incoming),
+            Audience::Listening(on) => on.clone(),
+        };
+        on(incoming);
+    }
+}
+
+const WORKER_FAILED: &str = "The part of this page that reads and writes posts has stopped. Reload the page; what was \
+                             shown as saved is still there.";
+
+/// Starts the worker and hands it this program and its port. `on_failed` gets words for the person.
+fn start_worker(port: &MessagePort, on_failed: impl Fn(String) + 'static) -> Result<(), JsValue> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    let worker = Worker::new_with_options("/worker.js", &options)?;
+    let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
+        let detail = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
+        on_failed(if detail.is_empty() { WORKER_FAILED.to_owned() } else { format!("{WORKER_FAILED} ({detail})") });
+    });
+    worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    on_error.forget();
+
+    let message = Object::new();
+    Reflect::set(&message, &"module".into(), &wasm_bindgen::module())?;
+    Reflect::set(&message, &"glue".into(), &glue()?.into())?;
+    Reflect::set(&message, &"port".into(), port)?;
+    worker.post_message_with_transfer(&message, &Array::of1(port))?;
+    // Lives as long as the page, which holds the port.
+    std::mem::forget(worker);
+    Ok(())
+}
+
+/// The address of the JavaScript that belongs to this program: Trunk has the page load it ahead.
+fn glue() -> Result<String, JsValue> {
+    let document = web_sys::window().and_then(|window| window.document()).ok_or("there is no document")?;
+    let link = document.query_selector("link[rel=modulepreload]")?.ok_or("the page does not say what it loads")?;
+    Ok(link.unchecked_into::<HtmlLinkElement>().href())
+}
+
+fn words(error: &JsValue) -> String {
+    error.as_string().unwrap_or_else(|| String::from(Object::from(error.clone()).to_string()))
+}

@@ -1,0 +1,197 @@
+//! Which addresses a tab dials, and what a browser calls them.
+//!
+//! `wss` anywhere public; `ws` and the own machine only for a page that came from the own machine, which is
+//! development. Addresses come from strangers, and a tab that dialled whatever it is told would be a way into the
+//! networks of its readers. What a name resolves to is the browser's knowledge and not checked here.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+
+/// Where the page came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// `https:` or `http:`.
+    pub(super) scheme: String,
+    /// Name or address, IPv6 in brackets.
+    pub(super) host: String,
+    /// The port, empty for the scheme's own.
+    pub(super) port: String,
+}
+
+impl Origin {
+    /// The address of the relay that served the page: the way the page came is known to work.
+    ///
+    /// # Errors
+    /// When a page from there may not be dialled from, in words for the person.
+    pub(super) fn address(&self) -> Result<Multiaddr, String> {
+        let secure = self.scheme == "https:";
+        if !secure && !self.is_local() {
+            return Err(format!(
+                "this page came over plain http from {}, and nothing that must stay whole is sent that way; \
+                 open it over https",
+                self.host
+            ));
+        }
+        let port = match self.port.parse() {
+            Ok(port) => port,
+            Err(_) if secure => 443,
+            Err(_) => 80,
+        };
+        let mut address = Multiaddr::empty();
+        address.push(match self.ip() {
+            Some(IpAddr::V4(ip)) => Protocol::Ip4(ip),
+            Some(IpAddr::V6(ip)) => Protocol::Ip6(ip),
+            None => Protocol::Dns(self.host.as_str().into()),
+        });
+        address.push(Protocol::Tcp(port));
+        if secure {
+            address.push(Protocol::Tls);
+        }
+        address.push(Protocol::Ws("/".into()));
+        Ok(address)
+    }
+
+    /// Whether it is the own machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.ip().map_or(is_localhost(&self.host), |ip| ip.is_loopback())
+    }
+
+    fn ip(&self) -> Option<IpAddr> {
+        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+}
+
+/// The URL of an address somebody told of, if it may be dialled by a page from `origin`.
+pub(super) fn stranger_url(address: &Multiaddr, origin: &Origin) -> Option<String> {
+    let (local, public) = match address.iter().next()? {
+        Protocol::Ip4(ip) => (ip.is_loopback(), is_public(ip)),
+        Protocol::Ip6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => (ip.is_loopback(), is_public(ip)),
+            None => (ip.is_loopback(), is_public_6(ip)),
+        },
+        Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => {
+            (is_localhost(&name), !is_localhost(&name) && !name.ends_with(".local"))
+        }
+        _ => return None,
+    };
+    let url = url(address)?;
+    let allowed = if local { origin.is_local() } else { public && url.starts_with("wss:") };
+    allowed.then_some(url)
+}
+
+/// What a browser calls a WebSocket address, with or without a peer's id at its end.
+pub(super) fn url(address: &Multiaddr) -> Option<String> {
+    let mut parts = address.iter();
+    let host = match parts.next()? {
+        Protocol::Ip4(ip) => ip.to_string(),
+        Protocol::Ip6(ip) => format!("[{ip}]"),
+        Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => name.into_owned(),
+        _ => return None,
+    };
+    let Protocol::Tcp(port) = parts.next()? else { return None };
+    let mut rest: Vec<Protocol<'_>> = parts.collect();
+    if let Some(Protocol::P2p(_)) = rest.last() {
+        rest.pop();
+    }
+    let (scheme, path) = match rest.as_slice() {
+        [Protocol::Tls, Protocol::Ws(path)] | [Protocol::Wss(path)] => ("wss", path),
+        [Protocol::Ws(path)] => ("ws", path),
+        _ => return None,
+    };
+    Some(format!("{scheme}://{host}:{port}{path}"))
+}
+
+fn is_localhost(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Not of a special purpose (RFC 6890, as far as something could be listening there).
+fn is_public(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    let special = ip.is_private()
+        || ip.is_loopback()
+        || ip.is_link_local()
+        || ip.is_multicast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b));
+    !special
+}
+
+fn is_public_6(ip: Ipv6Addr) -> bool {
+    // Global unicast (RFC 4291, section 2.4) without the prefixes that carry an IPv4 address (RFC 6052, 3056).
+    let [first, second, ..] = ip.segments();
+    (0x2000..0x4000).contains(&first) && first != 0x2002 && (first, second) != (0x2001, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Origin, stranger_url};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn origin(scheme: &str, host: &str, port: &str) -> Origin {
+        Origin { scheme: scheme.to_owned(), host: host.to_owned(), port: port.to_owned() }
+    }
+
+    fn told(address: &str, origin: &Origin) -> Option<String> {
+        stranger_url(&address.parse().expect("an address"), origin)
+    }
+
+    #[test]
+    fn the_origin_is_dialled_the_way_the_page_came() {
+        let cases = [
+            (origin("https:", "board.example", ""), "/dns/board.example/tcp/443/tls/ws"),
+            (origin("https:", "192.168.1.7", "8443"), "/ip4/192.168.1.7/tcp/8443/tls/ws"),
+            (origin("http:", "127.0.0.1", "8080"), "/ip4/127.0.0.1/tcp/8080/ws"),
+            (origin("http:", "localhost", ""), "/dns/localhost/tcp/80/ws"),
+            (origin("http:", "[::1]", "8080"), "/ip6/::1/tcp/8080/ws"),
+        ];
+        for (origin, address) in cases {
+            assert_eq!(origin.address().expect("may be dialled").to_string(), address);
+        }
+        for host in ["board.example", "192.168.1.7", "[fe80::1]"] {
+            assert!(origin("http:", host, "8080").address().is_err(), "{host} without https");
+        }
+    }
+
+    #[test]
+    fn strangers_cannot_send_a_tab_into_private_networks() {
+        let page = origin("https:", "board.example", "");
+        let development = origin("http:", "127.0.0.1", "8080");
+        for (address, url) in [
+            ("/dns4/relay.example/tcp/443/tls/ws", "wss://relay.example:443/"),
+            ("/dns/relay.example/tcp/443/wss", "wss://relay.example:443/"),
+            ("/ip4/93.184.215.14/tcp/4001/tls/ws", "wss://93.184.215.14:4001/"),
+            ("/ip6/2606:4700::1111/tcp/443/tls/ws", "wss://[2606:4700::1111]:443/"),
+        ] {
+            assert_eq!(told(address, &page).as_deref(), Some(url));
+            assert_eq!(told(address, &development).as_deref(), Some(url));
+        }
+        for address in [
+            "/dns4/relay.example/tcp/80/ws",
+            "/dns4/printer.local/tcp/443/tls/ws",
+            "/ip4/10.1.2.3/tcp/443/tls/ws",
+            "/ip4/172.16.0.1/tcp/443/tls/ws",
+            "/ip4/192.168.0.1/tcp/443/tls/ws",
+            "/ip4/169.254.169.254/tcp/443/tls/ws",
+            "/ip4/100.64.0.1/tcp/443/tls/ws",
+            "/ip4/0.0.0.0/tcp/443/tls/ws",
+            "/ip6/fe80::1/tcp/443/tls/ws",
+            "/ip6/fd00::1/tcp/443/tls/ws",
+            "/ip6/::ffff:10.0.0.1/tcp/443/tls/ws",
+            "/ip6/2002:a00:1::/tcp/443/tls/ws",
+            "/ip4/93.184.215.14/tcp/4001",
+            "/ip4/93.184.215.14/udp/4001/quic-v1",
+        ] {
+            assert_eq!(told(address, &page), None, "{address}");
+            assert_eq!(told(address, &development), None, "{address} in development");
+        }
+        for address in ["/ip4/127.0.0.1/tcp/9/ws", "/ip6/::1/tcp/9/ws", "/dns/localhost/tcp/9/tls/ws"] {
+            assert_eq!(told(address, &page), None, "{address}");
+            assert!(told(address, &development).is_some(), "{address} in development");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `/me`: what this browser holds of its person, and what becomes of it.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use crate::i18n as t;
+use crate::kit::heading;
+use crate::link::StorageStatus;
+use crate::state::{Client, not_ready, ready_when};
+
+/// What is kept, and what would be lost.
+pub(crate) fn me() -> AnyView {
+    not_ready();
+    let client = Client::here();
+    let boards = client.open_boards();
+    ready_when(move || boards.loaded.get());
+    let order = boards.items.order();
+    let held = move || {
+        let cards = order.get();
+        let cards = cards.iter().filter_map(|board| boards.items.get(board));
+        let (mut subscribed, mut posts) = (0, 0);
+        for card in cards {
+            card.with(|card| {
+                subscribed += u32::from(card.subscribed);
+                posts += card.posts;
+            });
+        }
+        t::held(posts, subscribed)
+    };
+    let kept = move || {
+        client.storage.with(|storage| match storage {
+            StorageStatus::Opening => t::KEPT_OPENING,
+            StorageStatus::Ready { durable: true } => t::KEPT_DURABLE,
+            StorageStatus::Ready { durable: false } => t::KEPT_EVICTABLE,
+            StorageStatus::MemoryOnly(_) => t::KEPT_MEMORY,
+        })
+    };
+    html::div()
+        .class("page prose")
+        .child((
+            heading(t::ME),
+            html::h2().child(t::KEYS),
+            html::p().child(t::KEYS_ABOUT),
+            html::p().child(t::KEYS_LOSS),
+            html::h2().child(t::KEPT),
+            html::p().child(held),
+            html::p().child(kept),
+        ))
+        .into_any()
+}

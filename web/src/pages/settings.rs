@@ -1,0 +1,53 @@
+//! `/settings`: how the page looks.
+
+use leptos::prelude::*;
+use leptos::{ev, html};
+
+use crate::i18n as t;
+use crate::kit::{alert_if, heading};
+use crate::state::{Preferences, TextSize, Theme, not_ready, ready_when};
+
+/// The person's choices, applied at once.
+pub(crate) fn settings() -> AnyView {
+    not_ready();
+    ready_when(|| true);
+    let preferences = expect_context::<Preferences>();
+    let (theme, text) = (preferences.theme, preferences.text);
+    let themes = Theme::ALL.into_iter().zip(t::THEMES).map(|(choice, name)| {
+        option("theme", choice.as_str(), name, move || theme.get() == choice, move || theme.set(choice))
+    });
+    let sizes = TextSize::ALL.into_iter().zip(t::TEXTS).map(|(choice, name)| {
+        option("text", choice.as_str(), name, move || text.get() == choice, move || text.set(choice))
+    });
+    html::div()
+        .class("page prose")
+        .child((
+            heading(t::SETTINGS),
+            html::p().class("lead").child(t::SETTINGS_ABOUT),
+            html::fieldset().child((html::legend().child(t::THEME), themes.collect::<Vec<_>>())),
+            html::fieldset().child((html::legend().child(t::TEXT), sizes.collect::<Vec<_>>())),
+            alert_if(move || preferences.forgotten.get().then(|| t::NOT_REMEMBERED.to_owned())),
+        ))
+        .into_any()
+}
+
+fn option(
+    group: &'static str,
+    value: &'static str,
+    name: &'static str,
+    chosen: impl Fn() -> bool + Send + Sync + 'static,
+    choose: impl Fn() + 'static,
+) -> AnyView {
+    html::label()
+        .class("choice")
+        .child((
+            html::input()
+                .r#type("radio")
+                .name(group)
+                .value(value)
+                .prop("checked", chosen)
+                .on(ev::change, move |_| choose()),
+            html::span().child(name),
+        ))
+        .into_any()
+}

@@ -1,0 +1,120 @@
+//! The page's end of the link: commands out, updates in, as signals the views read.
+//!
+//! What is shown is derived from these signals alone. Nothing here decides what is valid, saved or sent; it repeats what
+//! the node says.
+
+mod keyed;
+mod notices;
+mod open;
+mod preferences;
+mod publish;
+mod ready;
+
+use std::collections::BTreeMap;
+
+use chanterelle_core::node::{Command, SessionInfo, Update, ViewId};
+use leptos::prelude::*;
+
+use crate::link::{self, Incoming, Link, NetStatus, StorageStatus};
+
+pub(crate) use keyed::{Item, Keyed};
+pub(crate) use notices::Notices;
+pub(crate) use open::{Listing, PostPreview, ThreadView};
+pub(crate) use preferences::{Preferences, TextSize, Theme};
+pub(crate) use publish::{NotPublished, Published};
+pub(crate) use ready::{not_ready, ready_when};
+
+use open::Sink;
+use publish::Answer;
+
+/// The page's one client of the node. A handle: copies mean the same client.
+#[derive(Clone, Copy)]
+pub(crate) struct Client {
+    inner: StoredValue<Inner, LocalStorage>,
+    /// How the page is connected.
+    pub network: RwSignal<NetStatus>,
+    /// The sessions with peers.
+    pub sessions: RwSignal<Vec<SessionInfo>>,
+    /// Where posts are kept.
+    pub storage: RwSignal<StorageStatus>,
+    /// What is wrong.
+    pub notices: Notices,
+}
+
+struct Inner {
+    /// `None` only while the link is being made.
+    link: Option<Link>,
+    /// Numbers views and requests. One counter serves both; they need only be new.
+    next: u32,
+    sinks: BTreeMap<ViewId, Sink>,
+    publishing: BTreeMap<u32, Answer>,
+}
+
+impl Client {
+    /// Starts the node and listens to it for as long as the page lives.
+    pub(crate) fn start() -> Self {
+        let client = Self {
+            inner: StoredValue::new_local(Inner {
+                link: None,
+                next: 0,
+                sinks: BTreeMap::new(),
+                publishing: BTreeMap::new(),
+            }),
+            network: RwSignal::new(NetStatus { direct: 0, relays: 0, connecting: true, trouble: None }),
+            sessions: RwSignal::new(Vec::new()),
+            storage: RwSignal::new(StorageStatus::Opening),
+            notices: Notices::new(),
+        };
+        let link = link::start(move |incoming| client.on_incoming(incoming));
+        client.inner.update_value(|inner| inner.link = Some(link));
+        client
+    }
+
+    /// The client of the page a component is in.
+    pub(crate) fn here() -> Self {
+        expect_context()
+    }
+
+    /// Sends a command to the node.
+    pub(crate) fn send(self, command: Command) {
+        self.inner.with_value(|inner| {
+            inner.link.as_ref().expect("the link is made before anything is shown").send(command);
+        });
+    }
+
+    fn number(self) -> u32 {
+        self.inner
+            .try_update_value(|inner| {
+                inner.next = inner.next.wrapping_add(1);
+                inner.next
+            })
+            .expect("the client lives as long as the page")
+    }
+
+    fn on_incoming(self, incoming: Incoming) {
+        match incoming {
+            Incoming::Update(update) => self.on_update(update),
+            Incoming::Net(status) => self.network.set(status),
+            Incoming::Storage(status) => {
+                self.notices.failed.set(None);
+                self.storage.set(status);
+            }
+            Incoming::Failed(reason) => {
+                self.notices.failed.set(Some(reason));
+                self.give_up_publishing();
+            }
+        }
+    }
+
+    fn on_update(self, update: Update) {
+        match update {
+            Update::Published { request, event, thread } => {
+                self.answer(request, Ok(Published { event, thread }));
+            }
+            Update::Refused { request, reason } => self.answer(request, Err(NotPublished::Refused(reason))),
+            Update::Network(sessions) => self.sessions.set(sessions),
+            Update::Notice(notice) => self.notices.on_notice(notice),
+            shown => self.show(shown),
+        }
+    }
+}
