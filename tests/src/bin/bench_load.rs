@@ -1,0 +1,213 @@
+//! `cargo xtask bench load`: how long a person waits for a readable list of boards, and what the first visit transfers.
+//!
+//! A time is from the start of the navigation to the first frame after `html[data-ready]` is set and the list "Boards"
+//! stands on the page, by the page's own clock. Each run starts a browser of its own on a relay of this machine that
+//! has answered before; the median of the runs counts.
+//!
+//! | row | profile |
+//! |---|---|
+//! | `load.readable_ms` | fresh: nothing stored, nothing cached |
+//! | `load.readable_warm_ms` | after one such visit: page cached, no events held |
+//! | `load.readable_10k_ms`, `load.readable_100k_ms` | page cached, so many events held, fetched by the tab itself |
+//! | `load.bytes_compressed` | bodies of all answers of a first visit as transferred, the worker's included |
+
+use std::path::Path;
+use std::time::Instant;
+
+use chanterelle_e2e::browser::{Browser, Profile};
+use chanterelle_e2e::elements::Scope;
+use chanterelle_e2e::filling::fill;
+use chanterelle_e2e::netlog::NetLog;
+use chanterelle_e2e::relay::Relay;
+use chanterelle_e2e::{place, wait};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// Runs of each measurement.
+const RUNS: usize = 9;
+
+const BOARDS: usize = 10;
+
+/// So that one board makes the smaller history and all boards the larger one.
+const POSTS: usize = 10_000;
+
+/// Notes in `readableAt` when the list of boards can be read: at least so many boards.
+const NOTE: &str = "
+    (() => {
+        const isThere = () => document.documentElement?.hasAttribute('data-ready')
+            && [...document.querySelectorAll('ul, ol, [role=list]')].some(list => list.ariaLabel === 'Boards'
+                && list.getClientRects().length > 0 && list.children.length >= AT_LEAST);
+        const look = () => {
+            if (window.readableAt === undefined && isThere()) {
+                window.readableAt = null;
+                requestAnimationFrame(() => { window.readableAt = performance.now(); });
+            }
+        };
+        new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true});
+    })();";
+
+/// How many events the tab holds in IndexedDB.
+const HELD: &str = "
+    return new Promise((give, fail) => {
+        const opened = indexedDB.open('chanterelle');
+        opened.onerror = () => fail(opened.error);
+        opened.onsuccess = () => {
+            const count = opened.result.transaction('events').objectStore('events').count();
+            count.onerror = () => fail(count.error);
+            count.onsuccess = () => { opened.result.close(); give(count.result); };
+        };
+    });";
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.expect("the system has room for a runtime").block_on(bench());
+}
+
+async fn bench() {
+    let folder = place::artifacts("bench-load");
+    let log = folder.join("relay.log");
+    let relay = Relay::start(&log).await;
+    assert_eq!(relay.get("/").await.status, 200);
+    first_visit(&relay, &folder).await;
+
+    let mut cold = Vec::new();
+    for _ in 0..RUNS {
+        cold.push(visit(&relay, Profile::fresh(), 0, &folder).await.0);
+    }
+    row("load.readable_ms", median(cold), "ms");
+    let mut profile = visit(&relay, Profile::fresh(), 0, &folder).await.1;
+    profile = series("load.readable_warm_ms", &relay, profile, 0, &folder).await;
+    drop((relay, profile));
+
+    let boards: Vec<String> = (0..BOARDS).map(|number| format!("bench-{number}")).collect();
+    let data = TempDir::new().expect("the system has room for a temporary folder");
+    let begun = Instant::now();
+    fill(data.path(), &boards, POSTS).await;
+    println!("signed and stored {} events in {:.1} s", BOARDS * POSTS, begun.elapsed().as_secs_f64());
+    let relay = Relay::start_on(data, &[], &log).await;
+    assert_eq!(relay.get("/").await.status, 200);
+    let profile = fetch(&relay, Profile::fresh(), &boards[..1], POSTS, &folder).await;
+    let profile = series("load.readable_10k_ms", &relay, profile, 1, &folder).await;
+    let profile = fetch(&relay, profile, &boards, BOARDS * POSTS, &folder).await;
+    series("load.readable_100k_ms", &relay, profile, BOARDS, &folder).await;
+}
+
+/// Starts a browser on the profile, opens the list of boards, and gives the time to it.
+async fn visit(relay: &Relay, profile: Profile, boards: usize, folder: &Path) -> (f64, Profile) {
+    let browser = Browser::launch("visitor", profile, folder, false).await;
+    let note = json!({"source": NOTE.replace("AT_LEAST", &boards.to_string())});
+    browser
+        .devtools("Page.addScriptToEvaluateOnNewDocument", note)
+        .await
+        .expect("the driver runs scripts early");
+    browser.goto(&relay.url("/?lang=en")).await;
+    let time = wait::until("the list of boards", async || {
+        let time = browser.script("return window.readableAt ?? null", &[]).await?;
+        time.as_f64().ok_or_else(|| "it is not there".to_owned())
+    })
+    .await;
+    browser.find(Scope::Page, "list", "Boards").await;
+    (time, browser.close().await.profile)
+}
+
+/// Measures visits with one profile and prints the row.
+async fn series(name: &str, relay: &Relay, mut profile: Profile, boards: usize, folder: &Path) -> Profile {
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let (time, left) = visit(relay, profile, boards, folder).await;
+        times.push(time);
+        profile = left;
+    }
+    row(name, median(times), "ms");
+    profile
+}
+
+/// Lets a tab fetch these boards from the relay, as it does for any reader, until it holds so many events.
+async fn fetch(relay: &Relay, profile: Profile, boards: &[String], events: usize, folder: &Path) -> Profile {
+    let browser = Browser::launch("reader", profile, folder, false).await;
+    let begun = Instant::now();
+    let mut held = 0;
+    for board in boards {
+        browser.open(&relay.url(&format!("/b/{board}?lang=en"))).await;
+        wait::until("a post to arrive", async || {
+            let now = held_by(&browser).await?;
+            let arrived = wait::holds(now > held || now == events, || format!("{now} events are held"));
+            held = now;
+            arrived
+        })
+        .await;
+    }
+    while held < events {
+        held = wait::until("more posts to arrive", async || {
+            let now = held_by(&browser).await?;
+            wait::holds(now > held, || format!("{now} of {events} events are held")).map(|()| now)
+        })
+        .await;
+    }
+    println!("a tab fetched up to {held} events in {:.1} s", begun.elapsed().as_secs_f64());
+    browser.close().await.profile
+}
+
+async fn held_by(browser: &Browser) -> Result<usize, String> {
+    let held = browser.script(HELD, &[]).await?;
+    held.as_u64().and_then(|held| usize::try_from(held).ok()).ok_or_else(|| format!("{held} is no number"))
+}
+
+/// What a first visit transfers, as a table and as a row.
+async fn first_visit(relay: &Relay, folder: &Path) {
+    let browser = Browser::launch("first", Profile::fresh(), folder, true).await;
+    browser.open(&relay.url("/?lang=en")).await;
+    browser.find(Scope::Page, "list", "Boards").await;
+    wait::until("the relay to be connected", async || {
+        let status = browser.one(Scope::Page, "status", "Network").await?;
+        let relays = status.attr("data-relays").await.map_err(|error| error.to_string())?;
+        wait::holds(relays.as_deref() == Some("1"), || format!("{relays:?}"))
+    })
+    .await;
+    let log = browser.close().await.log.expect("the visit is recorded");
+    browser.leave_nothing();
+    let total = table(&log, &relay.url(""));
+    row("load.bytes_compressed", total as f64, "bytes");
+}
+
+/// Prints what was transferred for each file, largest first, and gives the sum in bytes.
+fn table(log: &NetLog, origin: &str) -> usize {
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<usize>().ok());
+    let mut files: Vec<(usize, usize, &str, &str)> = Vec::new();
+    for request in log.requests.iter().filter(|request| request.sent) {
+        let Some(path) = request.url.strip_prefix(origin) else { continue };
+        let size = number(request.header("content-length"));
+        let size =
+            size.unwrap_or_else(|| panic!("the answer for {path} tells no length: {:?}", request.answer));
+        let unpacked = log.streams.get(&(request.source, "URL_REQUEST_JOB_FILTERED_BYTES_READ".to_owned()));
+        files.push((
+            size,
+            unpacked.map_or(0, Vec::len),
+            request.header("content-encoding").unwrap_or("plain"),
+            path,
+        ));
+    }
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    let total = files.iter().map(|(size, ..)| size).sum();
+    println!("transferred   unpacked  encoding  file");
+    for (size, unpacked, encoding, path) in &files {
+        println!("{size:>11}  {unpacked:>9}  {encoding:<8}  {path}");
+    }
+    println!("{total:>11}             together");
+    total
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_unstable_by(f64::total_cmp);
+    let shown: Vec<String> = times.iter().map(|time| format!("{time:.0}")).collect();
+    println!("runs in ms: {}", shown.join(" "));
+    times[times.len() / 2]
+}
+
+fn row(name: &str, value: f64, unit: &str) {
+    let value = (value * 10.0).round() / 10.0;
+    println!(
+        "bench-row {}",
+        json!({"name": name, "value": value, "unit": unit, "baseline": null, "ratio": null})
+    );
+}

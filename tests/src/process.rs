@@ -1,0 +1,71 @@
+//! A program that runs beside a test and does not outlive it.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait;
+
+/// A running program. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+}
+
+impl Process {
+    /// Starts a program whose output goes to a file, behind what is there already.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(name: &str, command: &mut Command, output: &Path) -> Process {
+        let file = File::options().create(true).append(true).open(output);
+        let file = file.unwrap_or_else(|error| panic!("cannot write {}: {error}", output.display()));
+        let copy = file.try_clone().expect("a file can be opened twice");
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(copy).spawn();
+        let child = child.unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        Process { name: name.to_owned(), child }
+    }
+
+    /// How it ended; `None` while it runs.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap_or_else(|error| panic!("cannot look at {}: {error}", self.name))
+    }
+
+    /// Asks it to end, with SIGTERM, and waits until it has.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        if let Some(status) = self.ended() {
+            return status;
+        }
+        kill_process(self.pid(), Signal::TERM)
+            .unwrap_or_else(|error| panic!("cannot end {}: {error}", self.name));
+        let what = format!("{} to end", self.name);
+        wait::until(&what, async || self.ended().ok_or_else(|| "it still runs".to_owned())).await
+    }
+
+    /// Ends it at once, with SIGKILL, as a crash would.
+    pub fn kill(&mut self) {
+        // Both fail when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

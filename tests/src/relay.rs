@@ -1,0 +1,155 @@
+//! The real relay, started from its binary the way an operator does, on a free port of loopback.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::http::{self, Answer};
+use crate::process::Process;
+use crate::{place, wait};
+
+/// A relay with a data folder of its own. Dropping it kills it and removes the folder.
+#[derive(Debug)]
+pub struct Relay {
+    process: Process,
+    address: SocketAddr,
+    data: TempDir,
+    log: PathBuf,
+    settings: Vec<String>,
+}
+
+impl Relay {
+    /// Starts one on an empty data folder, and waits until it is ready. Its log lines go to `log`.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn start(log: &Path) -> Relay {
+        let data = TempDir::new().expect("the system has room for a temporary folder");
+        Relay::start_on(data, &[], log).await
+    }
+
+    /// Starts one on a data folder, with more settings for its command line.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn start_on(data: TempDir, settings: &[&str], log: &Path) -> Relay {
+        let settings: Vec<String> = settings.iter().map(|&word| word.to_owned()).collect();
+        let address = free_address();
+        let process = serve(address, data.path(), &settings, log);
+        let mut relay = Relay { process, address, data, log: log.to_owned(), settings };
+        relay.wait_until_ready().await;
+        relay
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of a path that begins with `/`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Ends it as an operator does, with SIGTERM.
+    ///
+    /// # Panics
+    /// When it does not end, or not with success.
+    pub async fn stop(&mut self) {
+        let status = self.process.terminate().await;
+        assert!(
+            status.success(),
+            "the relay ended with {status} on SIGTERM; its log is {}",
+            self.log.display()
+        );
+    }
+
+    /// Starts it again after [`Relay::stop`], on the same address and data folder.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn start_again(&mut self) {
+        self.process = serve(self.address, self.data.path(), &self.settings, &self.log);
+        self.wait_until_ready().await;
+    }
+
+    /// Gets a path.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[]).await
+    }
+
+    /// Gets a path, with these headers.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        http::get(&self.url(path), headers).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
+    }
+
+    /// Its figures: each line of `/metrics` as the name with its labels, and the value.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub async fn metrics(&self) -> BTreeMap<String, f64> {
+        let text = self.get("/metrics").await.text();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| {
+                let (name, value) =
+                    line.rsplit_once(' ').unwrap_or_else(|| panic!("/metrics has the line {line:?}"));
+                let value = value.parse().unwrap_or_else(|_| panic!("/metrics has the line {line:?}"));
+                (name.to_owned(), value)
+            })
+            .collect()
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let url = self.url("/readyz");
+        let log = self.log.display().to_string();
+        wait::until("the relay to be ready", async || {
+            if let Some(status) = self.process.ended() {
+                panic!("the relay ended with {status} before it was ready; its log is {log}");
+            }
+            let answer = http::get(&url, &[]).await?;
+            wait::holds(answer.status == 200, || format!("{} {}", answer.status, answer.text()))
+        })
+        .await;
+    }
+}
+
+/// An address nobody listens on. Another program could take it before the relay does; then the relay says so and ends.
+///
+/// # Panics
+/// When loopback has none.
+#[must_use]
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+fn serve(address: SocketAddr, data: &Path, settings: &[String], log: &Path) -> Process {
+    let binary = place::relay_binary().unwrap_or_else(|error| panic!("{error}"));
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen"]).arg(address.to_string()).arg("--data").arg(data).args(settings);
+    // Settings of the person who runs the tests are not settings of the relay under test.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CHANTERELLE_") {
+            command.env_remove(name);
+        }
+    }
+    Process::start("the relay", &mut command, log)
+}
