@@ -1,4 +1,4 @@
-//! Where things are: the checkout, the relay's binary, the built page, the browser, and what a test leaves behind.
+//! Where things are: the checkout, the relay's binary, the browser, and what a test leaves behind.
 //!
 //! `cargo xtask test` names the binary and the browser in `CHANTERELLE_BIN`, `CHROMIUM` and `CHROMEDRIVER`; without them
 //! they are looked for where a build and a Debian-like system put them.
@@ -9,12 +9,6 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the checkout")
-}
-
-/// The folder into which the page was built.
-#[must_use]
-pub fn dist() -> PathBuf {
-    root().join("target/dist")
 }
 
 /// The folder for screenshots, console logs and network logs of the test of this name, made if it is missing.

@@ -130,10 +130,10 @@ impl Stage {
         word
     }
 
-    /// What the watch has to say about a closed browser.
-    #[must_use]
-    pub fn violations(&self, browser: &Browser, log: &NetLog) -> Vec<String> {
-        Watch::new(&self.relays.borrow(), &self.markers.borrow()).violations(log, &browser.opened())
+    /// What the watch has to say about a closed browser. The relays still run.
+    pub async fn violations(&self, browser: &Browser, log: &NetLog) -> Vec<String> {
+        let (relays, markers) = (self.relays.borrow().clone(), self.markers.borrow().clone());
+        Watch::over(log, &relays, &markers).await.violations(log, &browser.opened())
     }
 
     /// For tests of the watch itself: the end of the test does not complain about what they did on purpose.
@@ -149,7 +149,7 @@ impl Stage {
         let left = browser.close().await;
         let log = left.log.expect("browsers on a stage are recorded");
         if self.watched.get() {
-            let violations = self.violations(browser, &log);
+            let violations = self.violations(browser, &log).await;
             assert!(violations.is_empty(), "{} sent more than sessions do: {violations:#?}", browser.name());
         }
         browser.leave_nothing();

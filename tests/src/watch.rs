@@ -7,10 +7,9 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
 
+use crate::http;
 use crate::netlog::{NetLog, Request};
-use crate::place;
 
 /// What is allowed, and what is looked for.
 #[derive(Clone, Debug)]
@@ -20,16 +19,39 @@ pub struct Watch {
     markers: Vec<String>,
 }
 
+/// The one answer of the relay's HTTP interface that a page needs.
+const INFO: &str = "/api/v1/info";
+
+/// What files of a page are.
+const FILES: [&str; 6] =
+    ["text/javascript", "text/css", "application/wasm", "application/manifest+json", "image/", "font/"];
+
 impl Watch {
-    /// A watch over browsers that talk to these relays. `markers` are words that stand in posts and nowhere else.
+    /// A watch over a browser that talked to these relays, which still run. `markers` are words that stand in posts and
+    /// nowhere else.
     ///
-    /// # Panics
-    /// When the page has not been built.
-    #[must_use]
-    pub fn new(relays: &[SocketAddr], markers: &[String]) -> Watch {
-        let mut files = BTreeSet::from(["/api/v1/info".to_owned()]);
-        list(&place::dist(), "", &mut files);
-        Watch { relays: relays.to_vec(), files, markers: markers.to_vec() }
+    /// Which of the paths that were asked for are files of the page is asked of the relays, so that the page may be any.
+    pub async fn over(log: &NetLog, relays: &[SocketAddr], markers: &[String]) -> Watch {
+        let mut watch = Watch {
+            relays: relays.to_vec(),
+            files: BTreeSet::from([INFO.to_owned()]),
+            markers: markers.to_vec(),
+        };
+        let asked: BTreeSet<&str> = log.requests.iter().map(|request| request.url.as_str()).collect();
+        for url in asked {
+            let Some(("http", path)) = watch.split(url) else { continue };
+            if !watch.files.contains(path) && is_file(url).await {
+                watch.files.insert(path.to_owned());
+            }
+        }
+        watch
+    }
+
+    /// The scheme and the path of a URL of one of the relays.
+    fn split<'a>(&self, url: &'a str) -> Option<(&'a str, &'a str)> {
+        let (scheme, rest) = url.split_once("://")?;
+        let path = self.relays.iter().find_map(|relay| rest.strip_prefix(&relay.to_string()))?;
+        path.starts_with('/').then_some((scheme, path))
     }
 
     /// Everything in the log that is not allowed, in words. `opened` are the URLs that were opened by hand.
@@ -52,12 +74,7 @@ impl Watch {
 
     /// What is wrong with a request.
     fn complaint(&self, request: &Request, opened: &BTreeSet<String>) -> Option<&'static str> {
-        let address = self.relays.iter().find_map(|relay| {
-            let (scheme, rest) = request.url.split_once("://")?;
-            let path = rest.strip_prefix(&relay.to_string())?;
-            (path.starts_with('/')).then_some((scheme, path))
-        });
-        let Some((scheme, path)) = address else {
+        let Some((scheme, path)) = self.split(&request.url) else {
             // Chromium asks its makers for updates and the time whatever it is told. None of it resolves.
             return request.initiator.is_some().then_some("it goes to somebody who is not the relay");
         };
@@ -82,18 +99,17 @@ pub fn websockets(log: &NetLog) -> usize {
     log.requests.iter().filter(|request| request.url.starts_with("ws")).count()
 }
 
-fn list(folder: &Path, prefix: &str, files: &mut BTreeSet<String>) {
-    let entries = std::fs::read_dir(folder);
-    let entries = entries.unwrap_or_else(|error| panic!("no built page in {}: {error}", folder.display()));
-    for entry in entries {
-        let entry = entry.expect("the folder of the page can be read");
-        let path = format!("{prefix}/{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            list(&entry.path(), &path, files);
-        } else {
-            files.insert(path);
-        }
+/// Whether there is a file of a page at this URL: no query, and an answer that says so by its type and by how it may be
+/// kept. Whatever is made for the one who asks may not be kept.
+async fn is_file(url: &str) -> bool {
+    if url.contains('?') {
+        return false;
     }
+    let Ok(answer) = http::get(url, &[]).await else { return false };
+    let caching = answer.header("cache-control");
+    answer.status == 200
+        && FILES.iter().any(|kind| answer.header("content-type").starts_with(kind))
+        && (caching == "no-cache" || caching.contains("immutable"))
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -16,10 +16,14 @@ fn essence(posts: &[Post]) -> Vec<(String, String, String)> {
     posts.iter().map(|post| (post.id.clone(), post.author.clone(), post.comment.clone())).collect()
 }
 
-/// The own post was seen on its whole way, and on no other.
+/// The own post ended up sent, and was never shown as more than it was before. A relay of this machine acknowledges so
+/// fast that a state may last no longer than the page waits before it draws again.
 async fn went_its_way(browser: &Browser, id: &str) {
     browser.post_in_state(id, "sent").await;
-    assert_eq!(browser.states_of(id).await, ["pending", "saved", "sent"], "in {}", browser.name());
+    let seen = browser.states_of(id).await;
+    let way = ["pending", "saved", "sent"];
+    let places: Vec<_> = seen.iter().map(|state| way.iter().position(|known| known == state)).collect();
+    assert!(seen[0] == "pending" && places.is_sorted(), "{id} was seen as {seen:?} in {}", browser.name());
 }
 
 /// Opens the thread of this subject from the catalog of a board.
@@ -85,7 +89,7 @@ fn a_thread_and_its_replies_cross_both_ways() {
         let thread = a.new_thread(&subject, &format!("Look what I found: {opening}")).await;
         let op = a.post_with(&opening).await;
         assert_eq!(thread, format!("/b/mushrooms/t/{}", op.id));
-        assert!(op.text.contains(&subject), "the thread shows its subject: {}", op.text);
+        a.find(Scope::Page, "heading", &subject).await;
         a.post_in_state(&op.id, "sent").await;
 
         b.open(&relay.url("/b/mushrooms?lang=en")).await;

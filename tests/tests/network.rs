@@ -62,7 +62,7 @@ fn the_watch_sees_what_a_page_sends() {
         assert_eq!(answers[0], Value::from(200), "{answers}");
 
         let (_, log) = stage.close(&a).await;
-        let found = stage.violations(&a, &log);
+        let found = stage.violations(&a, &log).await;
         let is_found = |parts: &[&str]| {
             let fits = |violation: &&String| parts.iter().all(|part| violation.contains(part));
             assert!(found.iter().find(fits).is_some(), "{parts:?} is not among {found:#?}");
@@ -121,7 +121,9 @@ fn the_watch_sees_what_a_worker_sends() {
         })
         .await;
         let (_, log) = stage.close(&a).await;
-        let found = Watch::new(&[address], &["leak-of-a-worker".to_owned()]).violations(&log, &a.opened());
+        let found = Watch::over(&log, &[address], &["leak-of-a-worker".to_owned()])
+            .await
+            .violations(&log, &a.opened());
         for parts in [["POST", "/sink", "it has a body"], ["leak-of-a-worker", "SOCKET_BYTES_SENT", "in"]] {
             let fits = |violation: &&String| parts.iter().all(|part| violation.contains(part));
             assert!(found.iter().find(fits).is_some(), "{parts:?} is not among {found:#?}");

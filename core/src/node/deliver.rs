@@ -46,8 +46,9 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Says again, now and then, what we want and how much may be sent. Both are states, not steps: saying them twice
-    /// does no harm, and a peer that missed them once is not left without for the rest of the session.
+    /// Says again, now and then, what we want and how much may be sent, and offers again what was never acknowledged.
+    /// These are states, not steps: saying them twice does no harm, and a peer that missed them once is not left
+    /// without for the rest of the session.
     pub(super) fn refresh(&mut self, peer: PeerId) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         if session.role.is_none() || session.refresh_at > self.now.instant {
@@ -58,6 +59,7 @@ impl<V: Verify> Node<V> {
         let interest = self.interest_frame();
         self.send(peer, &credit);
         self.send(peer, &interest);
+        self.offer_unsent(peer);
         self.plan_scopes(peer);
     }
 

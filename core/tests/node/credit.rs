@@ -61,7 +61,7 @@ fn no_more_is_sent_than_the_peer_lets_us() {
 
 #[test]
 fn everything_but_events_is_said_without_credit() {
-    let mut shell = frugal();
+    let mut shell = Shell::tab(0x50);
     let events = replies(4);
     shell.hold(&events);
     shell.greet(peer(BOB), Role::Tab, 0);

@@ -1,16 +1,18 @@
 //! Reconciliation as a node does it: who begins, whom it asks for what is missing, and what it does with silence.
 
 use chanterelle_core::base::{EventId, PeerId};
-use chanterelle_core::event::Event;
+use chanterelle_core::event::{Event, Kind};
 use chanterelle_core::node::{CloseReason, Input};
 use chanterelle_core::store::{Index, Row};
 use chanterelle_core::sync::Reconciler;
 use chanterelle_core::wire::{Frame, Role, Scope};
+use ipld_core::ipld;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::authors::{author, board};
+use super::authors::{author, board, name};
 use super::shell::{EPOCH, Said, Shell, interest, peer, thread_target};
+use super::world::World;
 
 const ANN: u8 = 0x10;
 const BOB: u8 = 0x60;
@@ -385,7 +387,7 @@ fn of_two_peers_one_begins() {
 /// Two relays agree on boards that only the one that does not begin has heard of.
 #[test]
 fn the_side_that_does_not_begin_has_its_boards_reconciled_too() {
-    let mut world = super::world::World::new(vec![Shell::relay(0x20), Shell::relay(0x50)]);
+    let mut world = World::new(vec![Shell::relay(0x20), Shell::relay(0x50)]);
     let events = replies(20);
     world.shells[1].hold(&events);
     let now = world.shells[1].now.instant;
@@ -393,6 +395,62 @@ fn the_side_that_does_not_begin_has_its_boards_reconciled_too() {
     world.link(0, 1);
     world.run(150_000);
     assert_eq!(held(&world.shells[0], &events), 20);
+}
+
+/// A board is named by an opening post, which may be missing, or may not say the name.
+#[test]
+fn two_relays_agree_on_boards_without_a_name_too() {
+    for (low, high) in [(0x20, 0x50), (0x50, 0x20)] {
+        let mut world = World::new(vec![Shell::relay(low), Shell::relay(high)]);
+        let reply = author(2).reply(board("unheard-of"), EventId([7; 32]), "an answer to what is lost", EPOCH);
+        world.shells[1].hold([&reply]);
+        let now = world.shells[1].now.instant;
+        world.shells[0].set_clock(now);
+        world.link(0, 1);
+        world.run(150_000);
+        assert!(world.shells[0].holds(reply.id()), "from {high:#x} to {low:#x}");
+    }
+}
+
+#[test]
+fn two_relays_agree_on_profiles_too() {
+    for (low, high) in [(0x20, 0x50), (0x50, 0x20)] {
+        let mut world = World::new(vec![Shell::relay(low), Shell::relay(high)]);
+        let profile = author(2).event(Kind::PROFILE, EPOCH, |fields| {
+            fields.seq = Some(1);
+            fields.body = ipld!({ "name": "Ann" });
+        });
+        world.shells[1].hold([&profile]);
+        let now = world.shells[1].now.instant;
+        world.shells[0].set_clock(now);
+        world.link(0, 1);
+        world.run(150_000);
+        assert!(world.shells[0].holds(profile.id()), "from {high:#x} to {low:#x}");
+    }
+}
+
+/// As many as anyone can make them hear of.
+#[test]
+fn many_boards_are_no_flood() {
+    let mut shells = vec![Shell::relay(0x20), Shell::relay(0x50)];
+    for shell in &mut shells {
+        shell.greet_reader(peer(BOB), &[]);
+        for round in 0..4 {
+            let names = (0..256).map(|n| name(&format!("board-{round}-{n}"))).collect();
+            shell.hear(peer(BOB), Frame::Directory { names });
+        }
+        shell.input(Input::Disconnected(peer(BOB)));
+        shell.said.clear();
+    }
+    let thread = author(1).thread("board-3-77", "x", EPOCH);
+    shells[1].hold([&thread]);
+    let now = shells[1].now.instant;
+    shells[0].set_clock(now);
+    let mut world = World::new(shells);
+    world.link(0, 1);
+    world.run(180_000);
+    assert!(world.closed.is_empty(), "{:?}", world.closed);
+    assert!(world.shells[0].holds(thread.id()));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use chanterelle_core::view::{
     thread_card,
 };
 use ipld_core::ipld;
+use ipld_core::ipld::Ipld;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -243,7 +244,7 @@ fn an_excerpt_is_cut_by_characters() {
     let thread = world.write(
         1,
         Kind::THREAD,
-        ipld!({ "comment": "né 🍄🍄", "salt": ipld_core::ipld::Ipld::Bytes(vec![0; 16]) }),
+        ipld!({ "comment": "né 🍄🍄", "salt": Ipld::Bytes(vec![0; 16]) }),
         |_| {},
     );
     let (index, texts) = (world.index(), world.texts());

@@ -19,6 +19,8 @@ mod secret;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod tests;
 
+use std::ops::Deref;
+
 use chanterelle_core::base::EventId;
 use chanterelle_core::crypto::Root;
 use chanterelle_core::node::{Batch, StorageError};
@@ -62,8 +64,28 @@ pub(crate) struct Untidy(Vec<index::Span>);
 
 /// The storage of one profile.
 pub(crate) struct Storage {
-    reader: Rexie,
+    reader: Reader,
     writer: Connection,
+}
+
+/// rexie's connection, closed when it is no longer used: dropped alone it would stay open, deaf to a newer version
+/// that waits for it to be closed.
+struct Reader(Option<Rexie>);
+
+impl Deref for Reader {
+    type Target = Rexie;
+
+    fn deref(&self) -> &Rexie {
+        self.0.as_ref().expect("only dropping takes it")
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(reader) = self.0.take() {
+            reader.close();
+        }
+    }
 }
 
 impl Storage {
@@ -83,7 +105,10 @@ impl Storage {
             .add_object_store(ObjectStore::new(INDEX).auto_increment(true))
             .add_object_store(ObjectStore::new(META));
         // Requests to open one database are served in order: the second finds what the first has made.
-        let reader = async { builder.build().await.map_err(|error| StorageError::Unavailable(detail(&error))) };
+        let reader = async {
+            let opened = builder.build().await;
+            opened.map(|reader| Reader(Some(reader))).map_err(|error| StorageError::Unavailable(detail(&error)))
+        };
         let writer = Connection::open(name, on_lost);
         let (reader, writer) = try_join(reader, writer).await?;
         Ok(Storage { reader, writer })

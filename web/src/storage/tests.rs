@@ -207,7 +207,7 @@ async fn a_newer_version_gets_the_storage_and_the_old_one_says_so() {
     let storage = Storage::open_named(name, move || tell.set(true)).await.expect("opens");
 
     let newer = Rexie::builder(name).version(super::VERSION + 1).build().await.expect("nobody is in the way");
-    assert!(lost.get());
+    assert!(lost.get(), "the old one was told");
     let outcome = storage.write(&batch(true, vec![put(1, Some(b"late"))], None)).await;
     assert!(matches!(outcome, Err(StorageError::Unavailable(_))), "{outcome:?}");
     newer.close();
