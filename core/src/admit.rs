@@ -96,6 +96,12 @@ impl RejectReason {
     }
 }
 
+/// An event that is not worth a look at its signature.
+enum Turned {
+    Held(EventId),
+    Rejected(RejectReason),
+}
+
 /// The longest role of a reference and name of an algorithm, bytes.
 const WORD: usize = 32;
 
@@ -103,11 +109,11 @@ const WORD: usize = 32;
 ///
 /// Signatures are verified last and together, so that a liar costs itself most and spoils only its own batch.
 pub fn admit<B: AsRef<[u8]>>(batch: &[B], door: &Door<'_>, verify: &mut impl Verify) -> Vec<Admission> {
-    let checked: Vec<Result<Event, Admission>> = batch
+    let checked: Vec<Result<Event, Turned>> = batch
         .iter()
         .map(|bytes| {
-            let event = read(bytes.as_ref(), door.limits).map_err(Admission::Rejected)?;
-            if (door.held)(&event.id()) { Err(Admission::Duplicate(event.id())) } else { Ok(event) }
+            let event = read(bytes.as_ref(), door.limits).map_err(Turned::Rejected)?;
+            if (door.held)(&event.id()) { Err(Turned::Held(event.id())) } else { Ok(event) }
         })
         .collect();
     let events: Vec<&Event> = checked.iter().filter_map(|event| event.as_ref().ok()).collect();
@@ -137,7 +143,8 @@ pub fn admit<B: AsRef<[u8]>>(batch: &[B], door: &Door<'_>, verify: &mut impl Ver
         .into_iter()
         .map(|checked| match checked {
             Ok(event) => admission(event, verdicts.next().expect("one verdict per claim")),
-            Err(known) => known,
+            Err(Turned::Held(id)) => Admission::Duplicate(id),
+            Err(Turned::Rejected(reason)) => Admission::Rejected(reason),
         })
         .collect()
 }

@@ -4,6 +4,7 @@
 //! [`http`] answers browsers, [`startup`] ties them together. What is absent: rules of the protocol, which are the
 //! node's; TLS, which is a proxy's; and any way for an event but `/chanterelle/1`.
 
+mod clients;
 pub mod driver;
 mod http;
 pub mod metrics;

@@ -19,9 +19,9 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clients::{Rate, Slots};
 use crate::driver::{self, Driver, DriverError};
 use crate::http::assets::Assets;
-use crate::http::clients::{Rate, Slots};
 use crate::http::serve::Server;
 use crate::http::{self, App};
 use crate::metrics::Metrics;

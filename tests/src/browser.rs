@@ -61,7 +61,7 @@ pub struct Browser {
     name: String,
     recorded: bool,
     client: Client,
-    driver: RefCell<Process>,
+    driver: Process,
     chromium: Pid,
     profile: RefCell<Option<Profile>>,
     folder: PathBuf,
@@ -97,7 +97,7 @@ impl Browser {
         // What an earlier browser of this name wrote would be taken for this one's.
         let _ = std::fs::remove_file(&output);
         let mut command = Command::new(&programs.chromedriver);
-        let mut driver = Process::start("chromedriver", command.arg("--port=0"), &output);
+        let driver = Process::start("chromedriver", command.arg("--port=0"), &output);
         let port = wait::until("chromedriver to listen", async || {
             if let Some(status) = driver.ended() {
                 panic!("chromedriver ended with {status}; its log is {}", output.display());
@@ -137,7 +137,7 @@ impl Browser {
             name: name.to_owned(),
             recorded: record,
             client,
-            driver: RefCell::new(driver),
+            driver,
             chromium: chromium.expect("chromedriver tells the process id of Chromium"),
             profile: RefCell::new(Some(profile)),
             folder: folder.to_owned(),
@@ -282,7 +282,7 @@ impl Browser {
             .close()
             .await
             .unwrap_or_else(|error| panic!("{} does not close: {error}", self.name));
-        self.driver.borrow_mut().kill();
+        self.driver.kill();
         if !self.recorded {
             return Left { profile, log: None };
         }

@@ -10,7 +10,6 @@
 pub mod browser;
 pub mod contract;
 pub mod elements;
-pub mod filling;
 pub mod http;
 pub mod netlog;
 pub mod page;

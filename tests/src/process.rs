@@ -1,5 +1,6 @@
 //! A program that runs beside a test and does not outlive it.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,7 +13,7 @@ use crate::wait;
 #[derive(Debug)]
 pub struct Process {
     name: String,
-    child: Child,
+    child: RefCell<Child>,
 }
 
 impl Process {
@@ -27,22 +28,25 @@ impl Process {
         let copy = file.try_clone().expect("a file can be opened twice");
         let child = command.stdin(Stdio::null()).stdout(file).stderr(copy).spawn();
         let child = child.unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
-        Process { name: name.to_owned(), child }
+        Process { name: name.to_owned(), child: RefCell::new(child) }
     }
 
     /// How it ended; `None` while it runs.
     ///
     /// # Panics
     /// When the system does not tell.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap_or_else(|error| panic!("cannot look at {}: {error}", self.name))
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.child
+            .borrow_mut()
+            .try_wait()
+            .unwrap_or_else(|error| panic!("cannot look at {}: {error}", self.name))
     }
 
     /// Asks it to end, with SIGTERM, and waits until it has.
     ///
     /// # Panics
     /// When it does not end.
-    pub async fn terminate(&mut self) -> ExitStatus {
+    pub async fn terminate(&self) -> ExitStatus {
         if let Some(status) = self.ended() {
             return status;
         }
@@ -53,14 +57,15 @@ impl Process {
     }
 
     /// Ends it at once, with SIGKILL, as a crash would.
-    pub fn kill(&mut self) {
+    pub fn kill(&self) {
         // Both fail when it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let mut child = self.child.borrow_mut();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+        Pid::from_child(&self.child.borrow())
     }
 }
 

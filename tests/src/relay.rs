@@ -1,9 +1,11 @@
 //! The real relay, started from its binary the way an operator does, on a free port of loopback.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 
 use tempfile::TempDir;
 
@@ -14,7 +16,7 @@ use crate::{place, wait};
 /// A relay with a data folder of its own. Dropping it kills it and removes the folder.
 #[derive(Debug)]
 pub struct Relay {
-    process: Process,
+    process: RefCell<Rc<Process>>,
     address: SocketAddr,
     data: TempDir,
     log: PathBuf,
@@ -38,8 +40,8 @@ impl Relay {
     pub async fn start_on(data: TempDir, settings: &[&str], log: &Path) -> Relay {
         let settings: Vec<String> = settings.iter().map(|&word| word.to_owned()).collect();
         let address = free_address();
-        let process = serve(address, data.path(), &settings, log);
-        let mut relay = Relay { process, address, data, log: log.to_owned(), settings };
+        let process = RefCell::new(Rc::new(serve(address, data.path(), &settings, log)));
+        let relay = Relay { process, address, data, log: log.to_owned(), settings };
         relay.wait_until_ready().await;
         relay
     }
@@ -66,8 +68,9 @@ impl Relay {
     ///
     /// # Panics
     /// When it does not end, or not with success.
-    pub async fn stop(&mut self) {
-        let status = self.process.terminate().await;
+    pub async fn stop(&self) {
+        let process = self.process.borrow().clone();
+        let status = process.terminate().await;
         assert!(
             status.success(),
             "the relay ended with {status} on SIGTERM; its log is {}",
@@ -79,8 +82,8 @@ impl Relay {
     ///
     /// # Panics
     /// When it does not become ready.
-    pub async fn start_again(&mut self) {
-        self.process = serve(self.address, self.data.path(), &self.settings, &self.log);
+    pub async fn start_again(&self) {
+        self.process.replace(Rc::new(serve(self.address, self.data.path(), &self.settings, &self.log)));
         self.wait_until_ready().await;
     }
 
@@ -117,11 +120,11 @@ impl Relay {
             .collect()
     }
 
-    async fn wait_until_ready(&mut self) {
+    async fn wait_until_ready(&self) {
         let url = self.url("/readyz");
         let log = self.log.display().to_string();
         wait::until("the relay to be ready", async || {
-            if let Some(status) = self.process.ended() {
+            if let Some(status) = self.process.borrow().ended() {
                 panic!("the relay ended with {status} before it was ready; its log is {log}");
             }
             let answer = http::get(&url, &[]).await?;

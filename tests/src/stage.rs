@@ -22,7 +22,7 @@ use crate::watch::Watch;
 #[derive(Debug)]
 pub struct Stage {
     folder: PathBuf,
-    relays: RefCell<Vec<SocketAddr>>,
+    relays: RefCell<Vec<Rc<Relay>>>,
     browsers: RefCell<Vec<Rc<Browser>>>,
     markers: RefCell<Vec<String>>,
     watched: Cell<bool>,
@@ -88,7 +88,7 @@ impl Stage {
     ///
     /// # Panics
     /// When it does not become ready.
-    pub async fn relay(&self) -> Relay {
+    pub async fn relay(&self) -> Rc<Relay> {
         let data = TempDir::new().expect("the system has room for a temporary folder");
         self.relay_on(data, &[]).await
     }
@@ -97,10 +97,10 @@ impl Stage {
     ///
     /// # Panics
     /// When it does not become ready.
-    pub async fn relay_on(&self, data: TempDir, settings: &[&str]) -> Relay {
+    pub async fn relay_on(&self, data: TempDir, settings: &[&str]) -> Rc<Relay> {
         let log = self.folder.join(format!("relay-{}.log", self.relays.borrow().len()));
-        let relay = Relay::start_on(data, settings, &log).await;
-        self.relays.borrow_mut().push(relay.address());
+        let relay = Rc::new(Relay::start_on(data, settings, &log).await);
+        self.relays.borrow_mut().push(relay.clone());
         relay
     }
 
@@ -132,7 +132,8 @@ impl Stage {
 
     /// What the watch has to say about a closed browser. The relays still run.
     pub async fn violations(&self, browser: &Browser, log: &NetLog) -> Vec<String> {
-        let (relays, markers) = (self.relays.borrow().clone(), self.markers.borrow().clone());
+        let relays: Vec<SocketAddr> = self.relays.borrow().iter().map(|relay| relay.address()).collect();
+        let markers = self.markers.borrow().clone();
         Watch::over(log, &relays, &markers).await.violations(log, &browser.opened())
     }
 

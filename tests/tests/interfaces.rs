@@ -379,7 +379,7 @@ async fn xtask_run_serves_the_page_until_it_is_ended() {
     let _ = std::fs::remove_file(&log);
     let port = address.port().to_string();
     let mut command = xtask(&["run", "--port", &port, "--data"]);
-    let mut run = Process::start("cargo xtask run", command.arg(data.path()), &log);
+    let run = Process::start("cargo xtask run", command.arg(data.path()), &log);
     let line = format!("Chanterelle is ready: http://127.0.0.1:{port}/");
     wait::within(BUILD_PATIENCE, "cargo xtask run to be ready", async || {
         let text = text_of(&log);

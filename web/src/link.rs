@@ -12,7 +12,9 @@ use serde_bytes::ByteBuf;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{ErrorEvent, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType};
+use web_sys::{
+    ErrorEvent, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType,
+};
 
 use crate::net::{Net, NetEvent};
 use crate::worker::messages::{ToPage, ToWorker, post, read};
@@ -90,7 +92,8 @@ impl Page {
         });
         // First the worker, whose start takes longest.
         let failed = page.clone();
-        if let Err(error) = start_worker(&channel.port2(), move |why| failed.hand_over(Incoming::Failed(why))) {
+        if let Err(error) = start_worker(&channel.port2(), move |why| failed.hand_over(Incoming::Failed(why)))
+        {
             page.hand_over(Incoming::Failed(format!("{WORKER_FAILED} ({})", words(&error))));
             return page;
         }
@@ -112,7 +115,11 @@ impl Page {
 
     fn on_message(&self, data: &JsValue) {
         let items = read::<ToPage>(data).expect("the worker is of the same build");
-        let net = self.net.borrow().clone().expect("the worker speaks after it was started, and then there is a network");
+        let net = self
+            .net
+            .borrow()
+            .clone()
+            .expect("the worker speaks after it was started, and then there is a network");
         for item in items {
             match item {
                 ToPage::Running => net.resume(),
@@ -164,7 +171,11 @@ fn start_worker(port: &MessagePort, on_failed: impl Fn(String) + 'static) -> Res
     let worker = Worker::new_with_options("/worker.js", &options)?;
     let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
         let detail = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
-        on_failed(if detail.is_empty() { WORKER_FAILED.to_owned() } else { format!("{WORKER_FAILED} ({detail})") });
+        on_failed(if detail.is_empty() {
+            WORKER_FAILED.to_owned()
+        } else {
+            format!("{WORKER_FAILED} ({detail})")
+        });
     });
     worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
     on_error.forget();
@@ -182,7 +193,8 @@ fn start_worker(port: &MessagePort, on_failed: impl Fn(String) + 'static) -> Res
 /// The address of the JavaScript that belongs to this program: Trunk has the page load it ahead.
 fn glue() -> Result<String, JsValue> {
     let document = web_sys::window().and_then(|window| window.document()).ok_or("there is no document")?;
-    let link = document.query_selector("link[rel=modulepreload]")?.ok_or("the page does not say what it loads")?;
+    let link =
+        document.query_selector("link[rel=modulepreload]")?.ok_or("the page does not say what it loads")?;
     Ok(link.unchecked_into::<HtmlLinkElement>().href())
 }
 

@@ -184,3 +184,60 @@ impl From<BoardName> for String {
         name.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BoardName, BoardNameError, EventId};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn an_identifier_is_64_hexadecimal_digits() {
+        let text = "00".repeat(30) + "09af";
+        let id: EventId = text.parse().expect("an identifier");
+        assert_eq!((id.0[30], id.0[31]), (0x09, 0xaf));
+        assert_eq!(id.to_string(), text);
+        assert_eq!((id.short(), format!("{id:?}")), ("00000000".to_owned(), "EventId(00000000)".to_owned()));
+        for other in [
+            "",
+            "0",
+            &text[1..],
+            &(text.clone() + "0"),
+            &text.to_uppercase(),
+            &"g".repeat(64),
+            &"é".repeat(32),
+        ] {
+            assert!(other.parse::<EventId>().is_err(), "{other}");
+        }
+        assert!(EventId::try_from(&[0_u8; 31][..]).is_err());
+        assert_eq!(EventId::try_from(&id.0[..]), Ok(id));
+    }
+
+    #[test]
+    fn an_identifier_is_a_byte_string() {
+        let id = EventId([7; 32]);
+        let bytes = serde_ipld_dagcbor::to_vec(&id).expect("bytes encode");
+        assert_eq!(bytes, [&[0x58, 32], [7; 32].as_slice()].concat());
+        assert_eq!(serde_ipld_dagcbor::from_slice::<EventId>(&bytes).expect("what was encoded"), id);
+    }
+
+    #[test]
+    fn board_names_are_checked() {
+        for name in ["a", "0", "mushrooms", "a-", "a--b", "0-9", &"z".repeat(32)] {
+            assert_eq!(BoardName::new(name).expect("a board name").as_str(), name);
+        }
+        for (name, reason) in [
+            ("", BoardNameError::Empty),
+            (&"z".repeat(33), BoardNameError::TooLong),
+            ("-a", BoardNameError::Character),
+            ("-", BoardNameError::Character),
+            ("Mushrooms", BoardNameError::Character),
+            ("a b", BoardNameError::Character),
+            ("a_b", BoardNameError::Character),
+            ("/b/", BoardNameError::Character),
+            ("pilz\u{df}", BoardNameError::Character),
+        ] {
+            assert_eq!(BoardName::new(name), Err(reason), "{name}");
+        }
+    }
+}

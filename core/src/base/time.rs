@@ -55,3 +55,20 @@ pub struct Now {
     /// Wall clock, for events.
     pub unix: Seconds,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Instant, Seconds};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn clocks_stop_at_their_ends() {
+        assert_eq!(Instant(5) + Duration::from_micros(2_999), Instant(7), "whole milliseconds");
+        assert_eq!(Instant(5) + Duration::MAX, Instant(u64::MAX));
+        assert_eq!(Instant(9).since(Instant(4)), Duration::from_millis(5));
+        assert_eq!(Instant(4).since(Instant(9)), Duration::ZERO);
+        assert_eq!(Seconds(u64::MAX).plus(1), Seconds(u64::MAX));
+        assert_eq!((Seconds(86_399).day(), Seconds(86_400).day()), (0, 1));
+    }
+}

@@ -225,3 +225,108 @@ fn one_line(text: &str, limit: usize) -> bool {
 fn tidy(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n").trim_end().trim_start_matches('\n').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::open_board_id;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn name() -> BoardName {
+        BoardName::new("mushrooms").expect("a board name")
+    }
+
+    fn body(content: &Content) -> Result<Body, DraftError> {
+        content.body([7; 16], &Limits::default())
+    }
+
+    fn thread(subject: Option<&str>, comment: &str) -> Content {
+        Content::Thread { board: name(), subject: subject.map(str::to_owned), comment: comment.to_owned() }
+    }
+
+    #[test]
+    fn texts_are_tidied() {
+        let Ok(Body::Thread(body)) = body(&thread(Some("title \n"), "\n\n  one\r\ntwo\rthree \n\n")) else {
+            panic!("a good draft")
+        };
+        assert_eq!(body.comment, "  one\ntwo\nthree");
+        assert_eq!(body.subject.as_deref(), Some("title"));
+        assert_eq!((body.salt, body.board_name), ([7; 16], Some(name())));
+    }
+
+    #[test]
+    fn an_empty_title_is_none() {
+        for subject in [None, Some(""), Some("  \n")] {
+            assert!(matches!(body(&thread(subject, "x")), Ok(Body::Thread(body)) if body.subject.is_none()));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_said_before_signing() {
+        let long = "x".repeat(10_001);
+        let profile = |name: &str, about: Option<&str>| Content::Profile {
+            name: name.to_owned(),
+            about: about.map(str::to_owned),
+        };
+        for (content, reason) in [
+            (thread(None, " \r\n "), DraftError::Empty),
+            (thread(None, &long), DraftError::CommentTooLong { count: 10_001, limit: 10_000 }),
+            (thread(Some("a\nb"), "x"), DraftError::Subject(100)),
+            (thread(Some(&long), "x"), DraftError::Subject(100)),
+            (profile("", None), DraftError::Name(40)),
+            (profile("x", Some(&long)), DraftError::About(1_000)),
+        ] {
+            assert_eq!(body(&content), Err(reason), "{content:?}");
+        }
+    }
+
+    /// What is signed here is what is published: the first two samples of the vector file, key and all.
+    #[test]
+    fn drafts_become_the_published_bytes() {
+        let vectors = include_str!("../../tests/vectors/protocol.json");
+        let vectors: serde_json::Value =
+            serde_json::from_str(vectors).expect("the vector file is well-formed");
+        let published = |name: &str| {
+            let events = vectors["events"].as_array().expect("a list of events");
+            events.iter().find(|event| event["name"] == name).expect("an event of this name").clone()
+        };
+        let hex = |event: &Event| data_encoding::HEXLOWER.encode(event.bytes());
+        let salt = core::array::from_fn(|n| 0xa0 + n as u8);
+        let limits = Limits::default();
+        let opening =
+            thread(Some("Birch"), "What grows under the birch?").body(salt, &limits).expect("a good draft");
+        let board = open_board_id(&name());
+        let place = Place { board, thread: None, refs: Vec::new(), seq: None };
+        let time = Seconds(1_790_000_000);
+        let opening = sign(&opening, place, time, &SecretKey::from_seed([1; 32]));
+        assert_eq!(hex(&opening), published("thread")["event"]);
+
+        let thread = opening.id();
+        let (comment, sage, quotes) = ("A chanterelle.".to_owned(), false, Vec::new());
+        let reply =
+            Content::Post { board, thread, comment, sage, quotes }.body(salt, &limits).expect("a good draft");
+        let place = Place { board, thread: Some(thread), refs: Vec::new(), seq: None };
+        let reply = sign(&reply, place, time, &SecretKey::from_seed([3; 32]));
+        assert_eq!(hex(&reply), published("post")["event"]);
+        assert_eq!(Event::decode(reply.bytes(), &limits), Ok(reply));
+    }
+
+    #[test]
+    fn references_are_signed_in_one_order_and_once() {
+        let reference = |rel: &str, n: u8| Ref { rel: rel.to_owned(), id: EventId([n; 32]), board: None };
+        let refs = vec![
+            reference("quotes", 1),
+            reference("answers", 2),
+            reference("answers", 1),
+            reference("quotes", 1),
+        ];
+        let place = Place { board: BoardId([0; 32]), thread: Some(EventId([1; 32])), refs, seq: None };
+        let body = Body::Post(PostBody { comment: "x".to_owned(), sage: false });
+        let event = sign(&body, place, Seconds(0), &SecretKey::from_seed([1; 32]));
+        assert_eq!(
+            event.fields().refs,
+            [reference("answers", 1), reference("answers", 2), reference("quotes", 1)]
+        );
+    }
+}

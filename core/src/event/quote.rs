@@ -9,7 +9,9 @@ pub const QUOTE_DIGITS: usize = 8;
 ///
 /// A quote ends at its eighth digit; a ninth hexadecimal digit makes it no quote.
 pub fn quotes_in(comment: &str) -> impl Iterator<Item = (core::ops::Range<usize>, &str)> {
-    comment.match_indices(">>").filter_map(|(start, _)| {
+    // Overlapping, unlike `match_indices`: of three marks the last two may quote.
+    let marks = comment.as_bytes().windows(2).enumerate().filter(|(_, two)| *two == b">>");
+    marks.filter_map(|(start, _)| {
         let from = start + 2;
         let to = from + QUOTE_DIGITS;
         let digits = comment.get(from..to)?;

@@ -58,6 +58,10 @@ pub enum Input {
 
 /// What a node asks of its shell.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "an output lives until it is performed; an allocation costs more"
+)]
 pub enum Output {
     /// Send a frame, without its length prefix, on the peer's session.
     Send(PeerId, Vec<u8>),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_bytes::ByteBuf;
 
 use super::api::{Output, Ticket};
+use super::session::Reading;
 use super::{Node, Reader};
 use crate::base::{EventId, PeerId};
 use crate::crypto::Verify;
@@ -133,7 +134,7 @@ impl<V: Verify> Node<V> {
         let session = self.sessions.get_mut(&peer).expect("looked up above");
         // What becomes durable before the answer is in neither place then.
         let ids = ids.into_iter().map(|id| (id, self.persist.bytes(&id).map(Arc::clone))).collect();
-        session.out.reading = Some((ticket, ids));
+        session.out.reading = Some(Reading { ticket, events: ids });
         self.outputs.push_back(Output::Read(ticket, stored));
         false
     }
@@ -145,9 +146,10 @@ impl<V: Verify> Node<V> {
         found: Vec<(EventId, Vec<u8>)>,
     ) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        let Some((_, ids)) = session.out.reading.take_if(|(reading, _)| *reading == ticket) else { return };
+        let Some(reading) = session.out.reading.take_if(|reading| reading.ticket == ticket) else { return };
         let mut found: std::collections::BTreeMap<_, _> = found.into_iter().collect();
-        let events: Vec<Arc<[u8]>> = ids
+        let events: Vec<Arc<[u8]>> = reading
+            .events
             .into_iter()
             .filter_map(|(id, at_hand)| at_hand.or_else(|| found.remove(&id).map(Arc::from)))
             .collect();

@@ -2,7 +2,7 @@
 
 use super::api::{CloseReason, Output, SessionInfo, Update};
 use super::budget::{BAD_FRAME, MISPLACED};
-use super::session::Session;
+use super::session::{Reading, Session};
 use super::{Node, Reader};
 use crate::base::{EventId, PeerId};
 use crate::crypto::Verify;
@@ -190,7 +190,7 @@ impl<V: Verify> Node<V> {
         for id in &session.wants {
             self.wanted.remove(id);
         }
-        if let Some((ticket, _)) = session.out.reading {
+        if let Some(Reading { ticket, .. }) = session.out.reading {
             debug_assert!(matches!(self.reads.get(&ticket), Some(Reader::Peer(of)) if *of == peer));
             self.reads.remove(&ticket);
         }

@@ -47,7 +47,7 @@ pub(super) struct Outgoing {
     /// What is in `sync`.
     pub queued: BTreeSet<EventId>,
     /// A frame whose bodies are being read, with those that were at hand.
-    pub reading: Option<(Ticket, Vec<(EventId, Option<Arc<[u8]>>)>)>,
+    pub reading: Option<Reading>,
     /// Frames of events sent.
     pub sent: u64,
     /// Frames of events the peer lets us send.
@@ -56,6 +56,14 @@ pub(super) struct Outgoing {
     pub acks: Vec<EventId>,
     /// Not before this, so that events and acknowledgements share frames.
     pub not_before: Instant,
+}
+
+/// A frame of events whose bodies are being read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub ticket: Ticket,
+    /// Its events, with the bytes of those that were at hand.
+    pub events: Vec<(EventId, Option<Arc<[u8]>>)>,
 }
 
 impl Outgoing {

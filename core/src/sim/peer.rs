@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::verify::Remembering;
-use crate::Node;
 use crate::base::{BoardName, EventId, Limits, Now, PeerId};
 use crate::crypto::{Identity, Root, derive};
-use crate::node::{Batch, Command, Input, Setup};
+use crate::node::{Batch, Command, Input, Node, Setup};
 use crate::store::Row;
 use crate::wire::Role;
 

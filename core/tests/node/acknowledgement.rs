@@ -86,8 +86,10 @@ fn acknowledgements_share_frames() {
     }
     shell.advance(1_000);
     let frames = shell.frames(peer(BOB));
-    let acks: Vec<&Vec<EventId>> =
-        frames.iter().filter_map(|frame| if let Frame::Ack { ids } = frame { Some(ids) } else { None }).collect();
+    let acks: Vec<&Vec<EventId>> = frames
+        .iter()
+        .filter_map(|frame| if let Frame::Ack { ids } = frame { Some(ids) } else { None })
+        .collect();
     assert!(acks.len() <= 2, "{} frames", acks.len());
     assert_eq!(acks.iter().map(|ids| ids.len()).sum::<usize>(), 100);
 }

@@ -123,7 +123,9 @@ fn an_answer_to_nothing_is_late_and_not_wrong() {
 /// The reconciliations begun with Bob.
 fn begun(shell: &mut Shell) -> Vec<u64> {
     let frames = shell.frames(peer(BOB)).into_iter();
-    frames.filter_map(|frame| if let Frame::Reconcile { call, .. } = frame { Some(call) } else { None }).collect()
+    frames
+        .filter_map(|frame| if let Frame::Reconcile { call, .. } = frame { Some(call) } else { None })
+        .collect()
 }
 
 #[test]

@@ -84,8 +84,7 @@ fn texts_at_the_limits_are_published() {
 #[test]
 fn quotes_beyond_the_limit_are_refused() {
     let (mut shell, opening) = prepared();
-    let replies: Vec<EventId> =
-        (0..64).map(|n| shell.write_reply("cats", opening, &n.to_string())).collect();
+    let replies: Vec<EventId> = (0..64).map(|n| shell.write_reply("cats", opening, &n.to_string())).collect();
     let quoting = |count: usize| -> Content {
         let lines: Vec<String> = replies[..count].iter().map(|id| format!(">>{}", id.short())).collect();
         reply_draft("cats", opening, &lines.join("\n"))
@@ -106,7 +105,11 @@ fn there_is_no_reply_to_what_is_not_here() {
     let (mut shell, opening) = prepared();
     let theirs = author(1).thread("cats", "x", EPOCH);
     assert_eq!(shell.publish(reply_draft("cats", theirs.id(), "x")), Err(DraftError::UnknownTarget));
-    assert_eq!(shell.publish(reply_draft("dogs", opening, "x")), Err(DraftError::UnknownTarget), "another board");
+    assert_eq!(
+        shell.publish(reply_draft("dogs", opening, "x")),
+        Err(DraftError::UnknownTarget),
+        "another board"
+    );
     let reply = shell.write_reply("cats", opening, "y");
     assert_eq!(shell.publish(reply_draft("cats", reply, "x")), Err(DraftError::UnknownTarget), "no thread");
 }

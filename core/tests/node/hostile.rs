@@ -89,7 +89,10 @@ enum Act {
 }
 
 fn id() -> impl Strategy<Value = EventId> {
-    prop_oneof![any::<u8>().prop_map(|n| EventId([n; 32])), (0..60_usize).prop_map(|n| pool_ids()[n % pool_ids().len()])]
+    prop_oneof![
+        any::<u8>().prop_map(|n| EventId([n; 32])),
+        (0..60_usize).prop_map(|n| pool_ids()[n % pool_ids().len()])
+    ]
 }
 
 fn pool_ids() -> Vec<EventId> {
@@ -137,8 +140,11 @@ fn frame() -> impl Strategy<Value = Frame> {
         number().prop_map(|frames| Frame::Credit { frames }),
         ids().prop_map(|ids| Frame::Want { ids }),
         ids().prop_map(|ids| Frame::Withheld { ids }),
-        (number(), scope(), message())
-            .prop_map(|(call, scope, message)| Frame::Reconcile { call, scope, message }),
+        (number(), scope(), message()).prop_map(|(call, scope, message)| Frame::Reconcile {
+            call,
+            scope,
+            message
+        }),
         (0..12_u64, message()).prop_map(|(call, message)| Frame::Reconciled { call, message }),
         ".{0,30}".prop_map(|reason| Frame::Bye { reason }),
     ]
@@ -311,7 +317,8 @@ impl Siege {
         prop_assert_eq!(shell.acks(peer(0x34)), [fresh.id()]);
         prop_assert!(shell.events(friend).contains(&fresh.id()));
         // Deferred events enter when their time comes; only as many were kept as the limit says, at any one time.
-        let waiting = |shell: &Shell| shell.node.index().rows().filter(|row| row.time.0 >= EPOCH.0 + 1_000).count();
+        let waiting =
+            |shell: &Shell| shell.node.index().rows().filter(|row| row.time.0 >= EPOCH.0 + 1_000).count();
         let before = waiting(shell);
         shell.advance(2_000_000);
         prop_assert!(waiting(shell) - before <= shell.limits().deferred);

@@ -166,8 +166,10 @@ fn boards_named_by_others_are_listed_and_remembered() {
     shell.advance(1_000);
     let check = |shell: &Shell| {
         let boards = &shell.screen(1).boards;
-        let listed: Vec<_> =
-            boards.values().map(|card| (card.name.as_str(), card.subscribed, card.posts, card.last)).collect();
+        let listed: Vec<_> = boards
+            .values()
+            .map(|card| (card.name.as_str(), card.subscribed, card.posts, card.last))
+            .collect();
         assert_eq!(listed.len(), 2, "{listed:?}");
         assert!(listed.contains(&("cats", true, 0, None)) && listed.contains(&("dogs", false, 0, None)));
     };
@@ -210,7 +212,8 @@ fn as_many_boards_are_remembered_as_a_person_scrolls_through() {
 
 #[test]
 fn a_post_crosses_a_relay_to_every_reader_once() {
-    let mut world = World::new(vec![Shell::tab(0x50), Shell::relay(0x20), Shell::tab(0x51), Shell::tab(0x52)]);
+    let mut world =
+        World::new(vec![Shell::tab(0x50), Shell::relay(0x20), Shell::tab(0x51), Shell::tab(0x52)]);
     for reader in [2, 3] {
         world.shells[reader].subscribe("cats");
         world.link(1, reader);

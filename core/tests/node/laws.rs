@@ -149,7 +149,9 @@ fn targets(strangers: &Strangers) -> Vec<Target> {
         Target::Catalog { board: dogs, limit: 1 },
         Target::Catalog { board: fish, limit: 10 },
     ];
-    targets.extend(strangers.threads.iter().map(|(board, thread)| Target::Thread { board: *board, thread: *thread }));
+    targets.extend(
+        strangers.threads.iter().map(|(board, thread)| Target::Thread { board: *board, thread: *thread }),
+    );
     targets.extend(strangers.events.iter().step_by(5).map(|event| Target::Post(event.id())));
     targets
 }

@@ -107,7 +107,8 @@ fn whoever_wants_a_name_signs_with_the_identity_everywhere() {
     }
     assert_ne!(signer(&shell, hidden), identity);
     // In a thread opened under one's name, the pseudonym is another key all the same.
-    let (nameless, _) = shell.publish_as(PSEUDONYM, reply_draft("cats", one, "who am I?")).expect("a good draft");
+    let (nameless, _) =
+        shell.publish_as(PSEUDONYM, reply_draft("cats", one, "who am I?")).expect("a good draft");
     assert_ne!(signer(&shell, nameless), identity);
 }
 
@@ -158,7 +159,8 @@ fn changes_are_signed_by_whoever_signed_the_post() {
     for id in [mine, there, named] {
         // Whatever persona the draft asks for: another could change nothing.
         for persona in [PSEUDONYM, IDENTITY] {
-            let (change, _) = shell.publish_as(persona, edit(id, &format!("{persona:?}"))).expect("it is mine");
+            let (change, _) =
+                shell.publish_as(persona, edit(id, &format!("{persona:?}"))).expect("it is mine");
             assert_eq!(signer(&shell, change), signer(&shell, id));
         }
         let (gone, _) = shell.publish_as(IDENTITY, Content::Delete { target: id }).expect("it is mine");
@@ -187,7 +189,8 @@ fn the_last_profile_wins_too() {
     let mut shell = Shell::tab(0x50);
     let mut seqs = Vec::new();
     for n in 0..3 {
-        let (id, _) = shell.publish(Content::Profile { name: format!("Ann {n}"), about: None }).expect("good");
+        let (id, _) =
+            shell.publish(Content::Profile { name: format!("Ann {n}"), about: None }).expect("good");
         seqs.push(event(&shell, id).fields().seq);
         shell.restart();
     }
@@ -202,7 +205,10 @@ fn what_is_published_says_where_it_went() {
     let (_, of) = shell.publish(reply_draft("cats", thread, "hello")).expect("a good draft");
     assert_eq!(of, Some(thread));
     let opening = event(&shell, thread);
-    assert_eq!((opening.kind(), opening.fields().board, opening.fields().thread), (Kind::THREAD, board("cats"), None));
+    assert_eq!(
+        (opening.kind(), opening.fields().board, opening.fields().thread),
+        (Kind::THREAD, board("cats"), None)
+    );
     assert_eq!(opening.fields().time, shell.now.unix);
     assert!(matches!(opening.body(), Body::Thread(body) if body.board_name.is_some()));
 }
@@ -219,7 +225,10 @@ fn quotes_typed_by_hand_are_found_in_the_thread() {
     let mut expected = vec![reference(rel::ANSWERS, thread), reference(rel::ANSWERS, reply)];
     expected.sort();
     assert_eq!(refs(&shell, quoting), expected);
-    assert!(matches!(event(&shell, quoting).body(), Body::Post(body) if body.comment == text), "the text stays");
+    assert!(
+        matches!(event(&shell, quoting).body(), Body::Post(body) if body.comment == text),
+        "the text stays"
+    );
     let (edited, _) = shell.publish(edit(reply, &format!(">>{a}"))).expect("it is mine");
     let mut expected = vec![reference(rel::ANSWERS, thread), reference(rel::EDITS, reply)];
     expected.sort();

@@ -201,7 +201,10 @@ fn played(shell: &mut Shell) -> Vec<String> {
         shell.write_thread("dogs", &n.to_string());
         if n % 3 == 0 {
             shell.store(Ok(()));
-            shell.hear(peer(0x20), Frame::Want { ids: events.iter().map(Event::id).collect::<Vec<EventId>>() });
+            shell.hear(
+                peer(0x20),
+                Frame::Want { ids: events.iter().map(Event::id).collect::<Vec<EventId>>() },
+            );
         }
         shell.write_reply("cats", thread, &format!(">>{}", thread.short()));
         shell.command(Command::Unsubscribe(name("dogs")));
@@ -215,7 +218,7 @@ fn played(shell: &mut Shell) -> Vec<String> {
 fn the_same_inputs_give_the_same_outputs() {
     let one = played(&mut Shell::tab(0x50));
     let two = played(&mut Shell::tab(0x50));
-    assert!(one.len() > 300, "{} outputs", one.len());
+    assert!(one.len() > 200, "{} outputs", one.len());
     for (n, (one, two)) in one.iter().zip(&two).enumerate() {
         assert_eq!(one, two, "output {n}");
     }

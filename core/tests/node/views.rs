@@ -46,7 +46,9 @@ fn catalog_deltas(shell: &mut Shell, view: u32) -> Vec<(bool, Vec<ThreadId>, Vec
         (delta.reset, delta.remove, delta.put.into_iter().map(|card| card.id).collect())
     };
     let updates = shell.updates(view).into_iter();
-    updates.map(|update| if let Update::Catalog(_, delta) = update { told(delta) } else { panic!("a catalog") }).collect()
+    updates
+        .map(|update| if let Update::Catalog(_, delta) = update { told(delta) } else { panic!("a catalog") })
+        .collect()
 }
 
 fn thread_deltas(shell: &mut Shell, view: u32) -> Vec<(bool, Vec<EventId>, Vec<EventId>)> {
@@ -89,7 +91,11 @@ fn a_thread_is_told_whole_and_then_by_what_changed() {
     shell.updates(1);
     shell.store(Err(chanterelle_core::node::StorageError::Full));
     shell.advance(100);
-    assert_eq!(thread_deltas(&mut shell, 1), [(false, vec![replies[3].id()], vec![])], "and it is gone again");
+    assert_eq!(
+        thread_deltas(&mut shell, 1),
+        [(false, vec![replies[3].id()], vec![])],
+        "and it is gone again"
+    );
 }
 
 #[test]
@@ -160,7 +166,10 @@ fn edits_and_withdrawals_count_only_by_the_author() {
     bob.sends(&mut shell, [&author(3).edit(&reply, 9, "forged", at(2)), &author(3).delete(&thread, at(2))]);
     assert_eq!(shell.screen(1).comment(reply.id()), "as written");
     assert!(!shell.screen(2).threads[&thread.id()].deleted);
-    bob.sends(&mut shell, [&author(2).edit(&reply, 2, "second", at(3)), &author(2).edit(&reply, 1, "first", at(4))]);
+    bob.sends(
+        &mut shell,
+        [&author(2).edit(&reply, 2, "second", at(3)), &author(2).edit(&reply, 1, "first", at(4))],
+    );
     assert_eq!(shell.screen(1).comment(reply.id()), "second", "the counter decides");
     assert_eq!(shell.screen(1).post(reply.id()).edited, Some(at(3)));
     bob.sends(&mut shell, [&author(1).delete(&thread, at(5))]);
@@ -189,7 +198,11 @@ fn a_catalog_shows_the_threads_that_were_bumped_last() {
     assert_eq!(shell.screen(1).ranked(), [ids[0], ids[4], ids[3]]);
     shell.store(Err(chanterelle_core::node::StorageError::Full));
     shell.advance(100);
-    assert_eq!(shell.screen(1).ranked(), [ids[4], ids[3], ids[2]], "the reply is gone and the thread falls back");
+    assert_eq!(
+        shell.screen(1).ranked(),
+        [ids[4], ids[3], ids[2]],
+        "the reply is gone and the thread falls back"
+    );
 }
 
 #[test]
@@ -380,7 +393,10 @@ fn texts_are_read_once_and_while_they_are_nothing_is_told() {
     shell.advance(5_000);
     assert!(shell.updates(1).is_empty() && shell.reads.len() == 1);
     shell.read();
-    assert_eq!((shell.screen(1).comment(thread.id()), shell.screen(1).comment(reply.id())), ("opening", "a reply"));
+    assert_eq!(
+        (shell.screen(1).comment(thread.id()), shell.screen(1).comment(reply.id())),
+        ("opening", "a reply")
+    );
     shell.hold_batches = true;
     Bob::of(&mut shell).sends(&mut shell, [&author(2).reply(cats(), thread.id(), "more", at(2))]);
     shell.store(Ok(()));

@@ -358,7 +358,9 @@ fn begins(mut shell: Shell, number: u8, role: Role, interest: Frame) -> Vec<Scop
     shell.hold(&[author(1).thread("fish", "x", EPOCH)]);
     shell.greet(peer(number), role, 100);
     shell.hear(peer(number), interest);
-    shell.take(|said| if let Said::Frame(_, Frame::Reconcile { scope, .. }) = said { Some(*scope) } else { None })
+    shell.take(
+        |said| if let Said::Frame(_, Frame::Reconcile { scope, .. }) = said { Some(*scope) } else { None },
+    )
 }
 
 #[test]
@@ -402,7 +404,8 @@ fn the_side_that_does_not_begin_has_its_boards_reconciled_too() {
 fn two_relays_agree_on_boards_without_a_name_too() {
     for (low, high) in [(0x20, 0x50), (0x50, 0x20)] {
         let mut world = World::new(vec![Shell::relay(low), Shell::relay(high)]);
-        let reply = author(2).reply(board("unheard-of"), EventId([7; 32]), "an answer to what is lost", EPOCH);
+        let reply =
+            author(2).reply(board("unheard-of"), EventId([7; 32]), "an answer to what is lost", EPOCH);
         world.shells[1].hold([&reply]);
         let now = world.shells[1].now.instant;
         world.shells[0].set_clock(now);

@@ -224,3 +224,32 @@ fn lengths_are_shortest_and_bounded() {
         assert_eq!(next(bytes), Ok(None), "{bytes:02x?}");
     }
 }
+
+/// Whatever one side may send, the other can take: limits that do not fit each other would cut peers apart.
+#[test]
+fn everything_allowed_fits_a_frame() {
+    let limits = Limits::default();
+    let hash = |n: usize| *blake3::hash(&n.to_le_bytes()).as_bytes();
+    let noise = |length: usize| -> Vec<u8> { (0..length.div_ceil(32)).flat_map(hash).take(length).collect() };
+    let ids = || (0..limits.frame_ids).map(|n| EventId(hash(n))).collect();
+    let name =
+        |n: usize| BoardName::new(&data_encoding::HEXLOWER.encode(&hash(n))[..32]).expect("a board name");
+    let boards = || (0..limits.frame_boards).map(|n| BoardId(hash(n)));
+    let message = noise(usize::try_from(limits.reconcile_bytes).expect("64 KiB"));
+    let scope = Scope::Thread(EventId(hash(0)));
+    let most = (1 << 53) - 1;
+    for frame in [
+        Frame::Events { n: most, events: vec![ByteBuf::from(noise(limits.event_bytes))] },
+        Frame::Ack { ids: ids() },
+        Frame::Want { ids: ids() },
+        Frame::Withheld { ids: ids() },
+        Frame::Interest { all: false, boards: boards().collect() },
+        Frame::Directory { names: (0..limits.frame_boards).map(name).collect() },
+        Frame::Reconcile { call: most, scope, message: message.clone() },
+        Frame::Reconciled { call: most, message },
+    ] {
+        let bytes = frame.encode(&limits);
+        assert!(bytes.len() <= limits.frame_bytes, "{} bytes", bytes.len());
+        assert_eq!(Frame::decode(&bytes, &limits), Ok(frame));
+    }
+}

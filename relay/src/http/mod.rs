@@ -4,7 +4,6 @@
 
 mod api;
 pub(crate) mod assets;
-pub(crate) mod clients;
 mod error;
 mod pace;
 mod pages;
@@ -28,12 +27,12 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::clients::{self, ClientKey, Rate, Slots};
 use crate::metrics::{Answer, Metrics};
 use crate::net::transport::Incoming;
 use crate::settings::Settings;
 use crate::storage::Storage;
 use assets::Assets;
-use clients::{ClientKey, Rate, Slots};
 use error::ApiError;
 use pace::PacedBody;
 use security::SecurityHeaders;

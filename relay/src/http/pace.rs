@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::clients::Slot;
+use crate::clients::Slot;
 
 /// How long a client may take for the head of a request, and how long it may stay silent between two.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -199,7 +199,7 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::{ClientSocket, PacedBody};
-    use crate::http::clients::Slots;
+    use crate::clients::Slots;
 
     fn socket<S>(socket: S) -> ClientSocket<S> {
         ClientSocket::new(socket, Slots::new(1, 1, Gauge::default()).take(None).expect("room"))

@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::clients::{ClientKey, Rate, Slot, Slots};
 use super::pace::{ClientSocket, HEAD_TIMEOUT};
+use crate::clients::{ClientKey, Rate, Slot, Slots};
 use crate::metrics::{Metrics, count};
 
 /// Bytes of a request's head, and of what hyper holds for one connection.

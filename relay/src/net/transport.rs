@@ -14,7 +14,7 @@ use libp2p::multiaddr::Protocol;
 use tokio::sync::mpsc;
 
 use super::websocket::WebSocketStream;
-use crate::http::clients::ClientKey;
+use crate::clients::ClientKey;
 
 /// A WebSocket on its way from the HTTP server to libp2p.
 pub(crate) struct Incoming {
@@ -101,7 +101,7 @@ impl libp2p::Transport for UpgradedTransport {
 #[cfg(test)]
 mod tests {
     use super::client_multiaddr;
-    use crate::http::clients::ClientKey;
+    use crate::clients::ClientKey;
 
     #[test]
     fn limits_of_libp2p_see_the_household() {

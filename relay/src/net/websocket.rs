@@ -10,7 +10,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
 use rw_stream_sink::RwStreamSink;
 
-use crate::http::clients::Slot;
+use crate::clients::Slot;
 
 /// The largest message taken, bytes. libp2p sends Noise frames of at most 64 KiB, a few to a message.
 const MESSAGE_BYTES: usize = 256 * 1024;

@@ -12,11 +12,11 @@
 //! | `load.bytes_compressed` | bodies of all answers of a first visit as transferred, the worker's included |
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use chanterelle_e2e::browser::{Browser, Profile};
 use chanterelle_e2e::elements::Scope;
-use chanterelle_e2e::filling::fill;
 use chanterelle_e2e::netlog::NetLog;
 use chanterelle_e2e::relay::Relay;
 use chanterelle_e2e::{place, wait};
@@ -81,15 +81,22 @@ async fn bench() {
 
     let boards: Vec<String> = (0..BOARDS).map(|number| format!("bench-{number}")).collect();
     let data = TempDir::new().expect("the system has room for a temporary folder");
-    let begun = Instant::now();
-    fill(data.path(), &boards, POSTS).await;
-    println!("signed and stored {} events in {:.1} s", BOARDS * POSTS, begun.elapsed().as_secs_f64());
+    fill(data.path());
     let relay = Relay::start_on(data, &[], &log).await;
     assert_eq!(relay.get("/").await.status, 200);
     let profile = fetch(&relay, Profile::fresh(), &boards[..1], POSTS, &folder).await;
     let profile = series("load.readable_10k_ms", &relay, profile, 1, &folder).await;
     let profile = fetch(&relay, profile, &boards, BOARDS * POSTS, &folder).await;
     series("load.readable_100k_ms", &relay, profile, BOARDS, &folder).await;
+}
+
+/// Fills a relay's data folder by the program made for it.
+fn fill(folder: &Path) {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(place::root()).args(["run", "--release", "--package", "chanterelle-filling", "--"]);
+    cargo.arg(folder).args([BOARDS.to_string(), POSTS.to_string()]);
+    let status = cargo.status().unwrap_or_else(|error| panic!("cannot start cargo: {error}"));
+    assert!(status.success(), "the history could not be written ({status})");
 }
 
 /// Starts a browser on the profile, opens the list of boards, and gives the time to it.

@@ -8,7 +8,7 @@ use leptos::{ev, html};
 use leptos_router::hooks::use_navigate;
 
 use crate::i18n as t;
-use crate::kit::{ago, alert, each};
+use crate::kit::{ago, alert, each, live};
 use crate::state::{Client, Listing};
 
 /// The path of a board.
@@ -48,10 +48,11 @@ pub(crate) fn open_board() -> AnyView {
                     .attr("autocapitalize", "none")
                     .attr("spellcheck", "false")
                     .attr("enterkeyhint", "go")
-                    .attr("aria-invalid", move || wrong.with(Option::is_some).then_some("true"))
-                    .attr("aria-describedby", move || {
-                        wrong.with(Option::is_some).then_some("board-name-wrong")
-                    })
+                    .attr("aria-invalid", live(move || wrong.with(Option::is_some).then_some("true")))
+                    .attr(
+                        "aria-describedby",
+                        live(move || wrong.with(Option::is_some).then_some("board-name-wrong")),
+                    )
                     .on(ev::input, move |_| {
                         if wrong.with_untracked(Option::is_some) {
                             wrong.set(None);
@@ -62,7 +63,7 @@ pub(crate) fn open_board() -> AnyView {
             )),
             html::div()
                 .id("board-name-wrong")
-                .child(move || wrong.get().map(|(error, name)| wrong_board_name(error, &name))),
+                .child(live(move || wrong.get().map(|(error, name)| wrong_board_name(error, &name)))),
         ))
         .into_any()
 }
@@ -116,20 +117,20 @@ fn board(card: RwSignal<BoardCard>) -> AnyView {
     };
     html::li()
         .class("board")
-        .class(("subscribed", move || subscribed.get()))
+        .class(("subscribed", live(move || subscribed.get())))
         .child((
             html::a().class("board-link").href(board_path(&name)).child(t::board_title(&name)),
-            html::span().class("board-counts").child(counts),
-            html::span().class("board-last").child(move || last.get().map(ago)),
+            html::span().class("board-counts").child(live(counts)),
+            html::span().class("board-last").child(live(move || last.get().map(ago))),
             html::button()
                 .r#type("button")
                 .class("small")
                 .aria_label({
                     let name = name.clone();
-                    move || t::subscription(action(), &name)
+                    live(move || t::subscription(action(), &name))
                 })
                 .on(ev::click, toggle)
-                .child(action),
+                .child(live(action)),
         ))
         .into_any()
 }

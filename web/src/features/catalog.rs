@@ -9,7 +9,7 @@ use super::boards::board_path;
 use super::comment::{excerpt, mark};
 use super::post::post_state;
 use crate::i18n as t;
-use crate::kit::{ago, each};
+use crate::kit::{ago, each, live};
 use crate::state::Listing;
 
 /// The path of a thread.
@@ -51,16 +51,16 @@ fn card(card: RwSignal<ThreadCard>) -> AnyView {
         .child((
             html::a()
                 .class("card-title")
-                .class(("untitled", move || subject.with(Option::is_none)))
+                .class(("untitled", live(move || subject.with(Option::is_none))))
                 .href(thread_path(&board, &id))
-                .child(heading),
-            html::div().class("card-text").child(text),
+                .child(live(heading)),
+            html::div().class("card-text").child(live(text)),
             html::div().class("card-foot").child((
-                move || t::replies(replies.get().0),
-                move || replies.get().1.then(|| html::span().class("mark").child(t::BUMP_LIMIT)),
+                live(move || t::replies(replies.get().0)),
+                live(move || replies.get().1.then(|| mark(t::BUMP_LIMIT))),
                 own.then(|| mark(t::YOU)),
-                move || (own && state.get() != PostState::Sent).then(|| post_state(state.get())),
-                html::span().class("card-time").child(move || ago(bumped.get())),
+                own.then(|| live(move || (state.get() != PostState::Sent).then(|| post_state(state.get())))),
+                html::span().class("card-time").child(live(move || ago(bumped.get()))),
             )),
         ))
         .into_any()

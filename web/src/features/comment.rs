@@ -8,7 +8,7 @@ use leptos::prelude::*;
 
 use super::thread::post_path;
 use crate::i18n as t;
-use crate::kit::escape_pressed;
+use crate::kit::{escape_pressed, live};
 use crate::markup::{Block, Extent, Line, Span, parse};
 
 /// What quotes in a comment mean.
@@ -114,10 +114,10 @@ fn covered() -> AnyView {
 fn spoiler(content: Vec<AnyView>) -> AnyView {
     let shown = RwSignal::new(false);
     let show = move || shown.set(true);
-    let hidden = move |value: &'static str| move || (!shown.get()).then_some(value);
+    let hidden = move |value: &'static str| live(move || (!shown.get()).then_some(value));
     html::span()
         .class("spoiler")
-        .class(("shown", move || shown.get()))
+        .class(("shown", live(move || shown.get())))
         .attr("role", hidden("button"))
         .attr("aria-label", hidden(t::SPOILER))
         .attr("tabindex", "0")

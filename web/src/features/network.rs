@@ -7,6 +7,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::i18n as t;
+use crate::kit::live;
 use crate::link::NetStatus;
 use crate::state::Client;
 
@@ -17,14 +18,13 @@ pub(crate) fn network_status() -> AnyView {
         .id("network")
         .role("status")
         .aria_label(t::NETWORK)
-        .attr("data-direct", move || network.with(|status| status.direct))
-        .attr("data-relays", move || network.with(|status| status.relays))
-        .attr("data-link", move || network.with(link_state))
-        .child(
-            html::a()
-                .href("/peers")
-                .child((html::span().class("lamp").attr("aria-hidden", "true"), move || network.with(text))),
-        )
+        .attr("data-direct", live(move || network.with(|status| status.direct)))
+        .attr("data-relays", live(move || network.with(|status| status.relays)))
+        .attr("data-link", live(move || network.with(link_state)))
+        .child(html::a().href("/peers").child((
+            html::span().class("lamp").attr("aria-hidden", "true"),
+            live(move || network.with(text)),
+        )))
         .into_any()
 }
 
@@ -47,20 +47,20 @@ fn text(status: &NetStatus) -> String {
 /// The list "Peers".
 pub(crate) fn peer_list() -> AnyView {
     let sessions = Client::here().sessions;
-    let items = move || sessions.get().iter().map(peer).collect::<Vec<_>>();
+    let items = live(move || sessions.get().iter().map(peer).collect::<Vec<_>>().into_any());
     html::ul().class("peers").role("list").aria_label(t::PEERS).child(items).into_any()
 }
 
 /// Says who is asked for what is missing here.
 pub(crate) fn asked() -> AnyView {
     let sessions = Client::here().sessions;
-    let names = move || {
+    let names = live(move || {
         let names: Vec<_> = sessions.with(|sessions| {
             let ready = sessions.iter().filter(|session| session.role.is_some());
             ready.map(|session| format!("{} …{}", role(session), tail(&network_id(&session.peer)))).collect()
         });
         if names.is_empty() { t::NOT_ASKED.to_owned() } else { t::asked(&names.join(", ")) }
-    };
+    });
     html::p().class("quiet").child(names).into_any()
 }
 

@@ -11,7 +11,7 @@ use web_sys::{Element, EventTarget, Node};
 use super::post::still;
 use super::thread::Here;
 use crate::i18n as t;
-use crate::kit::escape_pressed;
+use crate::kit::{escape_pressed, live};
 use crate::state::{Client, PostPreview};
 
 /// The id of the tooltip.
@@ -78,7 +78,7 @@ pub(crate) fn with_previews(content: AnyView) -> AnyView {
         .on(ev::focusin, move |event| show(event.target()))
         .on(ev::focusout, move |event| leave(event.related_target()))
         .on(ev::click, move |_| hide())
-        .child((content, move || shown.get().map(tooltip)))
+        .child((content, live(move || shown.get().map(tooltip))))
         .into_any()
 }
 
@@ -116,15 +116,15 @@ fn tooltip(shown: Shown) -> AnyView {
 
 fn content(post: EventId) -> AnyView {
     if let Some(post) = Here::get().view.posts.get(&post) {
-        return (move || post.with(still)).into_any();
+        return live(move || post.with(still)).into_any();
     }
     let preview = Client::here().open_post(post);
-    let view = move || {
+    let view = live(move || {
         preview.with(|preview| match preview {
             PostPreview::Asked => html::p().class("waiting").child(t::PREVIEW_ASKED).into_any(),
             PostPreview::Missing => html::p().class("quiet").child(t::PREVIEW_MISSING).into_any(),
             PostPreview::Held(post) => still(post),
         })
-    };
+    });
     view.into_any()
 }

@@ -1,4 +1,4 @@
-//! English.
+//! The texts of the page in English.
 
 use chanterelle_core::base::{BoardName, BoardNameError};
 use chanterelle_core::event::DraftError;

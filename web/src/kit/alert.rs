@@ -3,6 +3,8 @@
 use leptos::html;
 use leptos::prelude::*;
 
+use super::live;
+
 /// An alert with this content.
 pub(crate) fn alert(content: impl IntoView) -> AnyView {
     html::div().role("alert").class("alert").child(content.into_any()).into_any()
@@ -16,5 +18,5 @@ pub(crate) fn calm_alert(text: String) -> AnyView {
 /// An alert while there is something to say.
 pub(crate) fn alert_if(text: impl Fn() -> Option<String> + Send + Sync + 'static) -> AnyView {
     let text = Memo::new(move |_| text());
-    (move || text.get().map(alert)).into_any()
+    live(move || text.get().map(alert)).into_any()
 }

@@ -8,6 +8,7 @@ use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 
+use super::live;
 use crate::i18n as t;
 
 /// How often "5 min ago" is looked at again.
@@ -36,7 +37,11 @@ fn now() -> u64 {
 pub(crate) fn ago(time: Seconds) -> AnyView {
     let Clock(now) = expect_context();
     let age = Memo::new(move |_| t::ago(now.get().saturating_sub(time.0)));
-    html::time().attr("datetime", iso(time)).attr("title", local(time)).child(move || age.get()).into_any()
+    html::time()
+        .attr("datetime", iso(time))
+        .attr("title", local(time))
+        .child(live(move || age.get()))
+        .into_any()
 }
 
 /// A date and time in this device's zone, such as "2026-11-21 14:03".

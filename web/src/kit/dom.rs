@@ -9,7 +9,8 @@ use web_sys::{FocusOptions, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPos
 /// keyboard and screen reader go on from it.
 pub(crate) fn reveal(id: String, position: ScrollLogicalPosition) {
     request_animation_frame(move || {
-        let element = document().get_element_by_id(&id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
+        let element =
+            document().get_element_by_id(&id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
         if let Some(element) = element {
             focus_in_place(&element);
             let options = ScrollIntoViewOptions::new();

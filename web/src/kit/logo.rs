@@ -1,4 +1,4 @@
-//! The mushroom.
+//! The mark of the product: a mushroom, drawn in the page.
 
 use leptos::prelude::*;
 use leptos::svg;

@@ -6,7 +6,7 @@ use leptos_router::hooks::use_location;
 
 use crate::features::network::network_status;
 use crate::i18n as t;
-use crate::kit::logo;
+use crate::kit::{live, logo};
 
 pub(super) fn header() -> AnyView {
     html::header()
@@ -33,7 +33,7 @@ fn place(path: &'static str, name: &'static str) -> AnyView {
     html::a()
         .class("place")
         .href(path)
-        .attr("aria-current", move || (current.get() == path).then_some("page"))
+        .attr("aria-current", live(move || (current.get() == path).then_some("page")))
         .child(name)
         .into_any()
 }

@@ -3,8 +3,8 @@
 mod header;
 mod notices;
 
-use leptos::html;
 use leptos::prelude::*;
+use leptos::{ev, html};
 use leptos_router::hooks::use_location;
 
 use crate::i18n as t;
@@ -24,8 +24,15 @@ pub(crate) fn around(page: AnyView) -> AnyView {
         },
         false,
     );
+    let skip = move |event: ev::MouseEvent| {
+        // Else the router takes it for a change of address, which moves no focus.
+        event.prevent_default();
+        if let Some(main) = main.get_untracked() {
+            focus_in_place(&main);
+        }
+    };
     (
-        html::a().class("skip").href("#main").attr("data-noscroll", "").child(t::SKIP),
+        html::a().class("skip").href("#main").on(ev::click, skip).child(t::SKIP),
         header::header(),
         notices::notices(),
         html::main().id("main").attr("tabindex", "-1").node_ref(main).child(page),

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 
 use crate::i18n as t;
-use crate::kit::{alert, alert_if, calm_alert};
+use crate::kit::{alert, alert_if, calm_alert, live};
 use crate::link::StorageStatus;
 use crate::state::Client;
 
@@ -46,11 +46,11 @@ pub(super) fn notices() -> AnyView {
     html::div()
         .class("notices")
         .child((
-            stopped,
+            live(stopped),
             alert_if(memory_only),
             alert_if(move || storing.with(|error| error.as_ref().map(t::storing))),
-            wrong_clock,
-            move || cut_off.get().map(calm_alert),
+            live(wrong_clock),
+            live(move || cut_off.get().map(calm_alert)),
         ))
         .into_any()
 }

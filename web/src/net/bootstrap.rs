@@ -57,9 +57,13 @@ pub(super) async fn relay(origin: &Origin) -> Result<Relay, String> {
     let mut addresses = vec![first];
     let told = Reflect::get(&answer, &"addresses".into()).unwrap_or_default();
     for told in told.dyn_into::<Array>().unwrap_or_default().iter().take(ADDRESSES as usize) {
-        let Some(address) = told.as_string().and_then(|told| told.parse::<Multiaddr>().ok()) else { continue };
+        let Some(address) = told.as_string().and_then(|told| told.parse::<Multiaddr>().ok()) else {
+            continue;
+        };
         // The first may be among them under another spelling.
-        if address::url(&address) != address::url(&addresses[0]) && address::stranger_url(&address, origin).is_some() {
+        if address::url(&address) != address::url(&addresses[0])
+            && address::stranger_url(&address, origin).is_some()
+        {
             addresses.push(address);
         }
     }

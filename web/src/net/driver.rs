@@ -194,7 +194,11 @@ impl Driver {
                     _ => format!("no connection to the relay at {host} can be made"),
                 });
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { connection, result: Err(error), .. })) => {
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(error),
+                ..
+            })) => {
                 // A peer that does not know ping answers, so it is alive.
                 if !matches!(error, ping::Failure::Unsupported) {
                     self.swarm.close_connection(connection);

@@ -48,7 +48,9 @@ pub(super) fn swarm() -> Swarm<Behaviour> {
         .with_hide_listen_addrs(true);
     let behaviour = Behaviour {
         identify: identify::Behaviour::new(identify),
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
+        ping: ping::Behaviour::new(
+            ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
+        ),
         streams: libp2p_stream::Behaviour::new(),
     };
     let config = Config::with_executor(wasm_bindgen_futures::spawn_local)

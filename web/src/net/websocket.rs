@@ -19,8 +19,8 @@ use futures::future::Pending;
 use futures::{AsyncRead, AsyncWrite, FutureExt as _};
 use futures_timer::Delay;
 use js_sys::{ArrayBuffer, Uint8Array};
-use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
 use libp2p::Multiaddr;
+use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
 use send_wrapper::SendWrapper;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
@@ -55,7 +55,11 @@ impl Transport for WebSocketTransport {
         false
     }
 
-    fn dial(&mut self, address: Multiaddr, options: DialOpts) -> Result<Self::Dial, TransportError<io::Error>> {
+    fn dial(
+        &mut self,
+        address: Multiaddr,
+        options: DialOpts,
+    ) -> Result<Self::Dial, TransportError<io::Error>> {
         match address::url(&address) {
             Some(url) if !options.role.is_listener() => Ok(SendWrapper::new(Box::pin(Connection::open(url)))),
             _ => Err(TransportError::MultiaddrNotSupported(address)),
@@ -141,7 +145,8 @@ impl Shared {
 
 impl Connection {
     async fn open(url: String) -> Result<Connection, io::Error> {
-        let refused = || io::Error::new(io::ErrorKind::InvalidInput, "the browser refuses to dial this address");
+        let refused =
+            || io::Error::new(io::ErrorKind::InvalidInput, "the browser refuses to dial this address");
         let socket = WebSocket::new(&url).map_err(|_| refused())?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let shared = Rc::new(Shared::default());
@@ -189,7 +194,11 @@ impl Drop for Inner {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let Inner { socket, shared, .. } = &*self.0;
         if shared.broken.get() {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
@@ -207,7 +216,11 @@ impl AsyncRead for Connection {
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let Inner { socket, drained, .. } = &mut *self.0;
         while socket.buffered_amount() >= SEND_BUFFER && socket.ready_state() == WebSocket::OPEN {
             ready!(drained.get_or_insert_with(|| Delay::new(DRAIN_CHECK)).poll_unpin(context));

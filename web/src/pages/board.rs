@@ -11,7 +11,7 @@ use crate::features::boards::wrong_board_name;
 use crate::features::catalog::thread_list;
 use crate::features::composer::new_thread;
 use crate::i18n as t;
-use crate::kit::{title, waiting};
+use crate::kit::{Live, live, title, waiting};
 use crate::state::{Client, not_ready, ready_when};
 
 /// Threads shown at first and added by each "Show more": a few screens.
@@ -41,7 +41,7 @@ pub(crate) fn board() -> AnyView {
             }
         }
     };
-    page.into_any()
+    live(page).into_any()
 }
 
 fn catalog(board: BoardName) -> AnyView {
@@ -67,7 +67,12 @@ fn catalog(board: BoardName) -> AnyView {
     let more = move || {
         (shown.get() >= limit.get()).then(|| {
             let show_more = move |_| limit.update(|limit| *limit += STEP);
-            html::button().r#type("button").class("show-more").on(ev::click, show_more).child(t::SHOW_MORE)
+            html::button()
+                .r#type("button")
+                .class("show-more")
+                .on(ev::click, show_more)
+                .child(t::SHOW_MORE)
+                .into_any()
         })
     };
     html::div()
@@ -79,19 +84,19 @@ fn catalog(board: BoardName) -> AnyView {
                 new_thread(board.clone()),
             )),
             thread_list(board, threads),
-            state,
-            more,
+            live(state),
+            live(more),
         ))
         .into_any()
 }
 
 /// Says that more may come, for as long as that is so.
-fn syncing(client: Client) -> impl IntoView {
+fn syncing(client: Client) -> Live<String> {
     let peers = Memo::new(move |_| {
         client.sessions.with(|sessions| sessions.iter().filter(|session| session.syncing).count())
     });
-    move || match u32::try_from(peers.get()).unwrap_or(u32::MAX) {
+    live(move || match u32::try_from(peers.get()).unwrap_or(u32::MAX) {
         0 => String::new(),
         peers => t::asking(peers),
-    }
+    })
 }

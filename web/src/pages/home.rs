@@ -1,11 +1,11 @@
-//! `/`: the boards.
+//! `/`: the boards known here, and the way to any other.
 
 use leptos::html;
 use leptos::prelude::*;
 
 use crate::features::boards::{board_list, open_board};
 use crate::i18n as t;
-use crate::kit::{heading, waiting};
+use crate::kit::{heading, live, waiting};
 use crate::state::{Client, not_ready, ready_when};
 
 /// All boards known here, and the way to any other.
@@ -29,7 +29,7 @@ pub(crate) fn home() -> AnyView {
                 open_board(),
             )),
             board_list(boards),
-            state,
+            live(state),
         ))
         .into_any()
 }

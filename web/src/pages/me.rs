@@ -4,7 +4,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use crate::i18n as t;
-use crate::kit::heading;
+use crate::kit::{heading, live};
 use crate::link::StorageStatus;
 use crate::state::{Client, not_ready, ready_when};
 
@@ -43,8 +43,8 @@ pub(crate) fn me() -> AnyView {
             html::p().child(t::KEYS_ABOUT),
             html::p().child(t::KEYS_LOSS),
             html::h2().child(t::KEPT),
-            html::p().child(held),
-            html::p().child(kept),
+            html::p().child(live(held)),
+            html::p().child(live(kept)),
         ))
         .into_any()
 }

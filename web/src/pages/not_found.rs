@@ -1,4 +1,4 @@
-//! Any other address.
+//! Any address that leads nowhere.
 
 use leptos::html;
 use leptos::prelude::*;

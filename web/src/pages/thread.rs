@@ -13,7 +13,7 @@ use crate::features::network::asked;
 use crate::features::preview::with_previews;
 use crate::features::thread::{Here, posts};
 use crate::i18n as t;
-use crate::kit::{alert, title, waiting};
+use crate::kit::{alert, live, title, waiting};
 use crate::state::{Client, ThreadView, not_ready, ready_when};
 
 /// The thread the address names.
@@ -44,7 +44,7 @@ pub(crate) fn thread() -> AnyView {
             ))
             .into_any()
     };
-    page.into_any()
+    live(page).into_any()
 }
 
 fn show(board: &BoardName, thread: ThreadId) -> AnyView {
@@ -74,12 +74,12 @@ fn show(board: &BoardName, thread: ThreadId) -> AnyView {
         .child((
             html::div().class("thread-head").child((
                 html::a().class("back").href(board_path(board)).child(board_title),
-                html::h1().child(move || name.get()),
-                move || facts(view),
+                html::h1().child(live(move || name.get())),
+                live(move || facts(view)),
             )),
-            move || missing(view, held),
+            live(move || missing(view, held)),
             posts(),
-            reply,
+            live(reply),
         ))
         .into_any();
     with_previews(content)
@@ -101,7 +101,7 @@ fn missing(view: ThreadView, held: Memo<bool>) -> Option<AnyView> {
         (true, true) => None,
         (true, false) => {
             let text = move || if order.with(Vec::is_empty) { t::LOOKING } else { t::OPENING_MISSING };
-            Some(html::div().class("looking").role("status").child((waiting(text), asked())).into_any())
+            Some(html::div().class("looking").role("status").child((waiting(live(text)), asked())).into_any())
         }
     }
 }

@@ -97,7 +97,8 @@ impl Connection {
             Durability::Strict => "strict",
             Durability::Relaxed => "relaxed",
         };
-        Reflect::set(&options, &"durability".into(), &durability.into()).expect("a plain object takes any property");
+        Reflect::set(&options, &"durability".into(), &durability.into())
+            .expect("a plain object takes any property");
         let transaction = self
             .database
             .unchecked_ref::<Database>()

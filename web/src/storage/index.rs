@@ -57,7 +57,10 @@ pub(super) fn records<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Vec<u8
 ///
 /// # Errors
 /// When the storage cannot be read.
-pub(super) async fn read(storage: &Storage, mut each: impl FnMut(Vec<Row>)) -> Result<Vec<Span>, StorageError> {
+pub(super) async fn read(
+    storage: &Storage,
+    mut each: impl FnMut(Vec<Row>),
+) -> Result<Vec<Span>, StorageError> {
     let keys = keys(storage).await?;
     let mut spans = keys.chunks(PORTION).map(|keys| Span { first: keys[0], last: keys[keys.len() - 1] });
     let mut fragmented = Vec::new();
@@ -126,14 +129,16 @@ fn keys_within(span: Span) -> impl Iterator<Item = f64> {
 }
 
 async fn keys(storage: &Storage) -> Result<Vec<f64>, StorageError> {
-    let transaction = storage.reader.transaction(&[INDEX], TransactionMode::ReadOnly).map_err(|e| failed(&e))?;
+    let transaction =
+        storage.reader.transaction(&[INDEX], TransactionMode::ReadOnly).map_err(|e| failed(&e))?;
     let store = transaction.store(INDEX).map_err(|error| failed(&error))?;
     let keys = store.get_all_keys(None, None).await.map_err(|error| failed(&error))?;
     Ok(keys.iter().filter_map(JsValue::as_f64).collect())
 }
 
 async fn fetch(storage: &Storage, span: Span) -> Result<Vec<Vec<u8>>, StorageError> {
-    let transaction = storage.reader.transaction(&[INDEX], TransactionMode::ReadOnly).map_err(|e| failed(&e))?;
+    let transaction =
+        storage.reader.transaction(&[INDEX], TransactionMode::ReadOnly).map_err(|e| failed(&e))?;
     let store = transaction.store(INDEX).map_err(|error| failed(&error))?;
     let values = store.get_all(Some(range(span)?), None).await.map_err(|error| failed(&error))?;
     Ok(values.into_iter().map(|value| Uint8Array::from(value).to_vec()).collect())

@@ -107,7 +107,9 @@ impl Storage {
         // Requests to open one database are served in order: the second finds what the first has made.
         let reader = async {
             let opened = builder.build().await;
-            opened.map(|reader| Reader(Some(reader))).map_err(|error| StorageError::Unavailable(detail(&error)))
+            opened
+                .map(|reader| Reader(Some(reader)))
+                .map_err(|error| StorageError::Unavailable(detail(&error)))
         };
         let writer = Connection::open(name, on_lost);
         let (reader, writer) = try_join(reader, writer).await?;
@@ -176,7 +178,8 @@ impl Storage {
     /// # Errors
     /// When the storage cannot be read.
     pub(crate) async fn read(&self, ids: &[EventId]) -> Result<Vec<(EventId, Vec<u8>)>, StorageError> {
-        let transaction = self.reader.transaction(&[EVENTS], TransactionMode::ReadOnly).map_err(|e| failed(&e))?;
+        let transaction =
+            self.reader.transaction(&[EVENTS], TransactionMode::ReadOnly).map_err(|e| failed(&e))?;
         let events = transaction.store(EVENTS).map_err(|error| failed(&error))?;
         let values = join_all(ids.iter().map(|id| events.get(bytes(id.as_bytes())))).await;
         let mut found = Vec::with_capacity(ids.len());
@@ -189,7 +192,8 @@ impl Storage {
     }
 
     async fn meta(&self, key: &str) -> Result<Option<JsValue>, StorageError> {
-        let transaction = self.reader.transaction(&[META], TransactionMode::ReadOnly).map_err(|e| failed(&e))?;
+        let transaction =
+            self.reader.transaction(&[META], TransactionMode::ReadOnly).map_err(|e| failed(&e))?;
         let store = transaction.store(META).map_err(|error| failed(&error))?;
         store.get(key.into()).await.map_err(|error| failed(&error))
     }

@@ -33,11 +33,26 @@ const CONTEXT: &str = "chanterelle root 1";
 extern "C" {
     type Subtle;
     #[wasm_bindgen(method, catch, js_name = generateKey)]
-    fn generate_key(this: &Subtle, algorithm: &Object, extractable: bool, usages: &Array) -> Result<Promise, JsValue>;
+    fn generate_key(
+        this: &Subtle,
+        algorithm: &Object,
+        extractable: bool,
+        usages: &Array,
+    ) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn encrypt(this: &Subtle, algorithm: &Object, key: &JsValue, data: &Uint8Array) -> Result<Promise, JsValue>;
+    fn encrypt(
+        this: &Subtle,
+        algorithm: &Object,
+        key: &JsValue,
+        data: &Uint8Array,
+    ) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn decrypt(this: &Subtle, algorithm: &Object, key: &JsValue, data: &Uint8Array) -> Result<Promise, JsValue>;
+    fn decrypt(
+        this: &Subtle,
+        algorithm: &Object,
+        key: &JsValue,
+        data: &Uint8Array,
+    ) -> Result<Promise, JsValue>;
 }
 
 /// The stored root, or a new one that is durable when this returns.
@@ -84,7 +99,8 @@ async fn make(storage: &Storage, subtle: &Subtle) -> Result<Root, StorageError> 
 }
 
 async fn unwrap(subtle: &Subtle, key: &JsValue, wrapped: &[u8]) -> Result<Root, StorageError> {
-    let damaged = || StorageError::Unavailable("your stored identity is damaged and cannot be opened".to_owned());
+    let damaged =
+        || StorageError::Unavailable("your stored identity is damaged and cannot be opened".to_owned());
     let (nonce, sealed) = wrapped.split_at_checked(NONCE_BYTES).ok_or_else(damaged)?;
     let opened = settled(subtle.decrypt(&aes_gcm(nonce), key, &Uint8Array::from(sealed)));
     let opened = Uint8Array::new(&opened.await.map_err(|_| damaged())?);

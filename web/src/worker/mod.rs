@@ -116,7 +116,9 @@ async fn open(peer: PeerId, port: &MessagePort) -> Result<(Node, Rc<Storage>, Un
     let storage = match select(Box::pin(Storage::open(on_lost)), Delay::new(OPEN_TIMEOUT)).await {
         Either::Left((storage, _)) => storage?,
         Either::Right(_) => {
-            return Err(StorageError::Unavailable("the browser does not open its storage; restart it".to_owned()));
+            return Err(StorageError::Unavailable(
+                "the browser does not open its storage; restart it".to_owned(),
+            ));
         }
     };
     let (root, state) = try_join(storage.root(), storage.state()).await?;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chanterelle_core::Node;
-use chanterelle_core::node::{Batch, Input, Output, StorageError, Ticket};
 use chanterelle_core::base::{EventId, PeerId};
+use chanterelle_core::node::{Batch, Input, Output, StorageError, Ticket};
 use serde_bytes::ByteBuf;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::MessagePort;

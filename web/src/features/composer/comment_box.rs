@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 
 use crate::i18n as t;
-use crate::kit::{focus_in_place, submit_pressed};
+use crate::kit::{focus_in_place, live, submit_pressed};
 
 /// A box for a comment. A handle; the text itself is the browser's, which can undo in it.
 #[derive(Clone, Copy)]
@@ -43,13 +43,13 @@ impl CommentBox {
     /// How many characters there are, once that matters.
     pub(crate) fn count(self) -> AnyView {
         let limit = Limits::default().comment_chars;
-        let count = move || {
+        let count = live(move || {
             let characters = self.characters.get();
             (characters > limit / 10 * 8).then(|| {
                 let count = html::span().class("count").class(("over", characters > limit));
-                count.child(t::characters(characters, limit))
+                count.child(t::characters(characters, limit)).into_any()
             })
-        };
+        });
         count.into_any()
     }
 

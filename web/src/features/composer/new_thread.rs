@@ -9,7 +9,7 @@ use leptos_router::hooks::use_navigate;
 use super::CommentBox;
 use crate::features::catalog::thread_path;
 use crate::i18n as t;
-use crate::kit::{alert_if, waiting};
+use crate::kit::{alert_if, live, waiting};
 use crate::state::Client;
 
 /// The button and, once pressed, the form. Leads to the thread when it is published.
@@ -18,11 +18,11 @@ pub(crate) fn new_thread(board: BoardName) -> AnyView {
     let button = html::button()
         .r#type("button")
         .class("main")
-        .attr("aria-expanded", move || if open.get() { "true" } else { "false" })
+        .attr("aria-expanded", live(move || if open.get() { "true" } else { "false" }))
         .attr("aria-controls", "new-thread")
         .on(ev::click, move |_| open.update(|open| *open = !*open))
         .child(t::NEW_THREAD);
-    let form = move || open.get().then(|| form(board.clone(), open));
+    let form = live(move || open.get().then(|| form(board.clone(), open)));
     (button, html::div().id("new-thread").child(form)).into_any()
 }
 
@@ -83,7 +83,7 @@ fn form(board: BoardName, open: RwSignal<bool>) -> AnyView {
                 html::button().r#type("submit").class("main").child(t::POST),
                 html::button().r#type("button").on(ev::click, move |_| open.set(false)).child(t::CANCEL),
                 comment.count(),
-                move || busy.get().then(|| waiting(t::SIGNING)),
+                live(move || busy.get().then(|| waiting(t::SIGNING))),
             )),
             html::p().class("quiet").child(t::PSEUDONYM),
         ))

@@ -7,7 +7,7 @@ use leptos::{ev, html};
 
 use super::CommentBox;
 use crate::i18n as t;
-use crate::kit::{alert_if, waiting};
+use crate::kit::{alert_if, live, waiting};
 use crate::state::Client;
 
 /// The box of the form and what was quoted into it. A handle.
@@ -124,7 +124,7 @@ pub(crate) fn reply_form(
                     html::span().child((t::SAGE, " ", html::span().class("quiet").child(t::SAGE_HINT))),
                 )),
                 reply.comment.count(),
-                move || busy.get().then(|| waiting(t::SIGNING)),
+                live(move || busy.get().then(|| waiting(t::SIGNING))),
             )),
         ))
         .into_any()

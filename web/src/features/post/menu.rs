@@ -12,7 +12,7 @@ use web_sys::{HtmlElement, ToggleEvent};
 
 use crate::features::thread::Here;
 use crate::i18n as t;
-use crate::kit::{alert_if, focus_in_place};
+use crate::kit::{alert_if, focus_in_place, live};
 use crate::state::Client;
 
 /// The button "More" and its menu. Edit sets `editing`.
@@ -22,12 +22,12 @@ pub(super) fn menu(post: RwSignal<PostView>, editing: RwSignal<bool>) -> AnyView
         .r#type("button")
         .class("plain more")
         .aria_label(t::MORE)
-        .attr("aria-expanded", move || if open.get() { "true" } else { "false" })
+        .attr("aria-expanded", live(move || if open.get() { "true" } else { "false" }))
         .on(ev::click, move |_| open.set(true))
         .child("⋯");
     html::span()
         .class("menu-anchor")
-        .child((button, move || open.get().then(|| items(post, editing, open))))
+        .child((button, live(move || open.get().then(|| items(post, editing, open)))))
         .into_any()
 }
 
@@ -74,7 +74,7 @@ fn items(post: RwSignal<PostView>, editing: RwSignal<bool>, open: RwSignal<bool>
             }
         });
     };
-    let actions = move || {
+    let actions = live(move || {
         if asking.get() {
             let keep = move |_| asking.set(false);
             return html::div()
@@ -96,7 +96,7 @@ fn items(post: RwSignal<PostView>, editing: RwSignal<bool>, open: RwSignal<bool>
             own,
         )
             .into_any()
-    };
+    });
     let on_toggle = move |event: ev::Event| {
         if event.unchecked_ref::<ToggleEvent>().new_state() == "closed" {
             open.set(false);
@@ -109,7 +109,7 @@ fn items(post: RwSignal<PostView>, editing: RwSignal<bool>, open: RwSignal<bool>
         .on(ev::toggle, on_toggle)
         .child((
             actions,
-            html::p().class("quiet").attr("role", "status").child(move || said.get()),
+            html::p().class("quiet").attr("role", "status").child(live(move || said.get())),
             alert_if(move || failed.get()),
         ))
         .into_any()

@@ -11,7 +11,7 @@ use leptos::{ev, html};
 use super::comment::{comment, excerpt, mark};
 use super::thread::Here;
 use crate::i18n as t;
-use crate::kit::stamp;
+use crate::kit::{live, stamp};
 
 /// A post in its thread.
 pub(crate) fn post(post: RwSignal<PostView>) -> AnyView {
@@ -32,17 +32,17 @@ pub(crate) fn post(post: RwSignal<PostView>) -> AnyView {
         .class("post")
         .class(("opening", opens))
         .class(("own", own))
-        .class(("target", move || here.is_target(&id)))
+        .class(("target", live(move || here.is_target(&id))))
         .attr("data-id", id.to_string())
         .attr("data-author", author.to_string())
-        .attr("data-state", move || state.get().as_str())
+        .attr("data-state", live(move || state.get().as_str()))
         .aria_label(t::post_label(&short))
         .attr("tabindex", "-1")
         .child((
             html::header().child((
                 html::div().class("post-meta").child((
                     author_view(&author),
-                    move || by_opener.get().then(|| mark(t::OP)),
+                    live(move || by_opener.get().then(|| mark(t::OP))),
                     own.then(|| mark(t::YOU)),
                     sage.then(|| mark(t::SAGE_MARK)),
                     html::span().class("when").child(stamp(time)),
@@ -50,14 +50,15 @@ pub(crate) fn post(post: RwSignal<PostView>) -> AnyView {
                         .class("number")
                         .href(here.post_path(&id))
                         .child((html::span().class("sign").child((t::NUMBER, " ")), short)),
-                    move || edited.get().map(edited_mark),
-                    move || own.then(|| post_state(state.get())),
+                    live(move || edited.get().map(edited_mark)),
+                    own.then(|| live(move || post_state(state.get()))),
                 )),
-                html::div()
-                    .class("post-actions")
-                    .child((move || (!deleted.get()).then(|| quote_button(post)), menu::menu(post, editing))),
+                html::div().class("post-actions").child((
+                    live(move || (!deleted.get()).then(|| quote_button(post))),
+                    menu::menu(post, editing),
+                )),
             )),
-            move || if editing.get() { edit::edit(post, editing) } else { body(post, here) },
+            live(move || if editing.get() { edit::edit(post, editing) } else { body(post, here) }),
             backlinks(post, here),
         ))
         .into_any()
@@ -95,12 +96,12 @@ fn body(post: RwSignal<PostView>, here: Here) -> AnyView {
     let parts = Memo::new(move |_| {
         post.with(|post| (!post.deleted).then(|| (post.comment.clone(), here.quotes(post.quotes.clone()))))
     });
-    let content = move || {
+    let content = live(move || {
         parts.with(|parts| match parts {
             Some((text, quotes)) => comment(text, quotes),
             None => deleted(),
         })
-    };
+    });
     html::div().class("comment").attr("data-part", "comment").child(content).into_any()
 }
 
@@ -133,18 +134,17 @@ fn quote_button(post: RwSignal<PostView>) -> AnyView {
 
 fn backlinks(post: RwSignal<PostView>, here: Here) -> AnyView {
     let ids = Memo::new(move |_| post.with(|post| post.backlinks.clone()));
-    let links = move || {
+    let links = live(move || {
         let ids = ids.get();
         let link = move |id| {
             let link = html::a().class("quote").attr("data-ref", format!("{id}")).href(here.post_path(&id));
             (link.child(format!(">>{}", id.short())), " ")
         };
         (!ids.is_empty()).then(|| {
-            html::p().class("backlinks").child((
-                html::span().class("quiet").child((t::REPLIES, " ")),
-                ids.into_iter().map(link).collect::<Vec<_>>(),
-            ))
+            let links = ids.into_iter().map(link).collect::<Vec<_>>();
+            let label = html::span().class("quiet").child((t::REPLIES, " "));
+            html::p().class("backlinks").child((label, links)).into_any()
         })
-    };
+    });
     links.into_any()
 }

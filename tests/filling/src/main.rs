@@ -1,10 +1,13 @@
-//! Fills a relay's data folder with a history of posts: signed events, written as the person who posted them would have
-//! (`core`'s node), stored as a relay that received them would have (`relay`'s storage).
+//! `chanterelle-filling DIR BOARDS POSTS`: fills a relay's empty data folder with a history of so many posts on each of
+//! so many boards, named `bench-0` and so on. For benches that ask how a history weighs.
 //!
-//! One seed gives one history. It is of one person, whose threads cannot be linked; nothing measured here asks whose a
-//! post is.
+//! The events are signed as the person who posted them would have (`core`'s node), and stored as a relay that received
+//! them would have (`relay`'s storage). One seed gives one history. It is of one person, whose threads cannot be linked;
+//! nothing measured with it asks whose a post is. A package of its own, so that the tests need not be built with a relay
+//! inside.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,11 +35,23 @@ const WORDS: &str = "the a under beech oak birch moss rain yesterday smells of a
     cap stem spore print white yellow brown found three basket knife morning old mill behind nobody knows where \
     ask somebody who cooks butter pan salt careful twice not sure looks like mycelium thread forest";
 
-/// Fills an empty folder with `posts` posts on each of the boards.
-///
-/// # Panics
-/// When the folder cannot be used.
-pub async fn fill(folder: &Path, boards: &[String], posts: usize) {
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [folder, boards, posts] = arguments.as_slice() else { return usage() };
+    let (Ok(boards), Ok(posts)) = (boards.parse::<usize>(), posts.parse()) else { return usage() };
+    let boards: Vec<String> = (0..boards).map(|number| format!("bench-{number}")).collect();
+    let runtime = tokio::runtime::Runtime::new().expect("the system has room for a runtime");
+    runtime.block_on(fill(Path::new(folder), &boards, posts));
+    ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: chanterelle-filling DIR BOARDS POSTS");
+    ExitCode::from(2)
+}
+
+/// Fills an empty folder. Panics when the folder cannot be used: who asked for it is a program that goes on with it.
+async fn fill(folder: &Path, boards: &[String], posts: usize) {
     let _lock = DataLock::take(folder).expect("the folder is nobody else's");
     let storage =
         Storage::open(folder, None, Arc::new(Metrics::default())).await.expect("the folder can be used");
