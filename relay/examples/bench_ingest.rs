@@ -36,15 +36,15 @@ const FRAME: usize = 64;
 const ONE_BY_ONE: usize = 1_000;
 
 /// The usual length of a post.
-const COMMENT: &str = "It stands in the moss under the old spruce, where it stood last year and the year before.";
+const COMMENT: &str =
+    "It stands in the moss under the old spruce, where it stood last year and the year before.";
 
 #[tokio::main]
 async fn main() {
     let now = Seconds(SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set").as_secs());
     let of_session = EVENTS / usize::from(SESSIONS);
-    let events: Vec<Vec<Put>> = (0..SESSIONS)
-        .map(|session| author::threads(session, "bench", of_session, now, COMMENT))
-        .collect();
+    let events: Vec<Vec<Put>> =
+        (0..SESSIONS).map(|session| author::threads(session, "bench", of_session, now, COMMENT)).collect();
     let single = one_by_one(&events[0][..ONE_BY_ONE]).await;
     let group = grouped(events).await;
     let row = serde_json::json!({
@@ -108,9 +108,10 @@ async fn grouped(events: Vec<Vec<Put>>) -> f64 {
 
     let total = events.iter().map(Vec::len).sum::<usize>();
     let begun = Instant::now();
-    let senders = events.into_iter().zip(0_u8..).map(|(puts, number)| {
-        tokio::spawn(session(number, puts, sessions.clone(), limits.clone()))
-    });
+    let senders = events
+        .into_iter()
+        .zip(0_u8..)
+        .map(|(puts, number)| tokio::spawn(session(number, puts, sessions.clone(), limits.clone())));
     for sender in senders.collect::<Vec<_>>() {
         sender.await.expect("every event is acknowledged");
     }
@@ -132,7 +133,8 @@ async fn session(number: u8, puts: Vec<Put>, sessions: mpsc::Sender<SessionEvent
         sessions.send(SessionEvent::Received { peer, session, frame }).await.expect("the driver runs");
     };
     sessions.send(SessionEvent::Opened { peer, session, outbox }).await.expect("the driver runs");
-    let hello = Hello { v: VERSION, role: Role::Tab, agent: "bench".to_owned(), window: limits.window_frames };
+    let hello =
+        Hello { v: VERSION, role: Role::Tab, agent: "bench".to_owned(), window: limits.window_frames };
     say(&Frame::Hello(hello)).await;
     // No interest: what others send is not wanted back.
     let mut unacknowledged: BTreeSet<EventId> = puts.iter().map(|put| put.row.id).collect();

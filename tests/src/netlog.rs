@@ -16,14 +16,14 @@ pub struct NetLog {
     /// Requests in the order they were begun; each redirect is one more.
     pub requests: Vec<Request>,
     /// What was transferred, by the log's source (a request, a socket, …) and the kind of event. Pieces are joined.
-    pub streams: BTreeMap<(u64, String), Vec<u8>>,
+    pub streams: BTreeMap<(i64, String), Vec<u8>>,
 }
 
 /// A request for a URL. That of a WebSocket begins with `ws`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The log's number for it.
-    pub source: u64,
+    pub source: i64,
     /// The whole URL.
     pub url: String,
     /// The method.
@@ -74,7 +74,7 @@ struct Event {
 
 #[derive(Deserialize)]
 struct Source {
-    id: u64,
+    id: i64,
 }
 
 impl NetLog {
@@ -101,7 +101,7 @@ impl NetLog {
         Ok(log)
     }
 
-    fn take(&mut self, kind: &str, event: &Event, outgoing: &mut BTreeSet<u64>) -> Result<(), String> {
+    fn take(&mut self, kind: &str, event: &Event, outgoing: &mut BTreeSet<i64>) -> Result<(), String> {
         let source = event.source.id;
         let parameters = &event.params;
         let text = |key: &str| parameters[key].as_str().unwrap_or_default().to_owned();
@@ -135,7 +135,7 @@ impl NetLog {
         Ok(())
     }
 
-    fn with(&mut self, source: u64, change: impl FnOnce(&mut Request)) {
+    fn with(&mut self, source: i64, change: impl FnOnce(&mut Request)) {
         if let Some(request) = self.requests.iter_mut().rev().find(|request| request.source == source) {
             change(request);
         }

@@ -175,7 +175,7 @@ async fn furnish(browser: &Browser, url: &str) -> String {
         ),
         ("", "No subject, and a ||spoiler|| in the middle of it."),
         (
-            "A subject that goes on and on, as subjects do when somebody could not decide what the thread is about",
+            "A subject that goes on and on, as they do when nobody could decide what the thread is about",
             "Short.",
         ),
         ("Unbreakable", &"mycelium".repeat(40)),

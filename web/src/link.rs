@@ -122,7 +122,7 @@ impl Page {
             .expect("the worker speaks after it was started, and then there is a network");
         for item in items {
             match item {
-                ToPage::Running => net.resume(),
+                ToPage::Running => net.begin(),
                 ToPage::Update(update) => self.hand_over(Incoming::Update(update)),
                 ToPage::Storage(status) => self.hand_over(Incoming::Storage(status)),
                 ToPage::Failed(why) => self.hand_over(Incoming::Failed(why)),
@@ -140,6 +140,16 @@ impl Page {
             NetEvent::Received(peer, frame) => self.tell(ToWorker::Received(peer, ByteBuf::from(frame))),
             NetEvent::Status(status) => self.hand_over(Incoming::Net(status)),
         }
+    }
+
+    fn on_worker_failed(&self, detail: String) {
+        // Peers must not take this for a tab that listens.
+        if let Some(net) = &*self.net.borrow() {
+            net.end();
+        }
+        let words =
+            if detail.is_empty() { WORKER_FAILED.to_owned() } else { format!("{WORKER_FAILED} ({detail})") };
+        self.hand_over(Incoming::Failed(words));
     }
 
     /// What is told in one turn of the page leaves as one message.
@@ -164,30 +174,29 @@ impl Page {
 const WORKER_FAILED: &str = "The part of this page that reads and writes posts has stopped. Reload the page; what was \
                              shown as saved is still there.";
 
-/// Starts the worker and hands it this program and its port. `on_failed` gets words for the person.
+/// Starts the worker and hands it this program and its port. `on_failed` gets what the browser says when the worker
+/// cannot go on; it is stopped then.
 fn start_worker(port: &MessagePort, on_failed: impl Fn(String) + 'static) -> Result<(), JsValue> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
     let worker = Worker::new_with_options("/worker.js", &options)?;
-    let on_error = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
-        let detail = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default();
-        on_failed(if detail.is_empty() {
-            WORKER_FAILED.to_owned()
-        } else {
-            format!("{WORKER_FAILED} ({detail})")
-        });
+    let on_error = Closure::<dyn Fn(web_sys::Event)>::new({
+        let worker = worker.clone();
+        move |event: web_sys::Event| {
+            // What has trapped once is in no known state; stopped, it lets go of the profile.
+            worker.terminate();
+            on_failed(event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message).unwrap_or_default());
+        }
     });
     worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    // For as long as the page.
     on_error.forget();
 
     let message = Object::new();
     Reflect::set(&message, &"module".into(), &wasm_bindgen::module())?;
     Reflect::set(&message, &"glue".into(), &glue()?.into())?;
     Reflect::set(&message, &"port".into(), port)?;
-    worker.post_message_with_transfer(&message, &Array::of1(port))?;
-    // Lives as long as the page, which holds the port.
-    std::mem::forget(worker);
-    Ok(())
+    worker.post_message_with_transfer(&message, &Array::of1(port))
 }
 
 /// The address of the JavaScript that belongs to this program: Trunk has the page load it ahead.

@@ -288,7 +288,7 @@ fn the_future_is_deferred_until_it_comes() {
         let Admission::Deferred { event, until } = knock_once(bytes.clone()) else { panic!("{ahead}") };
         assert_eq!(event.bytes()[..], bytes);
         assert_eq!(until, NOW.plus(ahead));
-        let early = knock(&[bytes.clone()], Seconds(until.0 - 1), &BTreeSet::new());
+        let early = knock(std::slice::from_ref(&bytes), Seconds(until.0 - 1), &BTreeSet::new());
         assert!(matches!(early[..], [Admission::Deferred { .. }]), "{ahead}: a second too early");
         let later = knock(&[bytes], until, &BTreeSet::new());
         assert!(

@@ -39,7 +39,7 @@ struct Running {
 impl Running {
     fn start(data: &Path) -> Running {
         let mut child = program()
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "chanterelle_relay=debug,warn", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data"])
             .arg(data)
             .stdout(Stdio::piped())
             .spawn()

@@ -31,8 +31,12 @@ const PROTOCOL: StreamProtocol = StreamProtocol::new(SESSION_PROTOCOL);
 
 /// What reaches the driver beside libp2p's own events.
 pub(super) enum Note {
-    /// The node runs and the page is shown: there should be a session.
+    /// The node runs: from now on there should be a session.
+    Begin,
+    /// The page, which was paused, is shown again.
     Resume,
+    /// The node does not run any more.
+    End,
     /// Something happened that makes another attempt worth while.
     Retry,
     /// The page goes away, perhaps to come back.
@@ -72,6 +76,7 @@ pub(super) struct Driver {
     frame_limit: usize,
     seats: BTreeMap<NodeId, Seat>,
     next_number: u64,
+    has_node: bool,
     relay: Option<Relay>,
     /// Whether the relay is to be asked again who it is before it is dialled.
     is_stale: bool,
@@ -100,6 +105,7 @@ impl Driver {
             frame_limit: Limits::default().frame_bytes,
             seats: BTreeMap::new(),
             next_number: 0,
+            has_node: false,
             relay: None,
             is_stale: false,
             is_asking: false,
@@ -132,15 +138,17 @@ impl Driver {
 
     fn on_note(&mut self, note: Note) {
         match note {
-            Note::Resume if self.redial.resume() => self.attempt(),
+            Note::Begin => {
+                self.has_node = true;
+                self.resume();
+            }
+            Note::Resume => self.resume(),
             Note::Retry if self.redial.retry() => self.attempt(),
-            Note::Resume | Note::Retry => {}
-            Note::Pause => {
-                self.redial.pause();
-                let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
-                for peer in peers {
-                    self.disconnect(peer);
-                }
+            Note::Retry => {}
+            Note::Pause => self.pause(),
+            Note::End => {
+                self.has_node = false;
+                self.pause();
             }
             Note::Send(node, frame) => {
                 if let Some(seat) = self.seats.get(&node) {
@@ -212,6 +220,20 @@ impl Driver {
         self.redial.settled();
         if self.redial.retry() {
             self.attempt();
+        }
+    }
+
+    fn resume(&mut self) {
+        if self.has_node && self.redial.resume() {
+            self.attempt();
+        }
+    }
+
+    fn pause(&mut self) {
+        self.redial.pause();
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            self.disconnect(peer);
         }
     }
 

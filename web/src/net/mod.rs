@@ -58,7 +58,7 @@ pub(crate) struct Net {
 
 impl Net {
     /// Makes a key for this visit and asks the relay that served the page who it is. Connects to nobody before
-    /// [`Net::resume`].
+    /// [`Net::begin`].
     pub(crate) fn start(on: impl Fn(NetEvent) + 'static) -> Net {
         let swarm = swarm::swarm();
         let peer = swarm::node_id(*swarm.local_peer_id()).expect("the swarm's key is Ed25519");
@@ -76,8 +76,13 @@ impl Net {
     }
 
     /// There is a node to have sessions for.
-    pub(crate) fn resume(&self) {
-        self.tell(Note::Resume);
+    pub(crate) fn begin(&self) {
+        self.tell(Note::Begin);
+    }
+
+    /// There is none any more.
+    pub(crate) fn end(&self) {
+        self.tell(Note::End);
     }
 
     /// Sends a frame on a peer's session, if there is one.
@@ -121,7 +126,7 @@ impl Net {
         });
         listen(&window, "pagehide", self.clone(), |net, _| net.tell(Note::Pause));
         listen(&window, "pageshow", self.clone(), |net, event| {
-            // Also fired at the first showing, when the node is not there yet.
+            // Also fired at the first showing, when nothing was paused.
             if event.dyn_ref::<PageTransitionEvent>().is_some_and(PageTransitionEvent::persisted) {
                 net.tell(Note::Resume);
             }

@@ -212,3 +212,200 @@ async fn write<S: AsyncWrite>(
     // The channel was closed and is empty: all has been written.
     stream.close().await
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::collections::VecDeque;
+    use std::io;
+    use std::pin::Pin;
+    use std::rc::Rc;
+    use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
+
+    use chanterelle_core::wire::{Deframer, prefixed};
+    use futures::channel::oneshot;
+    use futures::{AsyncRead, AsyncWrite};
+    use futures_timer::Delay;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::{End, INTAKE_BYTES, QUEUE_BYTES, Session};
+
+    const LIMIT: usize = 160 * 1024;
+
+    /// A stream whose other end is the test.
+    #[derive(Clone, Default)]
+    struct Line(Rc<LineState>);
+
+    #[derive(Default)]
+    struct LineState {
+        to_read: RefCell<VecDeque<u8>>,
+        is_closed: Cell<bool>,
+        written: RefCell<Vec<u8>>,
+        takes_nothing: Cell<bool>,
+        was_closed: Cell<bool>,
+        reader: RefCell<Option<Waker>>,
+    }
+
+    impl Line {
+        fn arrives(&self, bytes: &[u8]) {
+            self.0.to_read.borrow_mut().extend(bytes);
+            self.wake();
+        }
+
+        fn close(&self) {
+            self.0.is_closed.set(true);
+            self.wake();
+        }
+
+        fn wake(&self) {
+            if let Some(waker) = self.0.reader.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    impl AsyncRead for Line {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let mut to_read = self.0.to_read.borrow_mut();
+            if to_read.is_empty() && !self.0.is_closed.get() {
+                self.0.reader.replace(Some(context.waker().clone()));
+                return Poll::Pending;
+            }
+            let count = to_read.len().min(buffer.len());
+            for (to, from) in buffer.iter_mut().zip(to_read.drain(..count)) {
+                *to = from;
+            }
+            Poll::Ready(Ok(count))
+        }
+    }
+
+    impl AsyncWrite for Line {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            if self.0.takes_nothing.get() {
+                return Poll::Pending;
+            }
+            self.0.written.borrow_mut().extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.was_closed.set(true);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    struct Test {
+        line: Line,
+        session: Session,
+        frames: Rc<RefCell<Vec<Vec<u8>>>>,
+        end: oneshot::Receiver<End>,
+    }
+
+    fn test() -> Test {
+        let line = Line::default();
+        let frames: Rc<RefCell<Vec<Vec<u8>>>> = Rc::default();
+        let (ended, end) = oneshot::channel();
+        let seen = frames.clone();
+        let session = Session::start(
+            line.clone(),
+            LIMIT,
+            move |frame| seen.borrow_mut().push(frame),
+            move |end| assert!(ended.send(end).is_ok()),
+        );
+        Test { line, session, frames, end }
+    }
+
+    async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+        for _ in 0..1_000 {
+            if holds() {
+                return;
+            }
+            Delay::new(Duration::from_millis(5)).await;
+        }
+        panic!("waited in vain until {what}");
+    }
+
+    #[wasm_bindgen_test]
+    async fn frames_pass_both_ways_and_the_last_go_out_before_the_end() {
+        let Test { line, session, frames, end } = test();
+        let received: Vec<Vec<u8>> = vec![vec![1], vec![2; 30_000], Vec::new()];
+        let stream: Vec<u8> = received.iter().flat_map(|frame| prefixed(frame)).collect();
+        for part in stream.chunks(7_000) {
+            line.arrives(part);
+        }
+        until("all have arrived", || frames.borrow().len() == 3).await;
+        assert_eq!(*frames.borrow(), received);
+
+        let sent: Vec<Vec<u8>> = (0..100_u8).map(|n| vec![n; usize::from(n) * 50]).collect();
+        for frame in &sent {
+            session.send(frame.clone());
+        }
+        session.finish();
+        assert!(matches!(end.await, Ok(End::Closed)));
+        assert!(line.0.was_closed.get());
+        let mut deframer = Deframer::new(LIMIT);
+        deframer.push(&line.0.written.borrow());
+        let mut written = Vec::new();
+        while let Some(frame) = deframer.next_frame().expect("frames within the limit") {
+            written.push(frame);
+        }
+        assert_eq!(written, sent);
+    }
+
+    #[wasm_bindgen_test]
+    async fn reading_waits_until_the_node_has_taken_what_came() {
+        let Test { line, session, frames, .. } = test();
+        let frame = vec![9; 100_000];
+        let fit = INTAKE_BYTES.div_ceil(frame.len());
+        for _ in 0..3 * fit {
+            line.arrives(&prefixed(&frame));
+        }
+        until("reading has stopped", || frames.borrow().len() == fit).await;
+
+        session.took(2 * frame.len());
+        until("it goes on", || frames.borrow().len() == fit + 2).await;
+        session.took(usize::MAX);
+        until("as far as there is room", || frames.borrow().len() == 2 * fit + 2).await;
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_peer_that_does_not_read_loses_the_session() {
+        let Test { line, session, end, .. } = test();
+        line.0.takes_nothing.set(true);
+        for _ in 0..=QUEUE_BYTES / 100_000 + 1 {
+            session.send(vec![0; 100_000]);
+        }
+        assert!(matches!(end.await, Ok(End::Overflow)));
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_frame_beyond_the_limit_and_a_closed_stream_end_the_session() {
+        let Test { line, end, session, .. } = test();
+        line.arrives(&prefixed(&vec![0; LIMIT + 1])[..10]);
+        assert!(matches!(end.await, Ok(End::Framing(_))));
+        drop(session);
+
+        let Test { line, end, session, .. } = test();
+        line.close();
+        assert!(matches!(end.await, Ok(End::Closed)));
+        drop(session);
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_dropped_session_calls_nobody() {
+        let Test { line, session, frames, end } = test();
+        drop(session);
+        line.arrives(&prefixed(&[1]));
+        assert!(end.await.is_err(), "the callback was dropped uncalled");
+        assert!(frames.borrow().is_empty());
+    }
+}

@@ -58,3 +58,44 @@ fn locks() -> Option<Locks> {
     let locks = Reflect::get(&navigator, &"locks".into()).ok()?;
     locks.is_object().then(|| locks.unchecked_into())
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use futures::channel::oneshot;
+    use js_sys::Promise;
+    use wasm_bindgen::JsCast as _;
+    use wasm_bindgen::prelude::Closure;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::{NAME, acquire, locks};
+
+    #[wasm_bindgen_test]
+    async fn a_second_tab_says_so_waits_and_takes_over() {
+        // Another tab has the lock until it is released.
+        let release = Rc::new(Cell::new(None));
+        let (held, holds) = oneshot::channel();
+        let held = Rc::new(Cell::new(Some(held)));
+        let hold = Closure::<dyn Fn() -> Promise>::new({
+            let release = release.clone();
+            move || {
+                assert!(held.take().expect("granted once").send(()).is_ok());
+                Promise::new(&mut |resolve, _| release.set(Some(resolve)))
+            }
+        });
+        let locks = locks().expect("the browser has locks");
+        drop(locks.request(NAME, hold.as_ref().unchecked_ref()).expect("locks can be asked for"));
+        holds.await.expect("nobody else has it");
+
+        let told = Cell::new(0);
+        acquire(|| {
+            told.set(told.get() + 1);
+            let resolve = release.take().expect("the other tab still has it");
+            resolve.call0(&wasm_bindgen::JsValue::UNDEFINED).expect("a promise resolves");
+        })
+        .await;
+        assert_eq!(told.get(), 1);
+    }
+}

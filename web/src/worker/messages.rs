@@ -67,3 +67,76 @@ pub(crate) fn read<T: DeserializeOwned>(data: &JsValue) -> Result<Vec<T>, String
     let bytes: &Uint8Array = data.dyn_ref().ok_or("the message holds no bytes")?;
     serde_ipld_dagcbor::from_slice(&bytes.to_vec()).map_err(|error| error.to_string())
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use chanterelle_core::base::{BoardName, EventId, PeerId};
+    use chanterelle_core::event::{Content, Draft, DraftError, Persona};
+    use chanterelle_core::node::{Command, Target, Update};
+    use chanterelle_core::view::Delta;
+    use futures::channel::oneshot;
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use serde_bytes::ByteBuf;
+    use wasm_bindgen::JsCast as _;
+    use wasm_bindgen::prelude::Closure;
+    use wasm_bindgen_test::wasm_bindgen_test;
+    use web_sys::{MessageChannel, MessageEvent};
+
+    use super::{ToPage, ToWorker, post, read};
+    use crate::storage::StorageStatus;
+
+    /// What arrives at the other end of a port.
+    async fn cross<T: Serialize + DeserializeOwned + 'static>(items: &[T]) -> Vec<T> {
+        let channel = MessageChannel::new().expect("the browser has message channels");
+        let (sender, arrived) = oneshot::channel();
+        let sender = Rc::new(Cell::new(Some(sender)));
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            let items = read(&event.data()).expect("a message of this build");
+            assert!(sender.take().expect("one message").send(items).is_ok());
+        });
+        channel.port2().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        // Nothing is sent for nothing, so this is not what arrives.
+        post::<T>(&channel.port1(), &[]);
+        post(&channel.port1(), items);
+        arrived.await.expect("the message arrives")
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_the_page_says_arrives_whole_and_in_order() {
+        let peer = PeerId([0xfe; 32]);
+        let board = BoardName::new("test").expect("a board name");
+        let content = Content::Thread { board, subject: None, comment: "ä\u{1f344}\n".to_owned() };
+        let items = [
+            ToWorker::Start(peer),
+            ToWorker::Command(Command::Publish(u32::MAX, Draft { persona: Persona::Identity, content })),
+            ToWorker::Command(Command::Open(1, Target::Post(EventId([1; 32])))),
+            ToWorker::Connected(peer),
+            ToWorker::Received(peer, ByteBuf::from(vec![0, 255, 128])),
+            ToWorker::Received(peer, ByteBuf::new()),
+            ToWorker::Disconnected(peer),
+        ];
+        assert_eq!(cross(&items).await, items);
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_the_worker_says_arrives_whole_and_in_order() {
+        let peer = PeerId([3; 32]);
+        let items = [
+            ToPage::Running,
+            ToPage::Storage(StorageStatus::Ready { durable: true }),
+            ToPage::Storage(StorageStatus::MemoryOnly("why".to_owned())),
+            ToPage::Update(Update::Boards(1, Delta { reset: true, remove: Vec::new(), put: Vec::new() })),
+            ToPage::Update(Update::Post(2, None)),
+            ToPage::Update(Update::Refused { request: 4, reason: DraftError::Subject(100) }),
+            ToPage::Send(peer, ByteBuf::from(vec![7; 100_000])),
+            ToPage::Took(peer, u32::MAX),
+            ToPage::Close(peer, "why".to_owned()),
+            ToPage::Failed("why".to_owned()),
+        ];
+        assert_eq!(cross(&items).await, items);
+    }
+}

@@ -9,7 +9,7 @@ use chanterelle_core::base::{BoardName, EventId, Instant, Limits, Now, PeerId, S
 use chanterelle_core::crypto::{Identity, Root, open_board_id};
 use chanterelle_core::event::{Content, Draft, Persona};
 use chanterelle_core::node::{Command, Input, Output, Setup, Target, Update};
-use chanterelle_core::wire::{Role, SESSION_PROTOCOL};
+use chanterelle_core::wire::{Frame, Role, SESSION_PROTOCOL};
 use chanterelle_relay::metrics::Metrics;
 use chanterelle_relay::net::key::core_peer;
 use chanterelle_relay::net::session::{self, Outbox, SessionEvent, SessionId, Shared};
@@ -84,6 +84,8 @@ pub(crate) struct Seen {
     pub(crate) published: BTreeMap<u32, EventId>,
     /// Threads in the open catalog.
     pub(crate) catalog: BTreeSet<EventId>,
+    /// Whether the relay has said what it wants to hear of.
+    pub(crate) interest: bool,
     /// Sessions.
     pub(crate) sessions: usize,
     /// Whether the first reconciliation is over with every session.
@@ -115,7 +117,7 @@ pub(crate) struct Tab {
 }
 
 impl Tab {
-    /// A tab of the person of `seed` that has dialled `relay`.
+    /// A tab of the person of `seed` that has dialled `relay` and knows what the relay wants to hear of.
     pub(crate) async fn connect(seed: u8, relay: Multiaddr) -> Tab {
         let key = Keypair::generate_ed25519();
         let peer = core_peer(&key.public().to_peer_id()).expect("the key is Ed25519");
@@ -133,7 +135,9 @@ impl Tab {
         let (seen, seen_receiver) = watch::channel(Seen::default());
         let swarm = keep(swarm);
         let node = tokio::spawn(run(seed, peer, relay, control, command_receiver, seen));
-        Tab { commands, seen: seen_receiver, node, swarm, next_request: 0 }
+        let mut tab = Tab { commands, seen: seen_receiver, node, swarm, next_request: 0 };
+        tab.wait(|seen| seen.interest).await;
+        tab
     }
 
     pub(crate) fn command(&self, command: Command) {
@@ -256,7 +260,15 @@ async fn run(
                     outbox = Some(new);
                     Input::Connected(peer)
                 }
-                Some(SessionEvent::Received { peer, frame, .. }) => Input::Received(peer, frame),
+                Some(SessionEvent::Received { peer, frame, .. }) => {
+                    if let Ok(Frame::Interest { .. }) = Frame::decode(&frame, &Limits::default()) {
+                        node.handle(now(), Input::Received(peer, frame));
+                        seen.send_modify(|seen| seen.interest = true);
+                        Input::Wake
+                    } else {
+                        Input::Received(peer, frame)
+                    }
+                }
                 Some(SessionEvent::Closed { peer, .. }) => {
                     outbox = None;
                     Input::Disconnected(peer)
