@@ -18,8 +18,8 @@ use chanterelle_core::wire::Role;
 /// One frame of events, and what one batch verification gets.
 const BATCH: usize = 256;
 
-/// Pseudonyms among them: a board on which somebody writes four posts to a thread.
-const PSEUDONYMS: usize = 64;
+/// Pseudonyms among them: a lively board, on which each writes eight posts to a thread.
+const PSEUDONYMS: usize = 32;
 
 /// Characters of a comment.
 const CHARS: usize = 300;

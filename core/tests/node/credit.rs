@@ -35,8 +35,8 @@ fn numbers(shell: &mut Shell) -> Vec<u64> {
 
 /// The credit last given to Bob.
 fn granted(shell: &mut Shell) -> Option<u64> {
-    let frames = shell.frames(peer(BOB)).into_iter();
-    frames.filter_map(|frame| if let Frame::Credit { frames } = frame { Some(frames) } else { None }).last()
+    let frames = shell.frames(peer(BOB)).into_iter().rev();
+    frames.filter_map(|frame| if let Frame::Credit { frames } = frame { Some(frames) } else { None }).next()
 }
 
 #[test]
