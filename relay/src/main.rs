@@ -138,6 +138,6 @@ fn raise_file_limit(connections: usize) {
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum }) {
         tracing::warn!(%error, "cannot raise the limit of open files");
     } else if granted < wanted {
-        tracing::warn!(granted, wanted, "the system allows fewer open files than connections are set");
+        tracing::info!(granted, wanted, "the system allows fewer open files than connections are set");
     }
 }

@@ -71,7 +71,7 @@ pub struct Browser {
 }
 
 /// The flags that keep Chromium quiet, and on loopback: other names do not resolve.
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 12] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -81,6 +81,8 @@ const FLAGS: [&str; 11] = [
     "--disable-component-update",
     "--disable-sync",
     "--lang=en-US",
+    // For pictures that show the page alone.
+    "--hide-scrollbars",
     "--window-size=1280,900",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];

@@ -115,11 +115,14 @@ fn a_thread_and_its_replies_cross_both_ways() {
             |post: &Post| post.id == op.id && post.backlinks.iter().any(|link| link.target == reply.id);
         a.post_that("the backlink to the reply", backlinked).await;
 
-        let link = quote_link(&a, &seen).await;
+        // Where the pointer was left, anything may have come to lie under it.
+        let elsewhere = a.find(Scope::Page, "status", "Network").await;
+        point_at(&a, elsewhere.clone()).await;
         preview(&a, None).await;
+        let link = quote_link(&a, &seen).await;
         point_at(&a, link.clone()).await;
         preview(&a, Some(&opening)).await;
-        point_at(&a, a.find(Scope::Page, "status", "Network").await).await;
+        point_at(&a, elsewhere).await;
         preview(&a, None).await;
         a.script("arguments[0].focus()", &[serde_json::to_value(&link).expect("an element has an id")])
             .await

@@ -244,11 +244,11 @@ fn pages_fit_phones_and_desks() {
             }
         }
         assert!(wide.is_empty(), "wider than the window: {}", wide.join(", "));
-        let backgrounds = async |dark| {
+        let ink = async |dark| {
             a.look(1280, 900, dark).await;
             let body = a.client().find(Locator::Css("body")).await.expect("a page has a body");
-            body.css_value("background-color").await.expect("a body has a background")
+            body.css_value("color").await.expect("a body has a colour")
         };
-        assert_ne!(backgrounds(false).await, backgrounds(true).await, "there is a dark theme");
+        assert_ne!(ink(false).await, ink(true).await, "there is a dark theme");
     });
 }

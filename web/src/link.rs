@@ -24,6 +24,7 @@ pub(crate) use crate::storage::StorageStatus;
 
 /// What the user interface hears.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "handed over one at a time and kept nowhere")]
 pub(crate) enum Incoming {
     /// From the node.
     Update(Update),
@@ -91,10 +92,12 @@ impl Page {
             audience: RefCell::new(Audience::Absent(Vec::new())),
         });
         // First the worker, whose start takes longest.
-        let failed = page.clone();
-        if let Err(error) = start_worker(&channel.port2(), move |why| failed.hand_over(Incoming::Failed(why)))
-        {
-            page.hand_over(Incoming::Failed(format!("{WORKER_FAILED} ({})", words(&error))));
+        let on_failed = {
+            let page = page.clone();
+            move |why| page.on_worker_failed(why)
+        };
+        if let Err(error) = start_worker(&channel.port2(), on_failed) {
+            page.on_worker_failed(words(&error));
             return page;
         }
         let on_message = Closure::<dyn Fn(MessageEvent)>::new({

@@ -54,7 +54,7 @@ async fn what_was_acknowledged_is_there_after_a_restart_under_the_same_name() {
 }
 
 #[tokio::test]
-async fn a_hundred_posts_written_before_the_relay_was_there_arrive() {
+async fn a_hundred_posts_at_once_are_all_acknowledged() {
     let relay = TestRelay::start().await;
     let mut author = Tab::connect(1, relay.multiaddr()).await;
     let requests: Vec<u32> =

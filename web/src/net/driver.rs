@@ -202,15 +202,13 @@ impl Driver {
                     _ => format!("no connection to the relay at {host} can be made"),
                 });
             }
+            // A peer that does not know ping answers, so it is alive.
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
                 connection,
                 result: Err(error),
                 ..
-            })) => {
-                // A peer that does not know ping answers, so it is alive.
-                if !matches!(error, ping::Failure::Unsupported) {
-                    self.swarm.close_connection(connection);
-                }
+            })) if !matches!(error, ping::Failure::Unsupported) => {
+                self.swarm.close_connection(connection);
             }
             _ => {}
         }
