@@ -116,12 +116,7 @@ async fn grouped(events: Vec<Vec<Put>>) -> f64 {
         sender.await.expect("every event is acknowledged");
     }
     let rate = total as f64 / begun.elapsed().as_secs_f64();
-    eprintln!(
-        "{total} events in {} transactions, {:.2} of {:.2} s in the storage",
-        metrics.commits.get(),
-        metrics.commit_seconds.sum(),
-        begun.elapsed().as_secs_f64()
-    );
+    eprintln!("{total} events in {} transactions", metrics.commits.get());
     assert_eq!(metrics.events_stored.get(), total as u64);
     stop.cancel();
     driver.await.expect("the driver does not panic").expect("the driver ends well");
