@@ -70,4 +70,4 @@ fn native_and_wasm_give_one_trace() {
     assert_eq!(report.trace_hex(), TRACE);
 }
 
-const TRACE: &str = "c0719b4c3211a24945ef341d740d5d7d918a775f3f4e2376001e8e9adf57caa8";
+const TRACE: &str = "fbd2d439dec4574fce7a0ea2ba22ef22ba59c4925005b1b29d1bbb8964ae997c";
