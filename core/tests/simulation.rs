@@ -70,4 +70,4 @@ fn native_and_wasm_give_one_trace() {
     assert_eq!(report.trace_hex(), TRACE);
 }
 
-const TRACE: &str = "fbd2d439dec4574fce7a0ea2ba22ef22ba59c4925005b1b29d1bbb8964ae997c";
+const TRACE: &str = "a76c9dad8e6c977195aab81c847e416470b66baae593d3af6c38417d8808222f";

@@ -48,8 +48,6 @@ pub struct Limits {
     pub frame_boards: usize,
     /// Event-carrying frames a peer may send before it is granted more.
     pub window_frames: u64,
-    /// Bytes a peer's outgoing queues may hold here before sync towards it pauses.
-    pub queue_bytes: usize,
 
     /// Points a peer may lose before it is disconnected; see `node::budget` for the prices.
     pub budget_points: u32,
@@ -67,8 +65,6 @@ pub struct Limits {
     pub want_timeout: Duration,
     /// Events wanted from one peer at a time.
     pub wants: usize,
-    /// Reconciliations a peer may have open with us.
-    pub reconciliations: usize,
     /// A negentropy message, bytes.
     pub reconcile_bytes: u64,
     /// Between two attempts to store after a failure.
@@ -102,7 +98,6 @@ impl Default for Limits {
             frame_ids: 1_024,
             frame_boards: 256,
             window_frames: 32,
-            queue_bytes: 1024 * 1024,
             budget_points: 100,
             budget_refill: 1,
             frames_per_second: 100,
@@ -111,7 +106,6 @@ impl Default for Limits {
             reconcile_every: Duration::from_secs(60),
             want_timeout: Duration::from_secs(20),
             wants: 4_096,
-            reconciliations: 16,
             reconcile_bytes: 64 * 1024,
             persist_retry: Duration::from_secs(5),
             persist_events: 1_024,

@@ -18,6 +18,7 @@ mod session;
 mod state;
 mod syncing;
 mod views;
+mod wants;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -35,6 +36,7 @@ use crate::wire::Role;
 use persist::Persist;
 use session::Session;
 use views::Views;
+use wants::Wanted;
 
 /// The protocol of one peer.
 pub struct Node<V = Zip215> {
@@ -62,8 +64,8 @@ pub struct Node<V = Zip215> {
     /// Sessions that something was done to since they were last served.
     touched: BTreeSet<PeerId>,
     reconciler: Reconciler,
-    /// Which peer each wanted event was asked of, so that it is asked of one only.
-    wanted: BTreeMap<EventId, PeerId>,
+    /// Events asked for and not here yet.
+    wanted: BTreeMap<EventId, Wanted>,
     network_changed: bool,
 
     views: Views,

@@ -96,7 +96,7 @@ impl<V: Verify> Node<V> {
             Frame::Credit { frames } => session.out.granted = session.out.granted.max(frames),
             Frame::Ack { ids } => self.on_ack(peer, &ids),
             Frame::Want { ids } => self.on_want(peer, ids),
-            Frame::Withheld { ids } => ids.iter().for_each(|id| self.arrived(peer, *id)),
+            Frame::Withheld { ids } => ids.iter().for_each(|id| self.on_withheld(peer, *id)),
             Frame::Reconcile { call, scope, message } => self.on_reconcile(peer, call, scope, &message),
             Frame::Reconciled { call, message } => self.on_reconciled(peer, call, &message),
             Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
@@ -187,9 +187,7 @@ impl<V: Verify> Node<V> {
         }
         self.touched.remove(&peer);
         session.calls.keys().for_each(|call| self.reconciler.abandon(*call));
-        for id in &session.wants {
-            self.wanted.remove(id);
-        }
+        session.wants.keys().for_each(|id| self.ask_another(id));
         if let Some(Reading { ticket, .. }) = session.out.reading {
             debug_assert!(matches!(self.reads.get(&ticket), Some(Reader::Peer(of)) if *of == peer));
             self.reads.remove(&ticket);

@@ -1,5 +1,6 @@
 //! One peer we have a session with: what it said, what it may send, what is to be sent to it.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -29,10 +30,14 @@ pub(super) struct Session {
     pub calls: BTreeMap<u64, Call>,
     /// Events the peer has and we lack, not asked for yet.
     pub needs: VecDeque<EventId>,
-    /// Events asked for and not here yet.
-    pub wants: BTreeSet<EventId>,
-    /// When to stop waiting for them; moves on with each that arrives.
+    /// Reconciliations are not begun before this.
+    pub begin_at: Instant,
+    /// Events asked for and not here yet, with when they were asked for.
+    pub wants: BTreeMap<EventId, Instant>,
+    /// When to look whether they come fast enough.
     pub wants_until: Instant,
+    /// How many came since that was last looked at.
+    pub arrived: usize,
     /// What was last told to the person.
     pub told_syncing: Option<bool>,
 }
@@ -88,6 +93,7 @@ pub(super) struct Incoming {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     pub due: Instant,
+    pub every: Duration,
     /// Whether it has been brought to an end once.
     pub done: bool,
 }
@@ -113,8 +119,10 @@ impl Session {
             scopes: BTreeMap::new(),
             calls: BTreeMap::new(),
             needs: VecDeque::new(),
-            wants: BTreeSet::new(),
+            begin_at: now,
+            wants: BTreeMap::new(),
             wants_until: now,
+            arrived: 0,
             told_syncing: None,
         }
     }
@@ -124,6 +132,13 @@ impl Session {
         self.scopes.values().any(|schedule| !schedule.done)
             || !self.needs.is_empty()
             || !self.wants.is_empty()
+    }
+
+    /// Notes that a scope is being reconciled, whoever began.
+    pub(super) fn postpone(&mut self, scope: &Scope, now: Instant) {
+        if let Some(schedule) = self.scopes.get_mut(scope) {
+            schedule.due = now + schedule.every;
+        }
     }
 
     /// Queues a new event; when the peer takes too little, the next reconciliation brings it.
@@ -152,7 +167,8 @@ impl Session {
         let paced = waiting.then_some(self.out.not_before);
         let scopes = if self.calls.len() < CALLS {
             let idle = |scope: &Scope| self.calls.values().all(|call| call.scope != *scope);
-            self.scopes.iter().filter(|(scope, _)| idle(scope)).map(|(_, schedule)| schedule.due).min()
+            let due = self.scopes.iter().filter(|(scope, _)| idle(scope)).map(|(_, schedule)| schedule.due);
+            due.min().map(|due| due.max(self.begin_at))
         } else {
             None
         };
@@ -167,3 +183,6 @@ const LIVE: usize = 4_096;
 
 /// Reconciliations begun with one peer at a time: enough to hide a round trip, few enough to leave room for posts.
 pub(super) const CALLS: usize = 4;
+
+/// The same with those of threads a person has opened, who does not wait for the others.
+pub(super) const ALL_CALLS: usize = 16;

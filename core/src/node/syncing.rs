@@ -1,55 +1,66 @@
-//! Reconciliation with each peer: which scopes, when, and fetching what was found missing.
+//! Reconciliation with each peer: which scopes, and when.
 //!
-//! Of two peers one begins: the one that wants part with the one that wants everything, else the lower peer id. Each
-//! missing event is asked of one peer; what does not come in time is asked of whoever is reconciled with next.
+//! Of two peers one begins: the one that wants part with the one that wants everything, else the lower peer id. The
+//! other of two equals begins with what it holds and was not asked about for a while: only it may know of it.
 
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use super::Node;
 use super::api::Target;
 use super::budget::BAD_FRAME;
 use super::peers::SYNC_QUEUE;
-use super::session::{CALLS, Call, Schedule};
-use crate::base::{BoardId, EventId, PeerId, ThreadId};
-use crate::crypto::Verify;
+use super::session::{ALL_CALLS, CALLS, Call, Schedule};
+use crate::base::{Instant, PeerId, ThreadId};
+use crate::crypto::{Verify, no_board};
+use crate::gossip::Interest;
 use crate::sync::SyncError;
 use crate::wire::{Frame, Role, Scope};
 
 /// Identifiers of missing events remembered for one peer; the rest is found by the next reconciliation.
 const NEEDS: usize = 131_072;
 
+/// Between two beginnings with one peer, on average: with their answers well below the rate at which it would charge
+/// for them, however many boards there are.
+const BEGIN_EVERY: Duration = Duration::from_millis(20);
+
 impl<V: Verify> Node<V> {
     /// Brings the scopes reconciled with a peer in line with what both want.
     pub(super) fn plan_scopes(&mut self, peer: PeerId) {
-        let wanted = self.scopes_with(peer);
-        let now = self.now.instant;
+        let Some(session) = self.sessions.get(&peer) else { return };
+        let theirs = &session.neighbour.interest;
+        let ours = self.role == Role::Relay;
+        let begins = ours != theirs.all || self.peer < peer;
+        let scopes = self.scopes_with(theirs, begins);
+        let (now, every) = (self.now.instant, self.limits.reconcile_every);
+        let schedule = if begins {
+            Schedule { due: now, every, done: false }
+        } else {
+            // Late enough for the one that begins, now and each time, to have begun.
+            Schedule { due: now + every / 2, every: every * 3 / 2, done: true }
+        };
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        session.scopes.retain(|scope, _| wanted.contains(scope));
-        for scope in wanted {
-            session.scopes.entry(scope).or_insert(Schedule { due: now, done: false });
+        session.scopes.retain(|scope, _| scopes.contains(scope));
+        for scope in scopes {
+            session.scopes.entry(scope).or_insert(schedule);
         }
         self.touched.insert(peer);
     }
 
-    fn scopes_with(&self, peer: PeerId) -> BTreeSet<Scope> {
-        let Some(session) = self.sessions.get(&peer) else { return BTreeSet::new() };
-        let theirs = &session.neighbour.interest;
-        let ours = self.role == Role::Relay;
-        let begins = if ours == theirs.all { self.peer < peer } else { theirs.all };
-        if !begins {
+    fn scopes_with(&self, theirs: &Interest, begins: bool) -> BTreeSet<Scope> {
+        if self.role == Role::Tab {
+            let boards = self.subscriptions.keys().copied().filter(|board| theirs.covers(board));
+            let own = self.identity.as_ref().map(|identity| identity.identity().public());
+            let own = own.filter(|own| theirs.all && self.index.of_author(own).next().is_some());
+            return boards.map(Scope::Board).chain(own.map(Scope::Author)).collect();
+        }
+        if !theirs.all {
             return BTreeSet::new();
         }
-        let boards: Vec<BoardId> = if ours {
-            self.index.boards().map(|(board, _)| *board).chain(self.directory.keys().copied()).collect()
-        } else {
-            self.subscriptions.keys().copied().filter(|board| theirs.covers(board)).collect()
-        };
-        let mut scopes: BTreeSet<Scope> = boards.into_iter().map(Scope::Board).collect();
-        if theirs.all {
-            let own = self.identity.as_ref().map(|identity| identity.identity().public());
-            scopes.extend(own.filter(|own| self.index.of_author(own).next().is_some()).map(Scope::Author));
-        }
-        scopes
+        let held = self.index.boards().map(|(board, _)| *board).chain([no_board()]);
+        // What it has only heard of, whoever begins asks about at once; the other has nothing to add there.
+        let heard = self.directory.keys().copied().filter(|_| begins);
+        held.chain(heard).map(Scope::Board).collect()
     }
 
     /// Reconciles an opened thread at once with every peer that may hold it, however old it is.
@@ -67,7 +78,7 @@ impl<V: Verify> Node<V> {
     fn begin_thread(&mut self, peer: PeerId, thread: ThreadId) {
         let scope = Scope::Thread(thread);
         let busy = self.sessions.get(&peer).is_none_or(|session| {
-            session.calls.len() >= CALLS || session.calls.values().any(|call| call.scope == scope)
+            session.calls.len() >= ALL_CALLS || session.calls.values().any(|call| call.scope == scope)
         });
         if !busy {
             self.begin(peer, scope);
@@ -87,33 +98,31 @@ impl<V: Verify> Node<V> {
             session.calls.remove(&call);
             self.reconciler.abandon(call);
         }
-        if !session.wants.is_empty() && session.wants_until <= now {
-            for id in core::mem::take(&mut session.wants) {
-                self.wanted.remove(&id);
-            }
+        if session.begin_at <= now {
+            let mut due: Vec<(Instant, Scope)> = session
+                .scopes
+                .iter()
+                .filter(|(scope, schedule)| {
+                    schedule.due <= now && session.calls.values().all(|call| call.scope != **scope)
+                })
+                .map(|(scope, schedule)| (schedule.due, *scope))
+                .collect();
+            // The longest due first: with more than can be done in a period each still has its turn.
+            due.sort_unstable();
+            due.truncate(CALLS.saturating_sub(session.calls.len()));
+            session.begin_at = now + BEGIN_EVERY * due.len() as u32;
+            due.into_iter().for_each(|(_, scope)| self.begin(peer, scope));
         }
-        let due: Vec<Scope> = session
-            .scopes
-            .iter()
-            .filter(|(scope, schedule)| {
-                schedule.due <= now && session.calls.values().all(|call| call.scope != **scope)
-            })
-            .map(|(scope, _)| *scope)
-            .take(CALLS - session.calls.len().min(CALLS))
-            .collect();
-        due.into_iter().for_each(|scope| self.begin(peer, scope));
+        self.give_up_wants(peer);
         self.ask(peer);
     }
 
     fn begin(&mut self, peer: PeerId, scope: Scope) {
         let (call, message) = self.reconciler.begin(&self.index, peer, scope);
         let until = self.now.instant + self.limits.reconcile_timeout;
-        let due = self.now.instant + self.limits.reconcile_every;
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         session.calls.insert(call, Call { scope, until });
-        if let Some(schedule) = session.scopes.get_mut(&scope) {
-            schedule.due = due;
-        }
+        session.postpone(&scope, self.now.instant);
         self.touched.insert(peer);
         self.send(peer, &Frame::Reconcile { call, scope, message });
     }
@@ -122,6 +131,9 @@ impl<V: Verify> Node<V> {
         // An index half restored would ask for what it is about to load; the caller tries again.
         if !self.restored {
             return;
+        }
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.postpone(&scope, self.now.instant);
         }
         match self.reconciler.answer(&self.index, scope, message) {
             Ok(message) => self.send(peer, &Frame::Reconciled { call, message }),
@@ -168,46 +180,6 @@ impl<V: Verify> Node<V> {
                 }
                 self.offer_unsent(peer);
             }
-        }
-    }
-
-    /// Asks a peer for what it has and we lack, as far as nobody else was asked.
-    fn ask(&mut self, peer: PeerId) {
-        let Some(session) = self.sessions.get_mut(&peer) else { return };
-        // A quarter of the window free before asking on, so that requests are few and large.
-        let free = self.limits.wants.saturating_sub(session.wants.len());
-        if session.needs.is_empty() || free < self.limits.wants / 4 {
-            return;
-        }
-        let mut ids = Vec::new();
-        while ids.len() < free
-            && let Some(id) = session.needs.pop_front()
-        {
-            let known = self.index.contains(&id) || self.deferred.ids.contains(&id);
-            if !known && !self.wanted.contains_key(&id) {
-                self.wanted.insert(id, peer);
-                session.wants.insert(id);
-                ids.push(id);
-            }
-        }
-        session.wants_until = self.now.instant + self.limits.want_timeout;
-        for ids in ids.chunks(self.limits.frame_ids) {
-            self.send(peer, &Frame::Want { ids: ids.to_vec() });
-        }
-    }
-
-    /// Notes that a peer has sent or refused an event we may have waited for.
-    pub(super) fn arrived(&mut self, peer: PeerId, id: EventId) {
-        let until = self.now.instant + self.limits.want_timeout;
-        if let Some(asked) = self.wanted.remove(&id)
-            && let Some(session) = self.sessions.get_mut(&asked)
-        {
-            session.wants.remove(&id);
-            session.wants_until = until;
-            self.touched.insert(asked);
-        }
-        if let Some(session) = self.sessions.get_mut(&peer) {
-            session.neighbour.has.insert(id);
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Index {
     boards: BTreeMap<BoardId, BoardIndex>,
     threads: BTreeMap<ThreadId, BTreeSet<(Seconds, EventId)>>,
     authors: BTreeMap<AuthorId, BTreeSet<(Seconds, EventId)>>,
+    boardless: BTreeSet<(Seconds, EventId)>,
+    boardless_revision: u64,
     referrers: BTreeMap<EventId, BTreeSet<(Rel, EventId)>>,
     unsent: BTreeSet<EventId>,
     revision: u64,
@@ -122,6 +124,12 @@ impl Index {
         self.authors.keys()
     }
 
+    /// All events that belong to no board, by claimed time, with a number that grows with every change of them.
+    #[must_use]
+    pub fn boardless(&self) -> (u64, &BTreeSet<(Seconds, EventId)>) {
+        (self.boardless_revision, &self.boardless)
+    }
+
     /// The events of a thread by claimed time.
     pub fn of_thread(&self, board: &BoardId, thread: &ThreadId) -> impl Iterator<Item = &(Seconds, EventId)> {
         self.boards.get(board).and_then(|board| board.threads.get(thread)).into_iter().flatten()
@@ -180,6 +188,8 @@ impl Index {
         }
         if row.board == no_board() {
             self.authors.entry(row.author).or_default().insert(key);
+            self.boardless.insert(key);
+            self.boardless_revision = self.revision;
         } else {
             let board = self.boards.entry(row.board).or_default();
             board.revision = self.revision;
@@ -210,6 +220,8 @@ impl Index {
         }
         if row.board == no_board() {
             remove_from(&mut self.authors, &row.author, &key);
+            self.boardless.remove(&key);
+            self.boardless_revision = self.revision;
         } else if let Some(board) = self.boards.get_mut(&row.board) {
             board.revision = self.revision;
             board.events.remove(&key);

@@ -187,8 +187,22 @@ fn an_answer_for_a_session_that_ended_is_dropped() {
     assert!(frames(&mut shell).is_empty(), "the new session has asked for nothing");
 }
 
+/// As many as wait for one peer; beyond that reconciliation has to bring them.
 #[test]
-fn new_posts_for_a_peer_that_takes_none_are_found_by_reconciliation_later() {
+fn new_posts_for_a_peer_that_takes_none_wait_for_it_within_bounds() {
+    let mut shell = Shell::tab(0x50);
+    shell.greet(peer(BOB), Role::Tab, 0);
+    shell.hear(peer(BOB), super::shell::interest(&["cats"]));
+    shell.hold(&replies(4_400, 0));
+    shell.hear(peer(BOB), Frame::Credit { frames: 10_000 });
+    shell.advance(30_000);
+    let sent = frames(&mut shell).concat().len();
+    assert!((1_000..=4_096).contains(&sent), "{sent} events");
+    assert!(shell.closed().is_empty());
+}
+
+#[test]
+fn new_posts_for_a_peer_that_takes_none_are_sent_when_it_does() {
     let mut shell = Shell::tab(0x50);
     shell.greet(peer(BOB), Role::Tab, 0);
     shell.hear(peer(BOB), super::shell::interest(&["cats"]));

@@ -185,6 +185,30 @@ fn texts_are_within_their_limits() {
     }
 }
 
+/// What is blank and what is one line decides validity, so it must not change with the tables of a standard library:
+/// these are the characters `docs/protocol.md` lists.
+#[test]
+fn the_characters_that_decide_are_listed() {
+    let blank = [
+        0x09..=0x0d,
+        0x20..=0x20,
+        0x85..=0x85,
+        0xa0..=0xa0,
+        0x1680..=0x1680,
+        0x2000..=0x200a,
+        0x2028..=0x2029,
+        0x202f..=0x202f,
+        0x205f..=0x205f,
+        0x3000..=0x3000,
+    ];
+    let control = [0x00..=0x1f, 0x7f..=0x9f];
+    for c in '\0'..=char::MAX {
+        let code = c as u32;
+        assert_eq!(c.to_string().trim().is_empty(), blank.iter().any(|range| range.contains(&code)), "{c:?}");
+        assert_eq!(c.is_control(), control.iter().any(|range| range.contains(&code)), "{c:?}");
+    }
+}
+
 /// A sample filled up to exactly `size` bytes by what may be ignored.
 fn filled(name: &str, size: usize) -> Vec<u8> {
     let with_ext = |length: usize| with(name, "ext", Ipld::Bytes(vec![0; length]));
@@ -311,6 +335,9 @@ fn what_is_held_is_a_duplicate() {
     let answers = knock(&[post.bytes.clone(), signed("thread").bytes], NOW, &held);
     assert_eq!(answers[0], Admission::Duplicate(post.id));
     assert!(matches!(answers[1], Admission::Accepted(_)));
+    // The id does not cover the signature, and what is held was verified.
+    let forged = envelope(&post.unsigned, &Signature([0; 64]));
+    assert_eq!(knock(&[forged], NOW, &held), [Admission::Duplicate(post.id)]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod gossip;
 mod hostile;
 mod index;
 mod kit;
+mod naive;
 mod notation;
 mod samples;
 mod strategies;

@@ -1,0 +1,115 @@
+//! Fetching what was found missing: each event is asked of one peer, and of another that has it when it does not come.
+
+use super::Node;
+use crate::base::{EventId, Instant, PeerId};
+use crate::crypto::Verify;
+use crate::wire::Frame;
+
+/// An event that was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// Whom it was asked of.
+    of: PeerId,
+    /// Who said it has it too.
+    others: Vec<PeerId>,
+}
+
+impl<V: Verify> Node<V> {
+    /// Asks a peer for what it has and we lack, as far as nobody else was asked.
+    pub(super) fn ask(&mut self, peer: PeerId) {
+        let now = self.now.instant;
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        // A quarter of the window free before asking on, so that requests are few and large.
+        let free = self.limits.wants.saturating_sub(session.wants.len());
+        if session.needs.is_empty() || free < self.limits.wants / 4 {
+            return;
+        }
+        if session.wants.is_empty() {
+            session.wants_until = now + self.limits.want_timeout;
+            session.arrived = 0;
+        }
+        let mut ids = Vec::new();
+        while ids.len() < free
+            && let Some(id) = session.needs.pop_front()
+        {
+            if self.index.contains(&id) || self.deferred.ids.contains(&id) {
+                continue;
+            }
+            match self.wanted.get_mut(&id) {
+                Some(wanted) if wanted.of == peer || wanted.others.contains(&peer) => {}
+                Some(wanted) => wanted.others.push(peer),
+                None => {
+                    self.wanted.insert(id, Wanted { of: peer, others: Vec::new() });
+                    session.wants.insert(id, now);
+                    ids.push(id);
+                }
+            }
+        }
+        for ids in ids.chunks(self.limits.frame_ids) {
+            self.send(peer, &Frame::Want { ids: ids.to_vec() });
+        }
+    }
+
+    /// Looks now and then whether what was asked of a peer comes. What does not, while others have it, is asked of them;
+    /// a quarter in each period is fast enough, so that a slow link is not made slower by receiving everything twice.
+    pub(super) fn give_up_wants(&mut self, peer: PeerId) {
+        let (now, patience) = (self.now.instant, self.limits.want_timeout);
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if session.wants.is_empty() || session.wants_until > now {
+            return;
+        }
+        let overdue = |(_, since): &(&EventId, &Instant)| **since + patience <= now;
+        let overdue: Vec<EventId> = session.wants.iter().filter(overdue).map(|(id, _)| *id).collect();
+        let arrived = core::mem::take(&mut session.arrived);
+        session.wants_until = now + patience;
+        if arrived * 4 >= overdue.len() {
+            return;
+        }
+        for id in overdue {
+            // Whoever sends something, and alone has the rest, may go on.
+            let alone = self.wanted.get(&id).is_none_or(|wanted| wanted.others.is_empty());
+            if !alone || arrived == 0 {
+                self.ask_another(&id);
+            }
+        }
+    }
+
+    /// Notes that a peer has sent an event we may have waited for.
+    pub(super) fn arrived(&mut self, peer: PeerId, id: EventId) {
+        if let Some(wanted) = self.wanted.remove(&id)
+            && let Some(session) = self.sessions.get_mut(&wanted.of)
+        {
+            session.wants.remove(&id);
+            session.arrived += usize::from(wanted.of == peer);
+            self.touched.insert(wanted.of);
+        }
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.neighbour.has.insert(id);
+        }
+    }
+
+    /// Notes that a peer does not give out an event. It need not be sent it either.
+    pub(super) fn on_withheld(&mut self, peer: PeerId, id: EventId) {
+        if self.wanted.get(&id).is_some_and(|wanted| wanted.of == peer) {
+            self.ask_another(&id);
+        }
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.neighbour.has.insert(id);
+        }
+    }
+
+    /// Has an event asked of the others that have it instead; the first served asks.
+    pub(super) fn ask_another(&mut self, id: &EventId) {
+        let Some(wanted) = self.wanted.remove(id) else { return };
+        if let Some(session) = self.sessions.get_mut(&wanted.of) {
+            session.wants.remove(id);
+            self.touched.insert(wanted.of);
+        }
+        for peer in wanted.others {
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.needs.push_back(*id);
+                self.touched.insert(peer);
+            }
+        }
+    }
+}
