@@ -132,11 +132,12 @@ fn mime(name: &str) -> &'static str {
     }
 }
 
-/// Whether Trunk put a hash of the content into the name: `-` and 16 hexadecimal digits before `.` or `_`.
+/// Whether Trunk put a hash of the content into the name: `-` and hexadecimal digits before `.` or `_`. It writes 64
+/// bits without leading zeros, so a digit or two may be missing.
 fn is_hashed(name: &str) -> bool {
     name.split('-').skip(1).any(|rest| {
-        let Some((hash, rest)) = rest.split_at_checked(16) else { return false };
-        hash.bytes().all(|byte| byte.is_ascii_hexdigit()) && rest.starts_with(['.', '_'])
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        (13..=16).contains(&digits) && rest[digits..].starts_with(['.', '_'])
     })
 }
 
@@ -173,11 +174,12 @@ mod tests {
             "chanterelle-web-0123456789abcdef.js",
             "chanterelle-web-0123456789abcdef_bg.wasm",
             "style-fedcba9876543210.css",
+            "style-edcba9876543210.css",
             "folder/worker-0123456789abcdef.js",
         ] {
             assert!(is_hashed(name), "{name}");
         }
-        for name in ["index.html", "service-worker.js", "a-0123456789abcde.js", "a-0123456789abcdef0.js"] {
+        for name in ["index.html", "service-worker.js", "a-0123456789ab.js", "a-0123456789abcdef0.js"] {
             assert!(!is_hashed(name), "{name}");
         }
     }
