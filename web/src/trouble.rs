@@ -10,9 +10,10 @@ use web_sys::{Document, console};
 pub(crate) fn report_panics() {
     panic::set_hook(Box::new(|info| {
         console::error_1(&JsValue::from(info.to_string()));
-        if let Some(root) = document().and_then(|document| document.document_element()) {
-            // Nothing is left to do if even that fails.
-            let _ = root.set_attribute("data-failed", "page");
+        // Nothing is left to do if even that fails.
+        if let Some(document) = document() {
+            let _ = document.document_element().map(|root| root.set_attribute("data-failed", "page"));
+            let _ = document.get_element_by_id("failed").map(|failed| failed.set_attribute("role", "alert"));
         }
     }));
 }
