@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use chanterelle_core::base::AuthorId;
 use chanterelle_core::node::{Command, Update};
 use js_sys::{Array, Object, Reflect};
 use serde_bytes::ByteBuf;
@@ -28,6 +29,8 @@ pub(crate) use crate::storage::StorageStatus;
 pub(crate) enum Incoming {
     /// From the node.
     Update(Update),
+    /// Whom the posts of this browser come from.
+    Identity(AuthorId),
     /// The network changed.
     Net(NetStatus),
     /// The storage changed. After [`Incoming::Failed`] it says that the trouble is over: the node runs.
@@ -126,6 +129,7 @@ impl Page {
         for item in items {
             match item {
                 ToPage::Running => net.begin(),
+                ToPage::Identity(author) => self.hand_over(Incoming::Identity(author)),
                 ToPage::Update(update) => self.hand_over(Incoming::Update(update)),
                 ToPage::Storage(status) => self.hand_over(Incoming::Storage(status)),
                 ToPage::Failed(why) => self.hand_over(Incoming::Failed(why)),

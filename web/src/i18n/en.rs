@@ -28,7 +28,7 @@ pub(crate) const NO_BOARDS: &str =
     "No boards here yet. Open one by its name; it does not have to exist already.";
 pub(crate) const SUBSCRIBE: &str = "Subscribe";
 pub(crate) const UNSUBSCRIBE: &str = "Unsubscribe";
-pub(crate) const NO_POSTS: &str = "no posts here";
+pub(crate) const NO_POSTS: &str = "nothing here yet";
 pub(crate) const WRONG_BOARD: &str = "This address names no board.";
 pub(crate) const TO_BOARDS: &str = "See all boards";
 
@@ -103,6 +103,14 @@ pub(crate) const ME: &str = "You";
 pub(crate) const KEYS: &str = "Your keys";
 pub(crate) const KEYS_ABOUT: &str = "This browser made them when you first came here; they never leave it. Every \
     thread you write in gets a name of its own, which nobody can link to your other threads.";
+pub(crate) const FINGERPRINT: &str = "The key of your profile. It shows only on what you write under your name:";
+
+/// Hexadecimal digits in groups a person can compare.
+pub(crate) fn grouped(digits: &str) -> String {
+    let groups = digits.as_bytes().chunks(4).map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(" ")
+}
+
 pub(crate) const KEYS_LOSS: &str = "They are in this browser and nowhere else. If you clear its data for this site, \
     your posts stay with others, but you can no longer edit or delete them. This version cannot make a backup yet.";
 pub(crate) const KEPT: &str = "Kept here";

@@ -35,12 +35,14 @@ pub(crate) fn me() -> AnyView {
             StorageStatus::MemoryOnly(_) => t::KEPT_MEMORY,
         })
     };
+    let fingerprint = move || client.identity.get().map(|author| t::grouped(&author.to_string()));
     html::div()
         .class("page prose")
         .child((
             heading(t::ME),
             html::h2().child(t::KEYS),
             html::p().child(t::KEYS_ABOUT),
+            html::p().child((t::FINGERPRINT, html::code().class("fingerprint").child(live(fingerprint)))),
             html::p().child(t::KEYS_LOSS),
             html::h2().child(t::KEPT),
             html::p().child(live(held)),

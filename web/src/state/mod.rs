@@ -12,6 +12,7 @@ mod ready;
 
 use std::collections::BTreeMap;
 
+use chanterelle_core::base::AuthorId;
 use chanterelle_core::node::{Command, SessionInfo, Update, ViewId};
 use leptos::prelude::*;
 
@@ -31,6 +32,8 @@ use publish::Answer;
 #[derive(Clone, Copy)]
 pub(crate) struct Client {
     inner: StoredValue<Inner, LocalStorage>,
+    /// The person's own key, once the node runs.
+    pub identity: RwSignal<Option<AuthorId>>,
     /// How the page is connected.
     pub network: RwSignal<NetStatus>,
     /// The sessions with peers.
@@ -60,6 +63,7 @@ impl Client {
                 sinks: BTreeMap::new(),
                 publishing: BTreeMap::new(),
             }),
+            identity: RwSignal::new(None),
             network: RwSignal::new(NetStatus { direct: 0, relays: 0, connecting: true, trouble: None }),
             sessions: RwSignal::new(Vec::new()),
             storage: RwSignal::new(StorageStatus::Opening),
@@ -94,6 +98,7 @@ impl Client {
     fn on_incoming(self, incoming: Incoming) {
         match incoming {
             Incoming::Update(update) => self.on_update(update),
+            Incoming::Identity(author) => self.identity.set(Some(author)),
             Incoming::Net(status) => self.network.set(status),
             Incoming::Storage(status) => {
                 self.notices.failed.set(None);

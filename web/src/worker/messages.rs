@@ -3,7 +3,7 @@
 //! Both ends are the same build of the same program, so nothing here has versions or golden bytes, and bytes that do
 //! not decode are a defect. A message carries as many items as have come together; its buffer is transferred.
 
-use chanterelle_core::base::PeerId;
+use chanterelle_core::base::{AuthorId, PeerId};
 use chanterelle_core::node::{Command, Update};
 use js_sys::{Array, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -34,6 +34,8 @@ pub(crate) enum ToWorker {
 pub(crate) enum ToPage {
     /// The node of this profile runs behind this page: from now on it may have sessions.
     Running,
+    /// The person this profile belongs to, as others know them.
+    Identity(AuthorId),
     /// The person should know.
     Update(Update),
     /// How the storage is.
@@ -73,7 +75,7 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    use chanterelle_core::base::{BoardName, EventId, PeerId};
+    use chanterelle_core::base::{AuthorId, BoardName, EventId, PeerId};
     use chanterelle_core::event::{Content, Draft, DraftError, Persona};
     use chanterelle_core::node::{Command, Target, Update};
     use chanterelle_core::view::Delta;
@@ -127,6 +129,7 @@ mod tests {
         let peer = PeerId([3; 32]);
         let items = [
             ToPage::Running,
+            ToPage::Identity(AuthorId([9; 32])),
             ToPage::Storage(StorageStatus::Ready { durable: true }),
             ToPage::Storage(StorageStatus::MemoryOnly("why".to_owned())),
             ToPage::Update(Update::Boards(1, Delta { reset: true, remove: Vec::new(), put: Vec::new() })),

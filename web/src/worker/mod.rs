@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chanterelle_core::Node;
-use chanterelle_core::base::{Limits, PeerId};
+use chanterelle_core::base::{AuthorId, Limits, PeerId};
 use chanterelle_core::crypto::{Identity, Root};
 use chanterelle_core::node::{Input, Setup, StorageError};
 use chanterelle_core::wire::Role;
@@ -75,9 +75,12 @@ async fn run(port: MessagePort, mut messages: UnboundedReceiver<Vec<ToWorker>>) 
     lock::acquire(|| post(&port, &[ToPage::Failed(OTHER_TAB.to_owned())])).await;
     post(&port, &[ToPage::Running, ToPage::Storage(StorageStatus::Opening)]);
 
-    let (node, storage, untidy) = match open(peer, &port).await {
-        Ok((node, storage, untidy)) => (node, Ok(storage), Some(untidy)),
-        Err(error) => (empty_node(peer), Err(error), None),
+    let (node, author, storage, untidy) = match open(peer, &port).await {
+        Ok((node, author, storage, untidy)) => (node, author, Ok(storage), Some(untidy)),
+        Err(error) => {
+            let (node, author) = empty_node(peer);
+            (node, author, Err(error), None)
+        }
     };
     let status = match &storage {
         Ok(_) => StorageStatus::Ready { durable: false },
@@ -85,7 +88,7 @@ async fn run(port: MessagePort, mut messages: UnboundedReceiver<Vec<ToWorker>>) 
     };
     let shell = Shell::new(node, storage.clone(), port.clone());
     // Also performs what the node has to do after it was restored.
-    shell.feed([], vec![ToPage::Storage(status)]);
+    shell.feed([], vec![ToPage::Identity(author), ToPage::Storage(status)]);
     if let (Ok(storage), Some(untidy)) = (storage, untidy) {
         spawn_local(async move {
             if is_durable().await {
@@ -107,7 +110,10 @@ async fn run(port: MessagePort, mut messages: UnboundedReceiver<Vec<ToWorker>>) 
 }
 
 /// Opens the storage and feeds a node with it.
-async fn open(peer: PeerId, port: &MessagePort) -> Result<(Node, Rc<Storage>, Untidy), StorageError> {
+async fn open(
+    peer: PeerId,
+    port: &MessagePort,
+) -> Result<(Node, AuthorId, Rc<Storage>, Untidy), StorageError> {
     let port = port.clone();
     let on_lost = move || {
         let status = StorageStatus::MemoryOnly(STORAGE_LOST.to_owned());
@@ -122,27 +128,30 @@ async fn open(peer: PeerId, port: &MessagePort) -> Result<(Node, Rc<Storage>, Un
         }
     };
     let (root, state) = try_join(storage.root(), storage.state()).await?;
-    let mut node = Node::new(setup(peer, root)?, clock::now());
+    let identity = Identity::from_root(root);
+    let author = identity.identity().public();
+    let mut node = Node::new(setup(peer, identity)?, clock::now());
     let untidy = storage.rows(|rows| node.handle(clock::now(), Input::Restore(rows))).await?;
     node.handle(clock::now(), Input::Restored(state));
-    Ok((node, Rc::new(storage), untidy))
+    Ok((node, author, Rc::new(storage), untidy))
 }
 
 /// A node that keeps nothing and signs with keys that are gone when the page is.
-fn empty_node(peer: PeerId) -> Node {
-    let root = Root(random().expect("browsers have entropy"));
-    let setup = setup(peer, root).expect("browsers have entropy");
+fn empty_node(peer: PeerId) -> (Node, AuthorId) {
+    let identity = Identity::from_root(Root(random().expect("browsers have entropy")));
+    let author = identity.identity().public();
+    let setup = setup(peer, identity).expect("browsers have entropy");
     let mut node = Node::new(setup, clock::now());
     node.handle(clock::now(), Input::Restored(None));
-    node
+    (node, author)
 }
 
-fn setup(peer: PeerId, root: Root) -> Result<Setup, StorageError> {
+fn setup(peer: PeerId, identity: Identity) -> Result<Setup, StorageError> {
     Ok(Setup {
         seed: random()?,
         peer,
         role: Role::Tab,
-        identity: Some(Identity::from_root(root)),
+        identity: Some(identity),
         agent: crate::AGENT.to_owned(),
         limits: Limits::default(),
     })
