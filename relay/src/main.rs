@@ -2,6 +2,7 @@
 //!
 //! Whatever cannot be used is told in one line on standard error, with exit code 1.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -110,7 +111,8 @@ async fn run(settings: Settings) -> Result<(), String> {
     let (address, ready) = (application.address(), application.ready());
     let announce = async move {
         if ready.await {
-            println!("Chanterelle relay is ready: http://{address}/");
+            // For whoever started it. That nobody reads it is no reason to stop.
+            let _ = writeln!(std::io::stdout(), "Chanterelle is ready: http://{address}/");
         }
         std::future::pending::<()>().await;
     };

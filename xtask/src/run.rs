@@ -1,14 +1,14 @@
-//! `cargo xtask run`: builds the product, starts the relay on loopback and ends it as cleanly as it was asked to.
+//! `cargo xtask run`: builds the product, starts the relay on loopback and ends it as cleanly as it was asked to. The
+//! relay itself says when it is ready.
 //!
 //! Ctrl-C reaches the relay from the terminal as well; SIGTERM reaches only us and is handed on. A second signal is too:
 //! what it means is the relay's decision.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal};
@@ -20,11 +20,8 @@ use crate::page;
 use crate::setup::PageTools;
 use crate::workspace::Workspace;
 
-/// How often signals, the relay's end and its readiness are looked at.
+/// How often signals and the relay's end are looked at.
 const TICK: Duration = Duration::from_millis(50);
-
-/// After this long without an answer a person wants to know that something is amiss.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `cargo xtask run [--port 8080] [--data DIR]`.
 pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
@@ -49,7 +46,7 @@ pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
     relay.args(["serve", "--listen"]).arg(address.to_string()).arg("--data").arg(&data);
     eprintln!("$ chanterelle serve --listen {address} --data {}", data.display());
     let mut relay = relay.spawn().with_context(|| format!("cannot start {}", ws.relay_binary().display()))?;
-    let watched = watch(&mut relay, &mut signals, address);
+    let watched = watch(&mut relay, &mut signals);
     if watched.is_err() {
         // Nobody would end it otherwise; it may have ended by itself.
         let _ = relay.kill();
@@ -65,10 +62,9 @@ fn ensure_free(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-fn watch(relay: &mut Child, signals: &mut Signals, address: SocketAddr) -> Result<ExitCode> {
+fn watch(relay: &mut Child, signals: &mut Signals) -> Result<ExitCode> {
     let pid = i32::try_from(relay.id()).ok().and_then(Pid::from_raw).context("the relay has a process id")?;
-    let started = Instant::now();
-    let (mut ready, mut warned, mut asked_to_end) = (false, false, false);
+    let mut asked_to_end = false;
     loop {
         // Looked at first: a signal to the whole group ends the relay too. It is not waited for yet, so its id is its own.
         for signal in signals.pending() {
@@ -81,57 +77,13 @@ fn watch(relay: &mut Child, signals: &mut Signals, address: SocketAddr) -> Resul
             }
             bail!("the relay ended ({status})");
         }
-        if !ready && is_ready(address) {
-            ready = true;
-            println!("Chanterelle is ready: http://{address}/");
-        } else if !ready && !warned && started.elapsed() > PATIENCE {
-            warned = true;
-            eprintln!("warning: the relay has not become ready in {} s; still waiting", PATIENCE.as_secs());
-        }
         thread::sleep(TICK);
     }
 }
 
-/// Whether `/readyz` answers 200 at once.
-fn is_ready(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, TICK)?;
-        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
-        let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut status = [0; 12];
-        stream.read_exact(&mut status)?;
-        Ok(status.starts_with(b"HTTP/1.") && status.ends_with(b" 200"))
-    };
-    ask().unwrap_or(false)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
-
     use super::*;
-
-    /// Answers one request with `response`.
-    fn server(response: &'static str) -> SocketAddr {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            // All of the request: closing with some of it unread would reset the connection.
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            assert!(lines.map_while(Result::ok).any(|line| line.is_empty()));
-            stream.write_all(response.as_bytes()).unwrap();
-        });
-        address
-    }
-
-    #[test]
-    fn ready_is_200_and_nothing_else() {
-        assert!(is_ready(server("HTTP/1.1 200 OK\r\n\r\n")));
-        assert!(!is_ready(server("HTTP/1.1 503 Service Unavailable\r\n\r\n")));
-        assert!(!is_ready(server("")));
-    }
 
     #[test]
     fn a_used_port_is_named() {

@@ -47,7 +47,7 @@ impl Running {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("standard output is piped");
         BufReader::new(stdout).read_line(&mut line).expect("the program says when it is ready");
-        let url = line.trim().strip_prefix("Chanterelle relay is ready: http://").expect("the ready line");
+        let url = line.trim().strip_prefix("Chanterelle is ready: http://").expect("the ready line");
         let address = url.trim_end_matches('/').parse().expect("the URL has an address");
         Running { child, address }
     }
