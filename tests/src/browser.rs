@@ -55,6 +55,29 @@ pub struct Left {
     pub log: Option<NetLog>,
 }
 
+/// How a browser is started.
+#[derive(Debug)]
+pub struct Start {
+    /// What it keeps.
+    pub profile: Profile,
+    /// Whether everything it sends and receives is recorded, which costs time and room.
+    pub record: bool,
+}
+
+impl Start {
+    /// With this profile, and a record.
+    #[must_use]
+    pub fn recorded(profile: Profile) -> Self {
+        Start { profile, record: true }
+    }
+
+    /// With this profile, and no record.
+    #[must_use]
+    pub fn plain(profile: Profile) -> Self {
+        Start { profile, record: false }
+    }
+}
+
 /// A running browser with one tab. Dropping it kills it.
 #[derive(Debug)]
 pub struct Browser {
@@ -88,12 +111,12 @@ const FLAGS: [&str; 12] = [
 ];
 
 impl Browser {
-    /// Starts one. Its logs go into `folder`, under `name`. What it sends and receives is recorded if `record` says so,
-    /// which costs time and room.
+    /// Starts one. Its logs go into `folder`, under `name`.
     ///
     /// # Panics
     /// When it cannot be started.
-    pub async fn launch(name: &str, profile: Profile, folder: &Path, record: bool) -> Browser {
+    pub async fn launch(name: &str, start: Start, folder: &Path) -> Browser {
+        let Start { profile, record } = start;
         let programs = place::browser_programs().unwrap_or_else(|error| panic!("{error}"));
         let output = folder.join(format!("{name}.driver.log"));
         // What an earlier browser of this name wrote would be taken for this one's.
@@ -292,6 +315,18 @@ impl Browser {
         // Chromium writes the end of the log as the last thing it does.
         let log = wait::until("the network log to be complete", async || NetLog::read(&file)).await;
         Left { profile, log: Some(log) }
+    }
+
+    /// Ends it in the middle of what it does, as a crash would.
+    ///
+    /// # Panics
+    /// When it was closed before.
+    pub fn crash(&self) -> Profile {
+        let profile = self.profile.take().expect("a browser is closed once");
+        self.closed.set(true);
+        kill_process(self.chromium, Signal::KILL).expect("Chromium runs until it is closed");
+        self.driver.kill();
+        profile
     }
 
     /// Removes its logs, which are large, when nobody needs to look at them.

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use futures::FutureExt as _;
 use tempfile::TempDir;
 
-use crate::browser::{Browser, Profile};
+use crate::browser::{Browser, Profile, Start};
 use crate::netlog::NetLog;
 use crate::place;
 use crate::relay::Relay;
@@ -117,7 +117,7 @@ impl Stage {
     /// # Panics
     /// When it cannot be started.
     pub async fn browser_with(&self, name: &str, profile: Profile) -> Rc<Browser> {
-        let browser = Rc::new(Browser::launch(name, profile, &self.folder, true).await);
+        let browser = Rc::new(Browser::launch(name, Start::recorded(profile), &self.folder).await);
         self.browsers.borrow_mut().push(browser.clone());
         browser
     }

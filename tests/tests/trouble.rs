@@ -1,0 +1,98 @@
+//! What goes wrong around the page: a browser that crashes, a second tab, a browser that cannot run it.
+
+use chanterelle_e2e::browser::Browser;
+use chanterelle_e2e::elements::Scope;
+use chanterelle_e2e::stage::play;
+use chanterelle_e2e::wait;
+use serde_json::json;
+
+async fn alert_with(browser: &Browser, words: &str) {
+    wait::until(&format!("an alert with {words:?}"), async || {
+        let alerts = browser.alerts().await?;
+        wait::holds(alerts.iter().any(|text| text.contains(words)), || format!("the alerts are {alerts:?}"))
+    })
+    .await;
+}
+
+#[test]
+fn a_saved_post_survives_a_crash_of_the_browser() {
+    play("a_saved_post_survives_a_crash_of_the_browser", async |stage| {
+        let relay = stage.relay().await;
+        let a = stage.browser("a").await;
+        let [before, saved] = ["before", "saved"].map(|about| stage.word(about));
+        a.open(&relay.url("/b/storms?lang=en")).await;
+        let thread = a.new_thread("Storm", &before).await;
+        let op = a.post_with(&before).await;
+        a.post_in_state(&op.id, "sent").await;
+
+        // Nobody else has the reply when the browser dies.
+        relay.stop().await;
+        a.reply(&saved).await;
+        let reply = a.post_with(&saved).await;
+        a.post_in_state(&reply.id, "saved").await;
+        let profile = a.crash();
+
+        relay.start_again().await;
+        let b = stage.browser_with("b", profile).await;
+        b.open(&relay.url(&format!("{thread}?lang=en"))).await;
+        b.post_in_state(&reply.id, "sent").await;
+        b.post_in_state(&op.id, "sent").await;
+        let c = stage.browser("c").await;
+        c.open(&relay.url(&format!("{thread}?lang=en"))).await;
+        assert_eq!(c.post_with(&saved).await.id, reply.id);
+    });
+}
+
+#[test]
+fn a_second_tab_waits_for_the_first() {
+    play("a_second_tab_waits_for_the_first", async |stage| {
+        let relay = stage.relay().await;
+        let a = stage.browser("a").await;
+        let words = stage.word("first-tab");
+        a.open(&relay.url("/b/tabs?lang=en")).await;
+        let thread = a.new_thread("Tabs", &words).await;
+        a.post_with(&words).await;
+        let first = a.client().window().await.expect("there is a tab");
+
+        let second = a.client().new_window(true).await.expect("a second tab can be opened").handle;
+        a.client().switch_to_window(second.clone()).await.expect("it can be looked at");
+        a.goto(&relay.url(&format!("{thread}?lang=en"))).await;
+        alert_with(&a, "another tab").await;
+
+        a.client().switch_to_window(first).await.expect("the first is still there");
+        a.post_with(&words).await;
+        a.client().close_window().await.expect("a tab can be closed");
+        a.client().switch_to_window(second).await.expect("the second is still there");
+        a.post_with(&words).await;
+        wait::until("the alert to go", async || {
+            let alerts = a.alerts().await?;
+            wait::holds(alerts.is_empty(), || format!("{alerts:?}"))
+        })
+        .await;
+        a.ready().await;
+        let more = stage.word("second-tab");
+        a.reply(&more).await;
+        let reply = a.post_with(&more).await;
+        a.post_in_state(&reply.id, "sent").await;
+    });
+}
+
+#[test]
+fn without_webassembly_the_page_explains() {
+    play("without_webassembly_the_page_explains", async |stage| {
+        let relay = stage.relay().await;
+        let a = stage.browser("a").await;
+        let without = json!({"source": "delete globalThis.WebAssembly"});
+        a.devtools("Page.addScriptToEvaluateOnNewDocument", without)
+            .await
+            .expect("the driver runs scripts early");
+        a.goto(&relay.url("/?lang=en")).await;
+        assert_eq!(a.script("return typeof WebAssembly", &[]).await, Ok("undefined".into()));
+        alert_with(&a, "WebAssembly").await;
+        assert_eq!(
+            a.all(Scope::Page, "status", None).await.expect("the page is quiet").len(),
+            0,
+            "nothing is under way"
+        );
+    });
+}
