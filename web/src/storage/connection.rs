@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{DomException, IdbDatabase, IdbFactory, IdbObjectStore, IdbTransaction};
+use web_sys::{DomException, IdbDatabase, IdbFactory, IdbObjectStore, IdbOpenDbRequest, IdbTransaction};
 
 #[wasm_bindgen]
 extern "C" {
@@ -43,31 +43,51 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Opens a database whose stores exist or are being made by a request that was made before.
+    /// Opens a database of this version that exists. Whoever stops waiting leaves nothing behind.
     ///
     /// # Errors
-    /// When the browser gives no storage.
-    pub(super) async fn open(name: &str, on_lost: impl Fn() + 'static) -> Result<Connection, StorageError> {
+    /// When the browser gives no storage, or there is no such database.
+    pub(super) async fn open(
+        name: &str,
+        version: u32,
+        on_lost: impl Fn() + 'static,
+    ) -> Result<Connection, StorageError> {
         let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).map_err(|e| unavailable(&e))?;
         let factory: IdbFactory = factory
             .dyn_into()
             .map_err(|_| StorageError::Unavailable("this browser or window has no IndexedDB".to_owned()))?;
-        let request = factory.open(name).map_err(|error| unavailable(&error))?;
+        let request = factory.open_with_u32(name, version).map_err(|error| unavailable(&error))?;
 
-        let (done, opened) = oneshot::channel();
-        let done = Rc::new(Cell::new(Some(done)));
-        let settle = Closure::<dyn Fn()>::new(move || {
-            if let Some(done) = done.take() {
-                // Nobody waits any more when the page is closing.
-                let _ = done.send(());
+        // One that is gone must not come back without its stores: it would stay so for good.
+        let refuse = Closure::<dyn Fn()>::new({
+            let request = request.clone();
+            move || {
+                if let Some(making) = request.transaction() {
+                    // Then the request fails, which is all that is wanted.
+                    let _ = making.abort();
+                }
             }
         });
-        request.set_onsuccess(Some(settle.as_ref().unchecked_ref()));
-        request.set_onerror(Some(settle.as_ref().unchecked_ref()));
-        opened.await.expect("the request holds the sender until one of its events");
-        request.set_onsuccess(None);
-        request.set_onerror(None);
+        request.set_onupgradeneeded(Some(refuse.as_ref().unchecked_ref()));
+        // Called by the one event that ends the request, and alive until then even if nobody waits any more: an event
+        // that calls what is gone is an error to the whole worker.
+        let (done, opened) = oneshot::channel();
+        let settle = Closure::once_into_js({
+            let request = request.clone();
+            move || {
+                request.set_onupgradeneeded(None);
+                drop(refuse);
+                // A connection that nobody takes is dropped with this, and so closed.
+                let _ = done.send(Self::of(&request, on_lost));
+            }
+        });
+        request.set_onsuccess(Some(settle.unchecked_ref()));
+        request.set_onerror(Some(settle.unchecked_ref()));
+        opened.await.expect("the request holds the sender until one of its events")
+    }
 
+    /// What a request that has ended has opened.
+    fn of(request: &IdbOpenDbRequest, on_lost: impl Fn() + 'static) -> Result<Connection, StorageError> {
         let database: IdbDatabase = match request.error() {
             Ok(None) => request.result().map_err(|error| unavailable(&error))?.unchecked_into(),
             Ok(Some(error)) => return Err(unavailable(&error)),
@@ -155,13 +175,19 @@ impl Transaction {
         self.transaction.set_oncomplete(Some(complete.as_ref().unchecked_ref()));
         self.transaction.set_onabort(Some(abort.as_ref().unchecked_ref()));
         let complete = ended.await.expect("the handlers hold the sender until one of them is called");
-        self.transaction.set_oncomplete(None);
-        self.transaction.set_onabort(None);
         match (complete, self.transaction.error()) {
             (true, _) => Ok(()),
             (false, Some(error)) => Err(reason(&error)),
             (false, None) => Err(StorageError::Failed("the browser closed the storage".to_owned())),
         }
+    }
+}
+
+impl Drop for Transaction {
+    /// It goes on by itself when nobody waits for it, and must not call what is gone then.
+    fn drop(&mut self) {
+        self.transaction.set_oncomplete(None);
+        self.transaction.set_onabort(None);
     }
 }
 

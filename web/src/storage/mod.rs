@@ -25,11 +25,13 @@ use chanterelle_core::base::EventId;
 use chanterelle_core::crypto::Root;
 use chanterelle_core::node::{Batch, StorageError};
 use chanterelle_core::store::Row;
-use futures::future::{join_all, try_join};
+use futures::channel::oneshot;
+use futures::future::join_all;
 use js_sys::Uint8Array;
 use rexie::{ObjectStore, Rexie, TransactionMode};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
 
 use connection::{Connection, Durability};
 pub(crate) use secret::random;
@@ -98,21 +100,26 @@ impl Storage {
         Self::open_named(DATABASE, on_lost).await
     }
 
-    async fn open_named(name: &str, on_lost: impl Fn() + 'static) -> Result<Storage, StorageError> {
+    async fn open_named(name: &'static str, on_lost: impl Fn() + 'static) -> Result<Storage, StorageError> {
+        let (done, opened) = oneshot::channel();
+        // By itself, so that it comes to its end when nobody waits any more: what rexie opens too late would stay open.
+        // A storage that nobody takes is closed by being dropped.
+        spawn_local(async move {
+            let _ = done.send(Self::open_both(name, on_lost).await);
+        });
+        opened.await.expect("the sender is used")
+    }
+
+    async fn open_both(name: &str, on_lost: impl Fn() + 'static) -> Result<Storage, StorageError> {
         let builder = Rexie::builder(name)
             .version(VERSION)
             .add_object_store(ObjectStore::new(EVENTS))
             .add_object_store(ObjectStore::new(INDEX).auto_increment(true))
             .add_object_store(ObjectStore::new(META));
-        // Requests to open one database are served in order: the second finds what the first has made.
-        let reader = async {
-            let opened = builder.build().await;
-            opened
-                .map(|reader| Reader(Some(reader)))
-                .map_err(|error| StorageError::Unavailable(detail(&error)))
-        };
-        let writer = Connection::open(name, on_lost);
-        let (reader, writer) = try_join(reader, writer).await?;
+        let reader = builder.build().await.map_err(|error| StorageError::Unavailable(detail(&error)))?;
+        let reader = Reader(Some(reader));
+        // Only now: it finds the stores made.
+        let writer = Connection::open(name, VERSION, on_lost).await?;
         Ok(Storage { reader, writer })
     }
 

@@ -3,27 +3,49 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chanterelle_core::base::{AuthorId, BoardId, EventId, Seconds};
 use chanterelle_core::event::Kind;
 use chanterelle_core::node::{Batch, Put, StorageError, Ticket};
 use chanterelle_core::store::Row;
+use futures::FutureExt as _;
+use futures_timer::Delay;
 use js_sys::{Reflect, Uint8Array};
 use rexie::Rexie;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::connection::Durability;
-use super::{EVENTS, INDEX, META, Storage, bytes, index};
+use super::connection::{Connection, Durability};
+use super::{EVENTS, INDEX, META, Storage, VERSION, bytes, index};
 
 /// A storage of its own for a test, empty.
-async fn fresh(name: &str) -> Storage {
+async fn fresh(name: &'static str) -> Storage {
     Rexie::delete(name).await.expect("no other connection is open");
     open(name).await
 }
 
-async fn open(name: &str) -> Storage {
+async fn open(name: &'static str) -> Storage {
     Storage::open_named(name, || ()).await.expect("the browser has IndexedDB")
+}
+
+/// Counts the errors that nobody catches, which would end a worker.
+fn uncaught() -> Rc<Cell<u32>> {
+    let count = Rc::new(Cell::new(0));
+    let counter = count.clone();
+    let on_error = Closure::<dyn Fn()>::new(move || counter.set(counter.get() + 1));
+    web_sys::window()
+        .expect("the tests run in a page")
+        .add_event_listener_with_callback("error", on_error.as_ref().unchecked_ref())
+        .expect("any event can be listened to");
+    on_error.forget();
+    count
+}
+
+/// Long enough for what the browser still has to tell.
+async fn a_moment() {
+    Delay::new(Duration::from_millis(300)).await;
 }
 
 fn row(n: u32, sent: bool) -> Row {
@@ -206,12 +228,54 @@ async fn a_newer_version_gets_the_storage_and_the_old_one_says_so() {
     let tell = lost.clone();
     let storage = Storage::open_named(name, move || tell.set(true)).await.expect("opens");
 
-    let newer = Rexie::builder(name).version(super::VERSION + 1).build().await.expect("nobody is in the way");
+    let newer = Rexie::builder(name).version(VERSION + 1).build().await.expect("nobody is in the way");
     assert!(lost.get(), "the old one was told");
     let outcome = storage.write(&batch(true, vec![put(1, Some(b"late"))], None)).await;
     assert!(matches!(outcome, Err(StorageError::Unavailable(_))), "{outcome:?}");
     newer.close();
 
+    let uncaught = uncaught();
     let outcome = Storage::open_named(name, || ()).await.err();
     assert!(matches!(&outcome, Some(StorageError::Unavailable(_))), "{outcome:?}");
+    let outcome = Connection::open(name, VERSION, || ()).await.err();
+    assert!(matches!(&outcome, Some(StorageError::Unavailable(_))), "{outcome:?}");
+    a_moment().await;
+    assert_eq!(uncaught.get(), 0);
+    // Nothing that failed is in the way.
+    Rexie::delete(name).await.expect("deleted");
+}
+
+#[wasm_bindgen_test]
+async fn an_opening_that_is_given_up_disturbs_nobody_and_leaves_nothing_open() {
+    let name = "test-given-up";
+    drop(fresh(name).await);
+    let uncaught = uncaught();
+    assert!(Connection::open(name, VERSION, || ()).now_or_never().is_none());
+    assert!(Connection::open(name, VERSION + 7, || ()).now_or_never().is_none());
+    assert!(Storage::open_named(name, || ()).now_or_never().is_none());
+    a_moment().await;
+    // Waits for every connection to be closed.
+    Rexie::delete(name).await.expect("deleted");
+    assert_eq!(uncaught.get(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_write_that_is_given_up_disturbs_nobody() {
+    let storage = fresh("test-write-given-up").await;
+    let uncaught = uncaught();
+    let batch = batch(true, vec![put(1, Some(b"one"))], None);
+    assert!(storage.write(&batch).now_or_never().is_none());
+    a_moment().await;
+    assert_eq!(rows(&storage).await, [row(1, false)]);
+    assert_eq!(uncaught.get(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn the_writer_never_makes_a_database_without_stores() {
+    let name = "test-writer";
+    Rexie::delete(name).await.expect("no connection is open");
+    let outcome = Connection::open(name, VERSION, || ()).await.err();
+    assert!(matches!(&outcome, Some(StorageError::Unavailable(_))), "{outcome:?}");
+    let storage = open(name).await;
+    storage.write(&batch(true, vec![put(1, Some(b"one"))], None)).await.expect("there are stores");
 }

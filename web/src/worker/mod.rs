@@ -22,7 +22,7 @@ use chanterelle_core::node::{Input, Setup, StorageError};
 use chanterelle_core::wire::Role;
 use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
-use futures::future::{Either, select, try_join};
+use futures::future::{Either, select};
 use futures_timer::Delay;
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
@@ -127,7 +127,8 @@ async fn open(
             ));
         }
     };
-    let (root, state) = try_join(storage.root(), storage.state()).await?;
+    let root = storage.root().await?;
+    let state = storage.state().await?;
     let identity = Identity::from_root(root);
     let author = identity.identity().public();
     let mut node = Node::new(setup(peer, identity)?, clock::now());
