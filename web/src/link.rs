@@ -25,7 +25,6 @@ pub(crate) use crate::storage::StorageStatus;
 
 /// What the user interface hears.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "handed over one at a time and kept nowhere")]
 pub(crate) enum Incoming {
     /// From the node.
     Update(Update),
@@ -134,7 +133,7 @@ impl Page {
                 ToPage::Storage(status) => self.hand_over(Incoming::Storage(status)),
                 ToPage::Failed(why) => self.hand_over(Incoming::Failed(why)),
                 ToPage::Send(peer, frame) => net.send(peer, frame.into_vec()),
-                ToPage::Close(peer, why) => net.close(peer, why),
+                ToPage::Close(peer, ending) => net.close(peer, ending.why, ending.unwanted),
                 ToPage::Took(peer, bytes) => net.took(peer, bytes as usize),
             }
         }

@@ -43,8 +43,8 @@ pub(super) enum Note {
     Pause,
     /// Send a frame.
     Send(NodeId, Vec<u8>),
-    /// End a session after what was sent before, with words why.
-    Close(NodeId, String),
+    /// End a session after what was sent before.
+    Close(NodeId, Closing),
     /// So many bytes of a peer's frames have been dealt with.
     Took(NodeId, usize),
     /// The relay that served the page said who it is, or did not.
@@ -55,13 +55,21 @@ pub(super) enum Note {
     Ended(NodeId, u64, End),
 }
 
+/// Why the node has ended a session.
+pub(super) struct Closing {
+    /// In words for the person.
+    pub(super) why: String,
+    /// Whether it would end the next one too.
+    pub(super) unwanted: bool,
+}
+
 /// A peer's session.
 struct Seat {
     number: u64,
     peer: PeerId,
     opened_here: bool,
-    /// Words for the person, once the node has ended it; from then on nothing of it reaches the node.
-    closing: Option<String>,
+    /// Once the node has ended it; from then on nothing of it reaches the node.
+    closing: Option<Closing>,
     session: Session,
 }
 
@@ -155,9 +163,9 @@ impl Driver {
                     seat.session.send(frame);
                 }
             }
-            Note::Close(node, why) => {
+            Note::Close(node, closing) => {
                 if let Some(seat) = self.seats.get_mut(&node) {
-                    seat.closing = Some(why);
+                    seat.closing = Some(closing);
                     seat.session.finish();
                 }
             }
@@ -194,6 +202,8 @@ impl Driver {
                     self.leave(node, "the connection was lost");
                 }
             }
+            // An attempt that was given up here says nothing about the relay.
+            SwarmEvent::OutgoingConnectionError { error: DialError::Aborted, .. } => {}
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } if self.is_relay(peer) => {
                 self.is_stale = true;
                 let host = &self.origin.host;
@@ -229,7 +239,9 @@ impl Driver {
 
     fn pause(&mut self) {
         self.redial.pause();
-        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        let mut peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        // It may still be dialled.
+        peers.extend(self.relay.as_ref().map(|relay| relay.peer));
         for peer in peers {
             self.disconnect(peer);
         }
@@ -301,6 +313,10 @@ impl Driver {
 
     fn on_stream(&mut self, peer: PeerId, stream: Stream, opened_here: bool) {
         let Some(node) = node_id(peer) else { return self.disconnect(peer) };
+        // It was being opened when the page was paused.
+        if !self.redial.is_wanted() {
+            return self.disconnect(peer);
+        }
         if let Some(seat) = self.seats.get(&node) {
             let is_glare = seat.opened_here != opened_here;
             if is_glare && opened_here != (self.own < node) {
@@ -335,8 +351,11 @@ impl Driver {
         let Some(seat) = self.vacate(node) else { return };
         self.disconnect(seat.peer);
         if self.is_relay(seat.peer) {
-            let words = seat.closing.as_deref().unwrap_or(why);
-            self.lost(format!("the relay at {}: {words}", self.origin.host), seat.closing.is_some());
+            let (why, unwanted) = seat
+                .closing
+                .as_ref()
+                .map_or((why, false), |closing| (closing.why.as_str(), closing.unwanted));
+            self.lost(format!("the relay at {}: {why}", self.origin.host), unwanted);
         }
     }
 
@@ -349,6 +368,7 @@ impl Driver {
         Some(seat)
     }
 
+    /// Ends the connections to a peer, and attempts at one.
     fn disconnect(&mut self, peer: PeerId) {
         // Err says that there is no connection, which is what is wanted.
         let _ = self.swarm.disconnect_peer_id(peer);
@@ -385,5 +405,124 @@ impl Driver {
             self.status = status.clone();
             (self.on)(NetEvent::Status(status));
         }
+    }
+}
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+    use futures::{FutureExt as _, StreamExt as _, select};
+    use futures_timer::Delay;
+    use libp2p::core::transport::MemoryTransport;
+    use libp2p::swarm::SwarmEvent;
+    use wasm_bindgen_futures::spawn_local;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::{Driver, Note, PROTOCOL, Relay};
+    use crate::net::NetEvent;
+    use crate::net::address::Origin;
+    use crate::net::swarm::{node_id, swarm_over};
+
+    /// A relay in the same page, which takes every stream.
+    async fn relay() -> Relay {
+        let mut swarm = swarm_over(MemoryTransport::default());
+        let mut incoming =
+            swarm.behaviour().streams.new_control().accept(PROTOCOL).expect("accepted once").fuse();
+        swarm.listen_on("/memory/0".parse().expect("an address")).expect("memory can be listened to");
+        let address = loop {
+            if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
+                break address;
+            }
+        };
+        let peer = *swarm.local_peer_id();
+        spawn_local(async move {
+            let mut open = Vec::new();
+            loop {
+                select! {
+                    _ = swarm.select_next_some() => {}
+                    stream = incoming.select_next_some() => open.push(stream),
+                }
+            }
+        });
+        Relay { peer, addresses: vec![address] }
+    }
+
+    /// A driver that knows a relay and has begun to dial it.
+    struct Test {
+        driver: Driver,
+        notes: UnboundedReceiver<Note>,
+        /// Sessions the node was told of.
+        connected: Rc<Cell<u32>>,
+    }
+
+    impl Test {
+        async fn begin() -> Test {
+            let swarm = swarm_over(MemoryTransport::default());
+            let own = node_id(*swarm.local_peer_id()).expect("the key is Ed25519");
+            let origin =
+                Origin { scheme: "https:".to_owned(), host: "board.example".to_owned(), port: String::new() };
+            let (note, notes) = unbounded();
+            let connected = Rc::new(Cell::new(0));
+            let on = {
+                let connected = connected.clone();
+                move |event| {
+                    if matches!(event, NetEvent::Connected(_)) {
+                        connected.set(connected.get() + 1);
+                    }
+                }
+            };
+            let mut driver = Driver::new(swarm, own, origin, note, Rc::new(on));
+            driver.relay = Some(relay().await);
+            driver.on_note(Note::Begin);
+            assert!(driver.redial.is_busy());
+            Test { driver, notes, connected }
+        }
+
+        /// Runs the driver until `holds`, or for half a second; whether it held.
+        async fn run(&mut self, holds: impl Fn(&Driver) -> bool) -> bool {
+            let mut over = Delay::new(Duration::from_millis(500)).fuse();
+            while !holds(&self.driver) {
+                select! {
+                    event = self.driver.swarm.select_next_some() => self.driver.on_swarm(event),
+                    note = self.notes.select_next_some() => self.driver.on_note(note),
+                    () = over => return false,
+                }
+            }
+            true
+        }
+
+        fn is_connected(&self) -> bool {
+            self.driver.swarm.connected_peers().next().is_some()
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_page_that_is_paused_gives_up_what_it_dials_and_dials_again_later() {
+        let mut test = Test::begin().await;
+        test.driver.on_note(Note::Pause);
+        assert!(!test.run(|driver| !driver.seats.is_empty()).await);
+        assert!(!test.is_connected());
+        assert_eq!((test.connected.get(), test.driver.redial.trouble()), (0, None));
+
+        test.driver.on_note(Note::Resume);
+        assert!(test.run(|driver| !driver.seats.is_empty()).await, "it is dialled again");
+        assert_eq!(test.connected.get(), 1);
+        test.driver.on_note(Note::Pause);
+        assert!(test.run(|driver| driver.seats.is_empty()).await, "and left");
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_stream_that_opens_while_paused_is_refused() {
+        let mut test = Test::begin().await;
+        assert!(test.run(|driver| driver.swarm.connected_peers().next().is_some()).await);
+        // As if the pause had come while the stream was on its way.
+        test.driver.redial.pause();
+        assert!(!test.run(|driver| !driver.seats.is_empty()).await);
+        assert_eq!(test.connected.get(), 0);
+        assert!(!test.is_connected());
     }
 }

@@ -21,7 +21,7 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventTarget, PageTransitionEvent};
 
-use driver::{Driver, Note};
+use driver::{Closing, Driver, Note};
 
 /// How the network is, for the person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,9 +90,10 @@ impl Net {
         self.tell(Note::Send(peer, frame));
     }
 
-    /// Ends a peer's session after what was sent before, with words why.
-    pub(crate) fn close(&self, peer: PeerId, why: String) {
-        self.tell(Note::Close(peer, why));
+    /// Ends a peer's session after what was sent before, with words why; `unwanted` when the node would end the next
+    /// one too.
+    pub(crate) fn close(&self, peer: PeerId, why: String, unwanted: bool) {
+        self.tell(Note::Close(peer, Closing { why, unwanted }));
     }
 
     /// So many bytes of a peer's frames have been dealt with.

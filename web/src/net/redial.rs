@@ -12,7 +12,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A connection that lasts this long was worth making: what fails later is a new trouble.
 pub(super) const SETTLED: Duration = Duration::from_secs(10);
 
-/// After a session that the node itself ended: it would end the next one too.
+/// After a session that the node has judged and ended: it would end the next one too.
 const FAILURES_WHEN_UNWANTED: u32 = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,8 @@ impl Redial {
         }
     }
 
-    /// The attempt failed, or the session ended; `unwanted` when the node ended it. How long to wait, with `chance` in
+    /// The attempt failed, or the session ended; `unwanted` when the node would end the
+    /// next one too. How long to wait, with `chance` in
     /// 0 to 1 to keep a crowd from coming back in step. Nothing to wait for when none was wanted.
     pub(super) fn failed(&mut self, why: String, unwanted: bool, chance: f64) -> Option<Duration> {
         if !self.is_wanted() || self.state == State::Waiting {
@@ -82,6 +83,11 @@ impl Redial {
         self.state = State::Waiting;
         self.trouble = Some(why);
         Some(doubled.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0))
+    }
+
+    /// Whether there should be a session.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.state != State::Paused
     }
 
     /// Whether an attempt is under way.
@@ -97,10 +103,6 @@ impl Redial {
     /// Why there is none, in words for the person.
     pub(super) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.state != State::Paused
     }
 
     fn attempt(&mut self) -> bool {

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use chanterelle_core::base::PeerId as NodeId;
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::{Keypair, PublicKey};
 use libp2p::swarm::{Config, NetworkBehaviour};
-use libp2p::{PeerId, Swarm, Transport as _, identify, noise, ping, yamux};
+use libp2p::{PeerId, Swarm, Transport, identify, noise, ping, yamux};
 
 use super::websocket::WebSocketTransport;
 
@@ -35,8 +36,18 @@ pub(super) struct Behaviour {
 
 /// A swarm with a key that was never used before and is never stored.
 pub(super) fn swarm() -> Swarm<Behaviour> {
+    swarm_over(WebSocketTransport)
+}
+
+/// The same over another transport.
+pub(super) fn swarm_over<T>(transport: T) -> Swarm<Behaviour>
+where
+    T: Transport<Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync + 'static,
+{
     let key = Keypair::generate_ed25519();
-    let transport = WebSocketTransport
+    let transport = transport
         // Lazily: the only protocol of each layer is proposed together with its first message.
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(&key).expect("a fresh Ed25519 key signs the noise key"))

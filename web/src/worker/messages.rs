@@ -4,7 +4,7 @@
 //! not decode are a defect. A message carries as many items as have come together; its buffer is transferred.
 
 use chanterelle_core::base::{AuthorId, PeerId};
-use chanterelle_core::node::{Command, Update};
+use chanterelle_core::node::{CloseReason, Command, Update};
 use js_sys::{Array, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,10 +44,25 @@ pub(crate) enum ToPage {
     Failed(String),
     /// A frame to be sent.
     Send(PeerId, ByteBuf),
-    /// A session to be closed after what was sent before, with words why.
-    Close(PeerId, String),
+    /// A session to be closed after what was sent before.
+    Close(PeerId, Ending),
     /// So many bytes of the peer's frames have been dealt with.
     Took(PeerId, u32),
+}
+
+/// Why the node ends a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ending {
+    /// In words for the person.
+    pub(crate) why: String,
+    /// Whether it would end the next one too. A peer that said goodbye may be back at once.
+    pub(crate) unwanted: bool,
+}
+
+impl From<CloseReason> for Ending {
+    fn from(reason: CloseReason) -> Self {
+        Self { why: reason.to_string(), unwanted: reason != CloseReason::Bye }
+    }
 }
 
 /// Sends items as one message. None when there are none.
@@ -77,7 +92,7 @@ mod tests {
 
     use chanterelle_core::base::{AuthorId, BoardName, EventId, PeerId};
     use chanterelle_core::event::{Content, Draft, DraftError, Persona};
-    use chanterelle_core::node::{Command, Target, Update};
+    use chanterelle_core::node::{CloseReason, Command, Target, Update};
     use chanterelle_core::view::Delta;
     use futures::channel::oneshot;
     use serde::Serialize;
@@ -88,7 +103,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
     use web_sys::{MessageChannel, MessageEvent};
 
-    use super::{ToPage, ToWorker, post, read};
+    use super::{Ending, ToPage, ToWorker, post, read};
     use crate::storage::StorageStatus;
 
     /// What arrives at the other end of a port.
@@ -137,7 +152,8 @@ mod tests {
             ToPage::Update(Update::Refused { request: 4, reason: DraftError::Subject(100) }),
             ToPage::Send(peer, ByteBuf::from(vec![7; 100_000])),
             ToPage::Took(peer, u32::MAX),
-            ToPage::Close(peer, "why".to_owned()),
+            ToPage::Close(peer, Ending::from(CloseReason::Budget)),
+            ToPage::Close(peer, Ending::from(CloseReason::Bye)),
             ToPage::Failed("why".to_owned()),
         ];
         assert_eq!(cross(&items).await, items);

@@ -74,7 +74,7 @@ impl Shell {
         while let Some(output) = inner.node.poll_output() {
             match output {
                 Output::Send(peer, frame) => to_page.push(ToPage::Send(peer, ByteBuf::from(frame))),
-                Output::Close(peer, reason) => to_page.push(ToPage::Close(peer, reason.to_string())),
+                Output::Close(peer, reason) => to_page.push(ToPage::Close(peer, reason.into())),
                 Output::Update(update) => to_page.push(ToPage::Update(update)),
                 Output::Persist(batch) => match &inner.storage {
                     Ok(storage) => self.persist(storage.clone(), batch),
@@ -106,5 +106,61 @@ impl Shell {
             let found = storage.read(&ids).await.unwrap_or_default();
             shell.feed([Input::ReadDone(ticket, found)], Vec::new());
         });
+    }
+}
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use chanterelle_core::base::{Limits, PeerId};
+    use chanterelle_core::node::StorageError;
+    use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
+    use futures::StreamExt as _;
+    use futures::channel::mpsc::unbounded;
+    use serde_bytes::ByteBuf;
+    use wasm_bindgen::JsCast as _;
+    use wasm_bindgen::prelude::Closure;
+    use wasm_bindgen_test::wasm_bindgen_test;
+    use web_sys::{MessageChannel, MessageEvent};
+
+    use super::Shell;
+    use crate::worker::empty_node;
+    use crate::worker::messages::{ToPage, ToWorker, read};
+
+    /// Whether the node, after a peer has said this, wants no further session with it; `None` if it goes on with this one.
+    async fn ends(frame: Frame) -> Option<bool> {
+        let channel = MessageChannel::new().expect("the browser has message channels");
+        let (told, mut messages) = unbounded();
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            let _ = told.unbounded_send(read::<ToPage>(&event.data()).expect("a message of this build"));
+        });
+        channel.port2().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+
+        let (node, _) = empty_node(PeerId([1; 32]));
+        let storage = Err(StorageError::Unavailable("a test has none".to_owned()));
+        let shell = Shell::new(node, storage, channel.port1());
+        let peer = PeerId([2; 32]);
+        let frame = ByteBuf::from(frame.encode(&Limits::default()));
+        shell.take(vec![ToWorker::Connected(peer), ToWorker::Received(peer, frame)]);
+
+        let answer = messages.next().await.expect("the node answers");
+        answer.into_iter().find_map(|item| match item {
+            ToPage::Close(_, ending) => Some(ending.unwanted),
+            _ => None,
+        })
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_peer_that_says_goodbye_is_wanted_again_and_one_that_cannot_be_understood_is_not() {
+        assert_eq!(ends(Frame::Bye { reason: "the relay is shutting down".to_owned() }).await, Some(false));
+        let hello = |v| {
+            Frame::Hello(Hello {
+                v,
+                role: Role::Relay,
+                agent: "test".to_owned(),
+                window: Limits::default().window_frames,
+            })
+        };
+        assert_eq!(ends(hello(VERSION + 1)).await, Some(true));
+        assert_eq!(ends(hello(VERSION)).await, None);
     }
 }
