@@ -3,7 +3,7 @@
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{FocusOptions, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
+use web_sys::{Element, FocusOptions, HtmlElement, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 /// Brings the element of this id into view, once what is being drawn is drawn, and puts the focus there, so that
 /// keyboard and screen reader go on from it.
@@ -13,11 +13,16 @@ pub(crate) fn reveal(id: String, position: ScrollLogicalPosition) {
             document().get_element_by_id(&id).and_then(|element| element.dyn_into::<HtmlElement>().ok());
         if let Some(element) = element {
             focus_in_place(&element);
-            let options = ScrollIntoViewOptions::new();
-            options.set_block(position);
-            element.scroll_into_view_with_scroll_into_view_options(&options);
+            scroll_to(&element, position);
         }
     });
+}
+
+/// Brings an element into view.
+pub(crate) fn scroll_to(element: &Element, position: ScrollLogicalPosition) {
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(position);
+    element.scroll_into_view_with_scroll_into_view_options(&options);
 }
 
 /// Puts the focus on an element without moving the page.

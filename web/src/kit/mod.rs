@@ -14,7 +14,7 @@ mod waiting;
 
 pub(crate) use alert::{alert, alert_if, calm_alert};
 pub(crate) use clock::{Clock, ago, stamp};
-pub(crate) use dom::{escape_pressed, focus_in_place, reveal, submit_pressed};
+pub(crate) use dom::{escape_pressed, focus_in_place, reveal, scroll_to, submit_pressed};
 pub(crate) use each::each;
 pub(crate) use live::{Live, live};
 pub(crate) use logo::logo;

@@ -12,8 +12,13 @@ use crate::i18n as t;
 use crate::kit::{alert_if, live, waiting};
 use crate::state::Client;
 
-/// The button and, once pressed, the form. Leads to the thread when it is published.
+/// The button and the form, which is hidden when it is not open: what is written in it stays. Leads to the thread when
+/// it is published.
 pub(crate) fn new_thread(board: BoardName) -> AnyView {
+    revealed(move |open| form(board, open))
+}
+
+fn revealed(form: impl FnOnce(RwSignal<bool>) -> AnyView) -> AnyView {
     let open = RwSignal::new(false);
     let button = html::button()
         .r#type("button")
@@ -22,8 +27,8 @@ pub(crate) fn new_thread(board: BoardName) -> AnyView {
         .attr("aria-controls", "new-thread")
         .on(ev::click, move |_| open.update(|open| *open = !*open))
         .child(t::NEW_THREAD);
-    let form = live(move || open.get().then(|| form(board.clone(), open)));
-    (button, html::div().id("new-thread").child(form)).into_any()
+    let hidden = live(move || !open.get());
+    (button, html::div().id("new-thread").attr("hidden", hidden).child(form(open))).into_any()
 }
 
 fn form(board: BoardName, open: RwSignal<bool>) -> AnyView {
@@ -56,10 +61,15 @@ fn form(board: BoardName, open: RwSignal<bool>) -> AnyView {
             }
         });
     };
-    subject.on_load(|input| {
-        request_animation_frame(move || {
-            let _ = input.focus();
-        });
+    Effect::new(move |_| {
+        if open.get()
+            && let Some(input) = subject.get_untracked()
+        {
+            // Once it is no longer hidden.
+            request_animation_frame(move || {
+                let _ = input.focus();
+            });
+        }
     });
     html::form()
         .class("composer")
@@ -88,4 +98,44 @@ fn form(board: BoardName, open: RwSignal<bool>) -> AnyView {
             html::p().class("quiet").child(t::PSEUDONYM),
         ))
         .into_any()
+}
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use leptos::html;
+    use leptos::mount::mount_to;
+    use leptos::prelude::*;
+    use leptos::task::tick;
+    use wasm_bindgen::JsCast as _;
+    use wasm_bindgen_test::wasm_bindgen_test;
+    use web_sys::{HtmlElement, HtmlInputElement};
+
+    use super::revealed;
+
+    #[wasm_bindgen_test]
+    async fn what_is_written_stays_while_the_form_is_hidden() {
+        let body = document().body().expect("a page has a body");
+        let place: HtmlElement = document().create_element("div").expect("a plain name").unchecked_into();
+        body.append_child(&place).expect("a body takes elements");
+        let _mounted = mount_to(place.clone(), || revealed(|_| html::input().r#type("text").into_any()));
+        let find = |what| place.query_selector(what).expect("a selector").expect("it is there");
+        let button: HtmlElement = find("button").unchecked_into();
+        let input: HtmlInputElement = find("input").unchecked_into();
+        let is_hidden = || input.closest("[hidden]").expect("a selector").is_some();
+        tick().await;
+        assert!(is_hidden());
+
+        button.click();
+        tick().await;
+        assert!(!is_hidden());
+        input.set_value("Chanterelles by the mill");
+        for hidden in [true, false] {
+            button.click();
+            tick().await;
+            assert_eq!(is_hidden(), hidden);
+        }
+        assert!(input.is_connected(), "it is still the same");
+        assert_eq!(input.value(), "Chanterelles by the mill");
+        place.remove();
+    }
 }

@@ -4,10 +4,11 @@ use chanterelle_core::base::{BoardId, EventId, ThreadId};
 use chanterelle_core::event::{Content, quotes_in};
 use leptos::prelude::*;
 use leptos::{ev, html};
+use web_sys::ScrollLogicalPosition;
 
 use super::CommentBox;
 use crate::i18n as t;
-use crate::kit::{alert_if, live, waiting};
+use crate::kit::{alert_if, live, scroll_to, waiting};
 use crate::state::Client;
 
 /// The box of the form and what was quoted into it. A handle.
@@ -39,6 +40,12 @@ impl ReplyBox {
         });
         self.comment.insert_lines(&text);
         self.comment.focus();
+        // The form comes up over the end of the window, and what is answered may be there.
+        if let Some(article) = document().get_element_by_id(&post.to_string())
+            && let Ok(Some(header)) = article.query_selector("header")
+        {
+            scroll_to(&header, ScrollLogicalPosition::Nearest);
+        }
     }
 
     /// The quoted posts that `comment` still quotes.
@@ -50,9 +57,12 @@ impl ReplyBox {
         })
     }
 
-    fn clear(self) {
-        self.comment.set_text("");
-        self.quoted.set_value(Vec::new());
+    /// Empties the box of what was published. What was typed meanwhile is not part of that, and stays.
+    fn clear(self, published: &str) {
+        if self.comment.text() == published {
+            self.comment.set_text("");
+            self.quoted.set_value(Vec::new());
+        }
     }
 }
 
@@ -92,7 +102,7 @@ pub(crate) fn reply_form(
             thread,
             sage: sage.get_untracked().is_some_and(|sage| sage.checked()),
             quotes: reply.quotes(&comment),
-            comment,
+            comment: comment.clone(),
         };
         client.publish(content, move |answer| {
             if busy.try_set(false).is_some() {
@@ -100,7 +110,7 @@ pub(crate) fn reply_form(
             }
             match answer {
                 Ok(published) => {
-                    reply.clear();
+                    reply.clear(&comment);
                     posted(published.event);
                 }
                 Err(error) => failed.set(Some(t::not_published(&error))),
@@ -128,4 +138,34 @@ pub(crate) fn reply_form(
             )),
         ))
         .into_any()
+}
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use leptos::mount::mount_to;
+    use leptos::prelude::*;
+    use wasm_bindgen::JsCast as _;
+    use wasm_bindgen_test::wasm_bindgen_test;
+    use web_sys::HtmlElement;
+
+    use super::ReplyBox;
+
+    #[wasm_bindgen_test]
+    fn what_is_typed_while_a_reply_is_published_stays() {
+        let body = document().body().expect("a page has a body");
+        let place: HtmlElement = document().create_element("div").expect("a plain name").unchecked_into();
+        body.append_child(&place).expect("a body takes elements");
+        let owner = Owner::new();
+        let reply = owner.with(ReplyBox::new);
+        let _mounted =
+            mount_to(place.clone(), move || reply.comment.view("test".to_owned(), "Comment", || ()));
+
+        reply.comment.set_text("first");
+        reply.clear("first");
+        assert_eq!(reply.comment.text(), "");
+        reply.comment.set_text("first and more");
+        reply.clear("first");
+        assert_eq!(reply.comment.text(), "first and more");
+        place.remove();
+    }
 }
