@@ -103,7 +103,8 @@ pub(crate) const ME: &str = "You";
 pub(crate) const KEYS: &str = "Your keys";
 pub(crate) const KEYS_ABOUT: &str = "This browser made them when you first came here; they never leave it. Every \
     thread you write in gets a name of its own, which nobody can link to your other threads.";
-pub(crate) const FINGERPRINT: &str = "The key of your profile. It shows only on what you write under your name:";
+pub(crate) const FINGERPRINT: &str =
+    "The key of your profile. It shows only on what you write under your name:";
 
 /// Hexadecimal digits in groups a person can compare.
 pub(crate) fn grouped(digits: &str) -> String {
