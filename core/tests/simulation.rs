@@ -70,4 +70,4 @@ fn native_and_wasm_give_one_trace() {
     assert_eq!(report.trace_hex(), TRACE);
 }
 
-const TRACE: &str = "a76c9dad8e6c977195aab81c847e416470b66baae593d3af6c38417d8808222f";
+const TRACE: &str = "e49764207925a1ba094ef8c8011eb1cc0a8c8e81b5ca379151c65c12bce0fb57";

@@ -25,10 +25,14 @@ pub struct Limits {
     pub blobs: usize,
     /// Nesting of maps and lists in an event or frame; the known kinds need four.
     pub depth: usize,
+    /// Maps and lists of one event: three times what the known kinds need, and few enough to hold in memory.
+    pub containers: usize,
     /// How far ahead of the local clock an event may claim to be, seconds: clocks of phones are off by minutes.
     pub future_seconds: u64,
     /// Events kept aside because they claim to come from the future; more are left to a later reconciliation.
     pub deferred: usize,
+    /// Bytes of them: a tab has little memory, and it never gives any back.
+    pub deferred_bytes: usize,
     /// Replies that bump a thread; what 4chan-like boards use.
     pub bump_limit: usize,
     /// Replies shown under a card in a catalog are not sent: only this many characters of the opening comment.
@@ -87,8 +91,10 @@ impl Default for Limits {
             refs: 64,
             blobs: 8,
             depth: 16,
+            containers: 256,
             future_seconds: 15 * 60,
             deferred: 1_000,
+            deferred_bytes: 4 * 1024 * 1024,
             bump_limit: 300,
             excerpt_chars: 300,
             frame_bytes: 160 * 1024,

@@ -34,12 +34,6 @@ impl Add<Duration> for Instant {
 pub struct Seconds(pub u64);
 
 impl Seconds {
-    /// Days since the Unix epoch.
-    #[must_use]
-    pub fn day(self) -> u64 {
-        self.0 / 86_400
-    }
-
     /// The moment `seconds` later.
     #[must_use]
     pub fn plus(self, seconds: u64) -> Seconds {
@@ -69,6 +63,5 @@ mod tests {
         assert_eq!(Instant(9).since(Instant(4)), Duration::from_millis(5));
         assert_eq!(Instant(4).since(Instant(9)), Duration::ZERO);
         assert_eq!(Seconds(u64::MAX).plus(1), Seconds(u64::MAX));
-        assert_eq!((Seconds(86_399).day(), Seconds(86_400).day()), (0, 1));
     }
 }

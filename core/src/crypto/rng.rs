@@ -2,8 +2,8 @@
 //! stream is the extended output of BLAKE3, so one seed gives the same choices natively and in wasm, and an
 //! observer of some choices cannot foretell the next.
 //!
-//! It never makes keys, salts or nonces: those come from the system's entropy through the shell, because a
-//! simulation's seed is printed, shared and replayed.
+//! It never makes keys: those come from the system's entropy through the shell. What makes a thread's salt is seeded with
+//! the system's entropy in a tab; only a simulation's seed is printed, shared and replayed.
 
 use core::fmt;
 

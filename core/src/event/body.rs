@@ -3,7 +3,7 @@
 //! A body of a known kind has exactly these fields: what must not be ignored is a new kind, what may be is `ext`.
 
 use ipld_core::ipld::Ipld;
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::fields::present;
@@ -83,19 +83,25 @@ pub struct ProfileBody {
 }
 
 impl Body {
-    /// Types the body of an event of `kind`; `None` when it does not have the fields of its kind.
+    /// Reads the body of an event of `kind` from its unsigned bytes; `None` when it does not have the fields of its
+    /// kind. From the bytes and not from an [`Ipld`], whose decoder writes what it cannot use into its error, and a
+    /// stranger decides how much that is.
     #[must_use]
-    pub fn parse(kind: Kind, body: &Ipld) -> Option<Body> {
-        fn typed<'de, T: Deserialize<'de>>(body: &Ipld) -> Option<T> {
-            T::deserialize(body.clone()).ok()
+    pub(super) fn read(kind: Kind, unsigned: &[u8]) -> Option<Body> {
+        #[derive(Deserialize)]
+        struct Of<T> {
+            body: T,
+        }
+        fn typed<T: DeserializeOwned>(unsigned: &[u8]) -> Option<T> {
+            serde_ipld_dagcbor::from_slice(unsigned).ok().map(|Of { body }| body)
         }
         match kind {
-            Kind::THREAD => typed(body).map(Body::Thread),
-            Kind::POST => typed(body).map(Body::Post),
-            Kind::EDIT => typed(body).map(Body::Edit),
-            Kind::DELETE => typed(body).map(Body::Delete),
-            Kind::PROFILE => typed(body).map(Body::Profile),
-            _ => Some(Body::Unknown(body.clone())),
+            Kind::THREAD => typed(unsigned).map(Body::Thread),
+            Kind::POST => typed(unsigned).map(Body::Post),
+            Kind::EDIT => typed(unsigned).map(Body::Edit),
+            Kind::DELETE => typed(unsigned).map(Body::Delete),
+            Kind::PROFILE => typed(unsigned).map(Body::Profile),
+            _ => typed(unsigned).map(Body::Unknown),
         }
     }
 

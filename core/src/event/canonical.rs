@@ -34,22 +34,28 @@ pub enum CanonicalError {
     /// Nested deeper than allowed.
     #[error("nested too deeply")]
     Depth,
+    /// More lists and maps than allowed.
+    #[error("too many lists and maps")]
+    Containers,
 }
 
 const MAX_INTEGER: u64 = (1 << 53) - 1;
 
-/// Checks that `bytes` are exactly one canonical item, nested at most `depth` deep.
+/// Checks that `bytes` are exactly one canonical item, nested at most `depth` deep and with at most `containers` lists
+/// and maps. The latter bounds what decoding allocates: an empty list is one byte here and dozens in memory.
 ///
 /// # Errors
 /// The first violation found.
-pub fn check(bytes: &[u8], depth: usize) -> Result<(), CanonicalError> {
-    let mut scan = Scan { rest: bytes };
+pub fn check(bytes: &[u8], depth: usize, containers: usize) -> Result<(), CanonicalError> {
+    let mut scan = Scan { rest: bytes, containers };
     scan.item(depth)?;
     if scan.rest.is_empty() { Ok(()) } else { Err(CanonicalError::Trailing) }
 }
 
 struct Scan<'a> {
     rest: &'a [u8],
+    /// How many lists and maps may still come.
+    containers: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -61,11 +67,11 @@ impl<'a> Scan<'a> {
             2 => self.take(value).map(drop),
             3 => self.text(value).map(drop),
             4 => {
-                let depth = depth.checked_sub(1).ok_or(CanonicalError::Depth)?;
+                let depth = self.enter(depth)?;
                 (0..value).try_for_each(|_| self.item(depth))
             }
             5 => {
-                let depth = depth.checked_sub(1).ok_or(CanonicalError::Depth)?;
+                let depth = self.enter(depth)?;
                 let mut previous: Option<&str> = None;
                 for _ in 0..value {
                     let (major, length) = self.head()?;
@@ -85,6 +91,13 @@ impl<'a> Scan<'a> {
             7 => Ok(()),
             _ => Err(CanonicalError::Type),
         }
+    }
+
+    /// Begins a list or map; how deep its items may still be nested.
+    fn enter(&mut self, depth: usize) -> Result<usize, CanonicalError> {
+        let depth = depth.checked_sub(1).ok_or(CanonicalError::Depth)?;
+        self.containers = self.containers.checked_sub(1).ok_or(CanonicalError::Containers)?;
+        Ok(depth)
     }
 
     /// The major type of the next item and its argument.
@@ -138,7 +151,7 @@ mod tests {
             &[0xa2, 0x61, b'b', 0xf5, 0x62, b'a', b'a', 0x80],
             &[0x43, 1, 2, 3],
         ] {
-            assert_eq!(check(bytes, 4), Ok(()), "{bytes:02x?}");
+            assert_eq!(check(bytes, 4, 4), Ok(()), "{bytes:02x?}");
         }
     }
 
@@ -168,8 +181,9 @@ mod tests {
             (&[0xa2, 0x61, b'a', 0x00, 0x61, b'a', 0x00], Keys),
             (&[0xa2, 0x62, b'a', b'a', 0x00, 0x61, b'b', 0x00], Keys),
             (&[0x81, 0x81, 0x81, 0x80], Depth),
+            (&[0x84, 0x80, 0x80, 0xa0, 0xa0], Containers),
         ] {
-            assert_eq!(check(bytes, 3), Err(reason), "{bytes:02x?}");
+            assert_eq!(check(bytes, 3, 4), Err(reason), "{bytes:02x?}");
         }
     }
 }

@@ -64,7 +64,7 @@ impl Event {
         let id = event_id(&unsigned);
         let signature = key.sign(&id);
         let bytes = encode(&unsigned, &signature);
-        let body = Body::parse(fields.kind, &fields.body).expect("a draft has the body of its kind");
+        let body = Body::read(fields.kind, &unsigned).expect("a draft has the body of its kind");
         Event { id, fields, body, signature, bytes: bytes.into() }
     }
 
@@ -76,10 +76,10 @@ impl Event {
         if bytes.len() > limits.event_bytes {
             return Err(EventError::TooLarge(limits.event_bytes));
         }
-        canonical::check(bytes, 1)?;
+        canonical::check(bytes, 1, 1)?;
         let Envelope(unsigned, signature) =
             serde_ipld_dagcbor::from_slice(bytes).map_err(|_| EventError::Envelope)?;
-        canonical::check(unsigned, limits.depth)?;
+        canonical::check(unsigned, limits.depth, limits.containers)?;
         let Version { v } = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| EventError::Fields)?;
         if v != 1 {
             return Err(EventError::Version(v));
@@ -88,7 +88,7 @@ impl Event {
         if !fields.kind.is_known() && bytes.len() > limits.unknown_event_bytes {
             return Err(EventError::TooLarge(limits.unknown_event_bytes));
         }
-        let body = Body::parse(fields.kind, &fields.body).ok_or(EventError::Body)?;
+        let body = Body::read(fields.kind, unsigned).ok_or(EventError::Body)?;
         Ok(Event {
             id: event_id(unsigned),
             fields,

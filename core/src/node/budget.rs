@@ -5,7 +5,7 @@
 
 use crate::base::{Instant, Limits};
 
-/// A frame that cannot be read, or an answer to nothing: honest software sends none.
+/// A frame that cannot be read: honest software sends none.
 pub(super) const BAD_FRAME: u32 = 25;
 /// An event refused for its bytes; one costs us a decoding and a signature check.
 pub(super) const BAD_EVENT: u32 = 20;

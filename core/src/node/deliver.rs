@@ -56,6 +56,9 @@ impl<V: Verify> Node<V> {
             return;
         }
         session.refresh_at = self.now.instant + self.limits.reconcile_every;
+        // Also for whoever was given none while the storage failed.
+        self.grant(peer);
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
         let credit = Frame::Credit { frames: session.inn.granted };
         let interest = self.interest_frame();
         self.send(peer, &credit);
@@ -77,7 +80,13 @@ impl<V: Verify> Node<V> {
             self.outputs.push_back(Output::Send(peer, Frame::Ack { ids }.encode(&self.limits)));
             sent = true;
         }
-        if session.out.has_credit() {
+        let names = core::mem::take(&mut session.out.names);
+        let has_credit = session.out.has_credit();
+        if !names.is_empty() {
+            self.send(peer, &Frame::Directory { names });
+            sent = true;
+        }
+        if has_credit {
             sent |= self.pump_events(peer);
         }
         if sent && let Some(session) = self.sessions.get_mut(&peer) {
@@ -148,11 +157,17 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let Some(reading) = session.out.reading.take_if(|reading| reading.ticket == ticket) else { return };
         let mut found: std::collections::BTreeMap<_, _> = found.into_iter().collect();
-        let events: Vec<Arc<[u8]>> = reading
-            .events
-            .into_iter()
-            .filter_map(|(id, at_hand)| at_hand.or_else(|| found.remove(&id).map(Arc::from)))
-            .collect();
+        let (mut events, mut withheld) = (Vec::<Arc<[u8]>>::new(), Vec::new());
+        for (id, at_hand) in reading.events {
+            match at_hand.or_else(|| found.remove(&id).map(Arc::from)) {
+                Some(bytes) => events.push(bytes),
+                // The storage cannot read it now. Whoever asked need not wait.
+                None => withheld.push(id),
+            }
+        }
+        if !withheld.is_empty() {
+            self.send(peer, &Frame::Withheld { ids: withheld });
+        }
         if !events.is_empty() {
             self.send_events(peer, events);
         }

@@ -1,15 +1,13 @@
 //! The way in: events pass the one door and whatever follows from an admission is set off here.
 
-use super::api::Notice;
+use super::Node;
 use super::budget::BAD_EVENT;
-use super::{Node, SUSPECT_CLOCK};
 use crate::admit::{Admission, Door, RejectReason, admit};
-use crate::base::{EventId, PeerId, Seconds};
+use crate::base::{EventId, PeerId};
 use crate::crypto::Verify;
 use crate::event::Event;
 use crate::gossip::recipients;
 use crate::store::Row;
-use crate::wire::Frame;
 
 impl<V: Verify> Node<V> {
     /// Admits events from a peer.
@@ -56,37 +54,14 @@ impl<V: Verify> Node<V> {
         Ok(())
     }
 
-    /// Tries deferred events again whose time has come.
-    pub(super) fn admit_deferred(&mut self) {
-        let mut due = Vec::new();
-        while let Some(entry) = self.deferred.events.first_entry() {
-            if entry.key().0 > self.now.unix {
-                break;
-            }
-            let (_, id) = *entry.key();
-            self.deferred.ids.remove(&id);
-            due.push(entry.remove());
-        }
-        if due.is_empty() {
-            return;
-        }
-        for admission in self.at_the_door(&due) {
-            match admission {
-                Admission::Accepted(event) => self.accept(event, None, false),
-                Admission::Deferred { event, until } => self.defer(&event, until),
-                Admission::Duplicate(_) | Admission::Rejected(_) => {}
-            }
-        }
-    }
-
-    fn at_the_door(&mut self, events: &[impl AsRef<[u8]>]) -> Vec<Admission> {
+    pub(super) fn at_the_door(&mut self, events: &[impl AsRef<[u8]>]) -> Vec<Admission> {
         let index = &self.index;
         let held = |id: &EventId| index.contains(id);
         let door = Door { limits: &self.limits, now: self.now.unix, held: &held };
         admit(events, &door, &mut self.verify)
     }
 
-    fn accept(&mut self, event: Event, sender: Option<PeerId>, own: bool) {
+    pub(super) fn accept(&mut self, event: Event, sender: Option<PeerId>, own: bool) {
         let row = Row::of(&event, self.now.unix, own);
         let board = row.board;
         let named = |node: &Node<V>| node.index.board(&board).is_some_and(|board| board.name().is_some());
@@ -114,38 +89,17 @@ impl<V: Verify> Node<V> {
 
     /// Tells those who do not read a board that it exists now.
     fn announce_board(&mut self, row: &Row) {
-        let Some(name) = row.board_name.clone() else { return };
-        let frame = Frame::Directory { names: vec![name] };
-        let others: Vec<PeerId> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.role.is_some() && !session.neighbour.interest.covers(&row.board))
-            .map(|(peer, _)| *peer)
-            .collect();
-        for peer in others {
-            self.send(peer, &frame);
-        }
-    }
-
-    fn defer(&mut self, event: &Event, until: Seconds) {
-        let deferred = &mut self.deferred;
-        if deferred.ids.contains(&event.id()) {
-            return;
-        }
-        if deferred.events.len() >= self.limits.deferred {
-            // Those that come due last are the least likely to be meant.
-            match deferred.events.last_entry() {
-                Some(last) if *last.key() > (until, event.id()) => {
-                    deferred.ids.remove(&last.key().1);
-                    last.remove();
-                }
-                _ => return,
+        let Some(name) = &row.board_name else { return };
+        for (peer, session) in &mut self.sessions {
+            let names = &mut session.out.names;
+            // A hint: what finds no room is named again in the next session.
+            if session.role.is_some()
+                && !session.neighbour.interest.covers(&row.board)
+                && names.len() < self.limits.frame_boards
+            {
+                names.push(name.clone());
+                self.touched.insert(*peer);
             }
-        }
-        deferred.ids.insert(event.id());
-        deferred.events.insert((until, event.id()), event.bytes().to_vec());
-        if self.deferred.events.len() >= SUSPECT_CLOCK && !core::mem::replace(&mut self.deferred.told, true) {
-            self.notice(Notice::ClockLooksWrong);
         }
     }
 }

@@ -9,11 +9,14 @@
 
 mod api;
 mod budget;
+mod deferred;
 mod deliver;
+mod directory;
 mod intake;
 mod peers;
 mod persist;
 mod publish;
+mod scopes;
 mod session;
 mod state;
 mod syncing;
@@ -28,11 +31,13 @@ pub use api::{
 };
 pub use budget::Budget;
 
-use crate::base::{BoardId, BoardName, EventId, Instant, Limits, Now, PeerId, Seconds};
+use crate::base::{BoardId, BoardName, EventId, Instant, Limits, Now, PeerId};
 use crate::crypto::{Identity, Rng, Verify, Zip215};
 use crate::store::Index;
 use crate::sync::Reconciler;
 use crate::wire::Role;
+use deferred::Deferred;
+use directory::Directory;
 use persist::Persist;
 use session::Session;
 use views::Views;
@@ -56,7 +61,7 @@ pub struct Node<V = Zip215> {
     /// Boards kept here, with the names they were asked for by.
     subscriptions: BTreeMap<BoardId, BoardName>,
     /// Boards others have named.
-    directory: BTreeMap<BoardId, BoardName>,
+    directory: Directory,
 
     sessions: BTreeMap<PeerId, Session>,
     /// When each session wants attention next.
@@ -75,26 +80,12 @@ pub struct Node<V = Zip215> {
     rejections: BTreeMap<&'static str, u64>,
 }
 
-/// Valid events from the future, by the moment at which they may enter.
-#[derive(Default)]
-struct Deferred {
-    events: BTreeMap<(Seconds, EventId), Vec<u8>>,
-    ids: BTreeSet<EventId>,
-    told: bool,
-}
-
 /// For whom bodies are read.
 #[derive(Clone, Copy)]
 enum Reader {
     Peer(PeerId),
     View(ViewId),
 }
-
-/// Boards that peers have named are remembered up to this many: a list longer than a person scrolls.
-const DIRECTORY: usize = 1_024;
-
-/// Events from the future before the local clock is suspected: one such author is theirs, eight are ours.
-const SUSPECT_CLOCK: usize = 8;
 
 impl Node {
     /// A node that has nothing yet. Feed it [`Input::Restore`] and [`Input::Restored`] first.
@@ -119,9 +110,9 @@ impl<V: Verify> Node<V> {
             restored: false,
             index: Index::default(),
             persist: Persist::default(),
-            deferred: Deferred::default(),
+            deferred: Deferred::new(),
             subscriptions: BTreeMap::new(),
-            directory: BTreeMap::new(),
+            directory: Directory::default(),
             sessions: BTreeMap::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -165,11 +156,12 @@ impl<V: Verify> Node<V> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sessions = self.timers.first().map(|(at, _)| *at);
-        let deferred = self.deferred.events.first_key_value().map(|((until, _), _)| {
-            let seconds = until.0.saturating_sub(self.now.unix.0);
-            self.now.instant + core::time::Duration::from_secs(seconds)
-        });
-        let others = [sessions, deferred, self.persist.retry_at(), self.views.wake_at(self.now.instant)];
+        let others = [
+            sessions,
+            self.deferred.wake_at(self.now),
+            self.persist.retry_at(),
+            self.views.wake_at(self.now.instant),
+        ];
         others.into_iter().flatten().min()
     }
 

@@ -1,5 +1,7 @@
 //! Sessions: how they begin and end, and what each frame means.
 
+use core::time::Duration;
+
 use super::api::{CloseReason, Output, SessionInfo, Update};
 use super::budget::{BAD_FRAME, MISPLACED};
 use super::session::{Reading, Session};
@@ -11,6 +13,9 @@ use crate::wire::{Frame, Hello, Role, VERSION};
 
 /// Events queued for one peer; it will ask again for what lies beyond.
 pub(super) const SYNC_QUEUE: usize = 65_536;
+
+/// Between two plans of what is reconciled with one peer, however often it changes its mind.
+const PLAN_EVERY: Duration = Duration::from_secs(1);
 
 impl<V: Verify> Node<V> {
     pub(super) fn on_connected(&mut self, peer: PeerId) {
@@ -76,8 +81,16 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         match frame {
             Frame::Interest { all, boards } => {
-                session.neighbour.interest = Interest { all, boards: boards.into_iter().collect() };
-                self.plan_scopes(peer);
+                let interest = Interest { all, boards: boards.into_iter().collect() };
+                if session.neighbour.interest == interest && session.planned.is_some() {
+                    return;
+                }
+                session.neighbour.interest = interest;
+                match session.planned.map(|planned| planned + PLAN_EVERY).filter(|at| *at > self.now.instant)
+                {
+                    Some(at) => session.refresh_at = session.refresh_at.min(at),
+                    None => self.plan_scopes(peer),
+                }
             }
             Frame::Directory { names } => self.on_directory(names),
             Frame::Events { n, events } => {
@@ -96,7 +109,7 @@ impl<V: Verify> Node<V> {
             Frame::Credit { frames } => session.out.granted = session.out.granted.max(frames),
             Frame::Ack { ids } => self.on_ack(peer, &ids),
             Frame::Want { ids } => self.on_want(peer, ids),
-            Frame::Withheld { ids } => ids.iter().for_each(|id| self.on_withheld(peer, *id)),
+            Frame::Withheld { ids } => ids.iter().for_each(|id| self.on_withheld(peer, id)),
             Frame::Reconcile { call, scope, message } => self.on_reconcile(peer, call, scope, &message),
             Frame::Reconciled { call, message } => self.on_reconciled(peer, call, &message),
             Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
@@ -118,10 +131,10 @@ impl<V: Verify> Node<V> {
     fn on_want(&mut self, peer: PeerId, ids: Vec<EventId>) {
         let mut withheld = Vec::new();
         for id in ids {
-            if !self.index.contains(&id) {
+            let held = self.index.contains(&id);
+            let session = self.sessions.get_mut(&peer);
+            if !held || session.is_some_and(|session| !session.queue_sync(id, SYNC_QUEUE)) {
                 withheld.push(id);
-            } else if let Some(session) = self.sessions.get_mut(&peer) {
-                session.queue_sync(id, SYNC_QUEUE);
             }
         }
         if !withheld.is_empty() {

@@ -1,12 +1,12 @@
 //! One peer we have a session with: what it said, what it may send, what is to be sent to it.
 
-use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::api::Ticket;
 use super::budget::Budget;
-use crate::base::{EventId, Instant, Limits};
+use super::scopes::Scopes;
+use crate::base::{BoardName, EventId, Instant, Limits};
 use crate::gossip::Neighbour;
 use crate::wire::{Role, Scope};
 
@@ -26,10 +26,12 @@ pub(super) struct Session {
     pub refresh_at: Instant,
     /// The deadline under which this session stands in the node's timer table.
     pub timer: Option<Instant>,
-    pub scopes: BTreeMap<Scope, Schedule>,
+    pub scopes: Scopes,
     pub calls: BTreeMap<u64, Call>,
     /// Events the peer has and we lack, not asked for yet.
     pub needs: VecDeque<EventId>,
+    /// When the scopes were last planned.
+    pub planned: Option<Instant>,
     /// Reconciliations are not begun before this.
     pub begin_at: Instant,
     /// Events asked for and not here yet, with when they were asked for.
@@ -57,6 +59,8 @@ pub(super) struct Outgoing {
     pub sent: u64,
     /// Frames of events the peer lets us send.
     pub granted: u64,
+    /// Names of boards to tell of.
+    pub names: Vec<BoardName>,
     /// Acknowledgements to send.
     pub acks: Vec<EventId>,
     /// Not before this, so that events and acknowledgements share frames.
@@ -89,15 +93,6 @@ pub(super) struct Incoming {
     pub granted: u64,
 }
 
-/// When a scope is reconciled next.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Schedule {
-    pub due: Instant,
-    pub every: Duration,
-    /// Whether it has been brought to an end once.
-    pub done: bool,
-}
-
 /// A reconciliation we began.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
@@ -116,9 +111,10 @@ impl Session {
             inn: Incoming { received: 0, frames: 0, granted: limits.window_frames },
             refresh_at: now + limits.reconcile_every,
             timer: None,
-            scopes: BTreeMap::new(),
+            scopes: Scopes::default(),
             calls: BTreeMap::new(),
             needs: VecDeque::new(),
+            planned: None,
             begin_at: now,
             wants: BTreeMap::new(),
             wants_until: now,
@@ -129,16 +125,7 @@ impl Session {
 
     /// Whether missing events are still being looked for.
     pub(super) fn is_syncing(&self) -> bool {
-        self.scopes.values().any(|schedule| !schedule.done)
-            || !self.needs.is_empty()
-            || !self.wants.is_empty()
-    }
-
-    /// Notes that a scope is being reconciled, whoever began.
-    pub(super) fn postpone(&mut self, scope: &Scope, now: Instant) {
-        if let Some(schedule) = self.scopes.get_mut(scope) {
-            schedule.due = now + schedule.every;
-        }
+        !self.scopes.all_done() || !self.needs.is_empty() || !self.wants.is_empty()
     }
 
     /// Queues a new event; when the peer takes too little, the next reconciliation brings it.
@@ -150,11 +137,22 @@ impl Session {
         }
     }
 
-    /// Queues an event the peer lacks.
-    pub(super) fn queue_sync(&mut self, id: EventId, limit: usize) {
-        if self.out.queued.len() < limit && self.out.queued.insert(id) {
-            self.out.sync.push_back(id);
+    /// Queues an event the peer lacks; false when there is no room.
+    pub(super) fn queue_sync(&mut self, id: EventId, limit: usize) -> bool {
+        if self.out.queued.contains(&id) {
+            return true;
         }
+        if self.out.queued.len() >= limit {
+            return false;
+        }
+        self.out.queued.insert(id);
+        self.out.sync.push_back(id);
+        true
+    }
+
+    /// The scope to be reconciled next, and when it is due.
+    pub(super) fn next_scope(&self) -> Option<(Instant, Scope)> {
+        self.scopes.by_due().find(|(_, scope)| self.calls.values().all(|call| call.scope != *scope))
     }
 
     /// The next moment at which this session needs attention without any input.
@@ -163,12 +161,11 @@ impl Session {
             return Some(self.since + limits.hello_timeout);
         }
         let events = !self.out.live.is_empty() || (!self.out.sync.is_empty() && self.out.reading.is_none());
-        let waiting = !self.out.acks.is_empty() || (events && self.out.has_credit());
+        let said = !self.out.acks.is_empty() || !self.out.names.is_empty();
+        let waiting = said || (events && self.out.has_credit());
         let paced = waiting.then_some(self.out.not_before);
         let scopes = if self.calls.len() < CALLS {
-            let idle = |scope: &Scope| self.calls.values().all(|call| call.scope != *scope);
-            let due = self.scopes.iter().filter(|(scope, _)| idle(scope)).map(|(_, schedule)| schedule.due);
-            due.min().map(|due| due.max(self.begin_at))
+            self.next_scope().map(|(due, _)| due.max(self.begin_at))
         } else {
             None
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DIRECTORY, Node};
+use super::Node;
 use crate::base::BoardName;
 use crate::crypto::{Verify, open_board_id};
 use crate::wire::Frame;
@@ -22,8 +22,8 @@ impl<V: Verify> Node<V> {
         for name in state.subscriptions {
             self.subscriptions.insert(open_board_id(&name), name);
         }
-        for name in state.directory.into_iter().take(DIRECTORY) {
-            self.directory.insert(open_board_id(&name), name);
+        for name in state.directory {
+            self.directory.insert(name);
         }
         self.restored = true;
         self.offer_unsent_to_all();
@@ -34,7 +34,7 @@ impl<V: Verify> Node<V> {
     pub(super) fn remembered(&self) -> Vec<u8> {
         let state = Remembered {
             subscriptions: self.subscriptions.values().cloned().collect(),
-            directory: self.directory.values().cloned().collect(),
+            directory: self.directory.names().cloned().collect(),
         };
         serde_ipld_dagcbor::to_vec(&state).expect("names encode")
     }
@@ -58,11 +58,7 @@ impl<V: Verify> Node<V> {
     /// Takes note of boards a peer has named.
     pub(super) fn on_directory(&mut self, names: Vec<BoardName>) {
         for name in names {
-            let board = open_board_id(&name);
-            if self.directory.len() >= DIRECTORY {
-                return;
-            }
-            if self.directory.insert(board, name).is_none() {
+            for board in self.directory.insert(name) {
                 self.persist.remember();
                 self.views.board_changed(&board);
             }

@@ -7,18 +7,22 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use super::Node;
-use super::api::Target;
+use super::api::{CloseReason, Target};
 use super::budget::BAD_FRAME;
 use super::peers::SYNC_QUEUE;
-use super::session::{ALL_CALLS, CALLS, Call, Schedule};
-use crate::base::{Instant, PeerId, ThreadId};
+use super::scopes::Schedule;
+use super::session::{ALL_CALLS, CALLS, Call};
+use crate::base::{PeerId, ThreadId};
 use crate::crypto::{Verify, no_board};
 use crate::gossip::Interest;
-use crate::sync::SyncError;
+use crate::sync::{SyncError, size_of};
 use crate::wire::{Frame, Role, Scope};
 
 /// Identifiers of missing events remembered for one peer; the rest is found by the next reconciliation.
 const NEEDS: usize = 131_072;
+
+/// So many events of a scope cost as much to compare as any other frame does to handle.
+const EVENTS_A_FRAME: usize = 16_384;
 
 /// Between two beginnings with one peer, on average: with their answers well below the rate at which it would charge
 /// for them, however many boards there are.
@@ -40,10 +44,8 @@ impl<V: Verify> Node<V> {
             Schedule { due: now + every / 2, every: every * 3 / 2, done: true }
         };
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        session.scopes.retain(|scope, _| scopes.contains(scope));
-        for scope in scopes {
-            session.scopes.entry(scope).or_insert(schedule);
-        }
+        session.planned = Some(now);
+        session.scopes.plan(&scopes, schedule);
         self.touched.insert(peer);
     }
 
@@ -59,7 +61,7 @@ impl<V: Verify> Node<V> {
         }
         let held = self.index.boards().map(|(board, _)| *board).chain([no_board()]);
         // What it has only heard of, whoever begins asks about at once; the other has nothing to add there.
-        let heard = self.directory.keys().copied().filter(|_| begins);
+        let heard = self.directory.boards().copied().filter(|_| begins);
         held.chain(heard).map(Scope::Board).collect()
     }
 
@@ -99,19 +101,13 @@ impl<V: Verify> Node<V> {
             self.reconciler.abandon(call);
         }
         if session.begin_at <= now {
-            let mut due: Vec<(Instant, Scope)> = session
-                .scopes
-                .iter()
-                .filter(|(scope, schedule)| {
-                    schedule.due <= now && session.calls.values().all(|call| call.scope != **scope)
-                })
-                .map(|(scope, schedule)| (schedule.due, *scope))
-                .collect();
-            // The longest due first: with more than can be done in a period each still has its turn.
-            due.sort_unstable();
-            due.truncate(CALLS.saturating_sub(session.calls.len()));
+            let room = CALLS.saturating_sub(session.calls.len());
+            let busy: BTreeSet<Scope> = session.calls.values().map(|call| call.scope).collect();
+            let due = session.scopes.by_due().take_while(|(due, _)| *due <= now);
+            let due = due.map(|(_, scope)| scope).filter(|scope| !busy.contains(scope));
+            let due: Vec<Scope> = due.take(room).collect();
             session.begin_at = now + BEGIN_EVERY * due.len() as u32;
-            due.into_iter().for_each(|(_, scope)| self.begin(peer, scope));
+            due.into_iter().for_each(|scope| self.begin(peer, scope));
         }
         self.give_up_wants(peer);
         self.ask(peer);
@@ -122,7 +118,7 @@ impl<V: Verify> Node<V> {
         let until = self.now.instant + self.limits.reconcile_timeout;
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         session.calls.insert(call, Call { scope, until });
-        session.postpone(&scope, self.now.instant);
+        session.scopes.postpone(&scope, self.now.instant);
         self.touched.insert(peer);
         self.send(peer, &Frame::Reconcile { call, scope, message });
     }
@@ -132,8 +128,14 @@ impl<V: Verify> Node<V> {
         if !self.restored {
             return;
         }
-        if let Some(session) = self.sessions.get_mut(&peer) {
-            session.postpone(&scope, self.now.instant);
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        session.scopes.postpone(&scope, self.now.instant);
+        // Answering costs as the scope is large.
+        let frames = size_of(&self.index, scope) / EVENTS_A_FRAME;
+        let stays = (0..frames).all(|_| session.budget.frame(self.now.instant, &self.limits));
+        if !stays {
+            self.close(peer, CloseReason::Budget);
+            return;
         }
         match self.reconciler.answer(&self.index, scope, message) {
             Ok(message) => self.send(peer, &Frame::Reconciled { call, message }),
@@ -156,7 +158,7 @@ impl<V: Verify> Node<V> {
         };
         let until = self.now.instant + self.limits.reconcile_timeout;
         let index = &self.index;
-        let deferred = &self.deferred.ids;
+        let deferred = &self.deferred;
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         for id in difference.have {
             // The peer's word beats what we believed it has.
@@ -164,7 +166,7 @@ impl<V: Verify> Node<V> {
             session.queue_sync(id, SYNC_QUEUE);
         }
         let room = NEEDS.saturating_sub(session.needs.len());
-        let missing = difference.need.into_iter().filter(|id| !index.contains(id) && !deferred.contains(id));
+        let missing = difference.need.into_iter().filter(|id| !index.contains(id) && !deferred.knows(id));
         session.needs.extend(missing.take(room));
         match difference.next {
             Some(message) => {
@@ -175,10 +177,7 @@ impl<V: Verify> Node<V> {
             }
             None => {
                 session.calls.remove(&call);
-                if let Some(schedule) = session.scopes.get_mut(&scope) {
-                    schedule.done = true;
-                }
-                self.offer_unsent(peer);
+                session.scopes.finish(&scope);
             }
         }
     }

@@ -230,7 +230,7 @@ impl<V: Verify> Node<V> {
         if reset {
             view.shown.clear();
             boards.extend(self.index.boards().map(|(board, _)| *board));
-            boards.extend(self.subscriptions.keys().chain(self.directory.keys()));
+            boards.extend(self.subscriptions.keys().chain(self.directory.boards()));
         }
         let card = |board: &BoardId| {
             let subscribed = self.subscriptions.get(board);

@@ -5,6 +5,9 @@ use crate::base::{EventId, Instant, PeerId};
 use crate::crypto::Verify;
 use crate::wire::Frame;
 
+/// Periods of patience after which even a fast peer is not waited for.
+const LONG: u32 = 4;
+
 /// An event that was asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
@@ -32,7 +35,7 @@ impl<V: Verify> Node<V> {
         while ids.len() < free
             && let Some(id) = session.needs.pop_front()
         {
-            if self.index.contains(&id) || self.deferred.ids.contains(&id) {
+            if self.index.contains(&id) || self.deferred.knows(&id) {
                 continue;
             }
             match self.wanted.get_mut(&id) {
@@ -51,24 +54,24 @@ impl<V: Verify> Node<V> {
     }
 
     /// Looks now and then whether what was asked of a peer comes. What does not, while others have it, is asked of them;
-    /// a quarter in each period is fast enough, so that a slow link is not made slower by receiving everything twice.
+    /// a quarter of what is overdue in each period is fast enough, so that a slow link is not made slower by receiving
+    /// everything twice. But nobody keeps one event from us by sending others.
     pub(super) fn give_up_wants(&mut self, peer: PeerId) {
         let (now, patience) = (self.now.instant, self.limits.want_timeout);
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         if session.wants.is_empty() || session.wants_until > now {
             return;
         }
-        let overdue = |(_, since): &(&EventId, &Instant)| **since + patience <= now;
-        let overdue: Vec<EventId> = session.wants.iter().filter(overdue).map(|(id, _)| *id).collect();
+        let wants = session.wants.iter().map(|(id, since)| (*id, *since));
+        let overdue: Vec<(EventId, Instant)> = wants.filter(|(_, since)| *since + patience <= now).collect();
         let arrived = core::mem::take(&mut session.arrived);
         session.wants_until = now + patience;
-        if arrived * 4 >= overdue.len() {
-            return;
-        }
-        for id in overdue {
+        let fast_enough = arrived * 4 >= overdue.len();
+        for (id, since) in overdue {
             // Whoever sends something, and alone has the rest, may go on.
             let alone = self.wanted.get(&id).is_none_or(|wanted| wanted.others.is_empty());
-            if !alone || arrived == 0 {
+            let long_ago = since + patience * LONG <= now;
+            if if alone { arrived == 0 } else { !fast_enough || long_ago } {
                 self.ask_another(&id);
             }
         }
@@ -88,13 +91,10 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Notes that a peer does not give out an event. It need not be sent it either.
-    pub(super) fn on_withheld(&mut self, peer: PeerId, id: EventId) {
-        if self.wanted.get(&id).is_some_and(|wanted| wanted.of == peer) {
-            self.ask_another(&id);
-        }
-        if let Some(session) = self.sessions.get_mut(&peer) {
-            session.neighbour.has.insert(id);
+    /// Notes that a peer does not give out an event.
+    pub(super) fn on_withheld(&mut self, peer: PeerId, id: &EventId) {
+        if self.wanted.get(id).is_some_and(|wanted| wanted.of == peer) {
+            self.ask_another(id);
         }
     }
 

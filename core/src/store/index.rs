@@ -18,7 +18,8 @@ pub struct Index {
     authors: BTreeMap<AuthorId, BTreeSet<(Seconds, EventId)>>,
     boardless: BTreeSet<(Seconds, EventId)>,
     boardless_revision: u64,
-    referrers: BTreeMap<EventId, BTreeSet<(Rel, EventId)>>,
+    /// (target, role, event): one set, because a stranger decides how many targets there are.
+    referrers: BTreeSet<(EventId, Rel, EventId)>,
     unsent: BTreeSet<EventId>,
     revision: u64,
 }
@@ -71,6 +72,19 @@ impl BoardIndex {
     pub fn revision(&self) -> u64 {
         self.revision
     }
+
+    /// When the latest post was written, found from the latest claimed time backwards.
+    fn latest(&self, rows: &BTreeMap<EventId, Row>) -> Option<Seconds> {
+        let mut latest = None;
+        for (time, id) in self.events.iter().rev() {
+            if latest >= Some(*time) {
+                break;
+            }
+            let post = rows.get(id).filter(|row| row.kind.is_post());
+            latest = latest.max(post.map(written));
+        }
+        latest
+    }
 }
 
 impl Index {
@@ -119,11 +133,6 @@ impl Index {
         self.authors.get(author).into_iter().flatten()
     }
 
-    /// Authors with events that belong to no board.
-    pub fn authors(&self) -> impl Iterator<Item = &AuthorId> {
-        self.authors.keys()
-    }
-
     /// All events that belong to no board, by claimed time, with a number that grows with every change of them.
     #[must_use]
     pub fn boardless(&self) -> (u64, &BTreeSet<(Seconds, EventId)>) {
@@ -140,11 +149,10 @@ impl Index {
         self.threads.get(thread).into_iter().flatten()
     }
 
-    /// The held events that refer to `target` in the role `rel`.
+    /// The held events that refer to `target` in the role `rel`, which is not [`Rel::Other`]: nobody asks for those.
     pub fn referrers(&self, target: &EventId, rel: Rel) -> impl Iterator<Item = &Row> {
-        let range = (rel, EventId([0; 32]))..=(rel, EventId([0xff; 32]));
-        let ids = self.referrers.get(target).into_iter().flat_map(move |all| all.range(range.clone()));
-        ids.filter_map(|(_, id)| self.rows.get(id))
+        let range = (*target, rel, EventId([0; 32]))..=(*target, rel, EventId([0xff; 32]));
+        self.referrers.range(range).filter_map(|(_, _, id)| self.rows.get(id))
     }
 
     /// The post of a thread whose id begins with `prefix` (lower-case hexadecimal); `None` when there is none or
@@ -183,9 +191,7 @@ impl Index {
         }
         self.revision += 1;
         let key = (row.time, row.id);
-        for (rel, target) in &row.refs {
-            self.referrers.entry(*target).or_default().insert((*rel, row.id));
-        }
+        self.referrers.extend(referring(&row));
         if row.board == no_board() {
             self.authors.entry(row.author).or_default().insert(key);
             self.boardless.insert(key);
@@ -200,7 +206,7 @@ impl Index {
             }
             if row.kind.is_post() {
                 board.posts += 1;
-                board.last = board.last.max(Some(row.time.min(row.first_seen)));
+                board.last = board.last.max(Some(written(&row)));
             }
             if row.board_name.is_some() && board.name.is_none() {
                 board.name.clone_from(&row.board_name);
@@ -215,8 +221,8 @@ impl Index {
         self.unsent.remove(id);
         self.revision += 1;
         let key = (row.time, row.id);
-        for (rel, target) in &row.refs {
-            remove_from(&mut self.referrers, target, &(*rel, row.id));
+        for reference in referring(&row) {
+            self.referrers.remove(&reference);
         }
         if row.board == no_board() {
             remove_from(&mut self.authors, &row.author, &key);
@@ -231,10 +237,9 @@ impl Index {
             }
             if row.kind.is_post() {
                 board.posts -= 1;
-                let rows = &self.rows;
-                let posts =
-                    board.events.iter().filter_map(|(_, id)| rows.get(id)).filter(|row| row.kind.is_post());
-                board.last = posts.map(|row| row.time.min(row.first_seen)).max();
+                if board.last == Some(written(&row)) {
+                    board.last = board.latest(&self.rows);
+                }
             }
             if row.board_name.is_some() {
                 let mut here = board.events.iter().filter_map(|(_, id)| self.rows.get(id));
@@ -266,6 +271,17 @@ impl Index {
             .filter(|row| row.kind == kind && row.author == target.author && row.board == target.board)
             .max_by_key(|row| (row.seq, row.time, row.id))
     }
+}
+
+/// When a post was written, never later than it was first seen.
+fn written(row: &Row) -> Seconds {
+    row.time.min(row.first_seen)
+}
+
+/// What an event adds to the table of referrers.
+fn referring(row: &Row) -> impl Iterator<Item = (EventId, Rel, EventId)> {
+    let asked_for = row.refs.iter().filter(|(rel, _)| *rel != Rel::Other);
+    asked_for.map(|(rel, target)| (*target, *rel, row.id))
 }
 
 fn remove_from<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {

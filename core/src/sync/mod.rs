@@ -8,4 +8,4 @@ mod reconciler;
 mod scope;
 
 pub use reconciler::{Difference, Reconciler, SyncError};
-pub use scope::events_in;
+pub use scope::{events_in, size_of};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 
-use super::scope::{events_in, revision};
-use crate::base::{EventId, PeerId};
+use super::scope::{events_in, revision, size_of};
+use crate::base::{EventId, PeerId, Seconds};
 use crate::store::Index;
 use crate::wire::Scope;
 
@@ -39,8 +39,11 @@ pub enum SyncError {
 /// Steps after which a reconciliation is given up: at 64 KiB a step, more than a million identifiers.
 const MAX_STEPS: u32 = 1_024;
 
-/// Scopes whose sealed vectors are kept.
+/// Large scopes whose sealed vectors are kept.
 const CACHED: usize = 16;
+
+/// Scopes of fewer events are gathered anew each time, so that asking for many of them displaces no large one.
+const LARGE: usize = 1_024;
 
 struct Call {
     peer: PeerId,
@@ -60,6 +63,8 @@ pub struct Reconciler {
     calls: BTreeMap<u64, Call>,
     next_call: u64,
     sealed: BTreeMap<Scope, Sealed>,
+    /// The last small scope.
+    small: NegentropyStorageVector,
     clock: u64,
 }
 
@@ -67,7 +72,14 @@ impl Reconciler {
     /// Messages are kept below `message_bytes` (at least 4,096).
     #[must_use]
     pub fn new(message_bytes: u64) -> Self {
-        Self { message_bytes, calls: BTreeMap::new(), next_call: 1, sealed: BTreeMap::new(), clock: 0 }
+        Self {
+            message_bytes,
+            calls: BTreeMap::new(),
+            next_call: 1,
+            sealed: BTreeMap::new(),
+            small: NegentropyStorageVector::new(),
+            clock: 0,
+        }
     }
 
     /// Begins a reconciliation of `scope` with `peer`: its number and first message.
@@ -139,15 +151,15 @@ impl Reconciler {
     }
 
     fn sealed(&mut self, index: &Index, scope: Scope) -> &NegentropyStorageVector {
+        if size_of(index, scope) < LARGE {
+            self.small = seal(events_in(index, scope).1);
+            return &self.small;
+        }
         self.clock += 1;
         let stale = self.sealed.get(&scope).is_none_or(|sealed| sealed.revision != revision(index, scope));
         if stale {
             let (revision, events) = events_in(index, scope);
-            let mut storage = NegentropyStorageVector::with_capacity(events.len());
-            for (time, id) in events {
-                storage.insert(time.0, Id::from_byte_array(id.0)).expect("the vector is not sealed yet");
-            }
-            storage.seal().expect("the index has no event twice");
+            let storage = seal(events);
             self.sealed.insert(scope, Sealed { revision, used: self.clock, storage });
             if self.sealed.len() > CACHED {
                 let oldest =
@@ -159,6 +171,15 @@ impl Reconciler {
         sealed.used = self.clock;
         &sealed.storage
     }
+}
+
+fn seal(events: Vec<(Seconds, EventId)>) -> NegentropyStorageVector {
+    let mut storage = NegentropyStorageVector::with_capacity(events.len());
+    for (time, id) in events {
+        storage.insert(time.0, Id::from_byte_array(id.0)).expect("the vector is not sealed yet");
+    }
+    storage.seal().expect("the index has no event twice");
+    storage
 }
 
 impl core::fmt::Debug for Reconciler {

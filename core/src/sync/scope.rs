@@ -25,6 +25,17 @@ pub fn events_in(index: &Index, scope: Scope) -> (u64, Vec<(Seconds, EventId)>) 
     }
 }
 
+/// How many events [`events_in`] would give, without gathering them.
+#[must_use]
+pub fn size_of(index: &Index, scope: Scope) -> usize {
+    match scope {
+        Scope::Board(board) if board == no_board() => index.boardless().1.len(),
+        Scope::Board(board) => index.board(&board).map_or(0, |board| board.events().len()),
+        Scope::Thread(thread) => index.of_thread_anywhere(&thread).count(),
+        Scope::Author(author) => index.of_author(&author).count(),
+    }
+}
+
 /// The number [`events_in`] would give, without gathering the events.
 pub(super) fn revision(index: &Index, scope: Scope) -> u64 {
     match scope {

@@ -175,7 +175,7 @@ impl Frame {
     }
 
     fn read(bytes: &[u8], limits: &Limits) -> Result<Frame, FrameError> {
-        check_canonical(bytes, limits.depth)?;
+        check_canonical(bytes, limits.depth, limits.containers)?;
         serde_ipld_dagcbor::from_slice(bytes).or_else(|_| Self::foreign_hello(bytes).ok_or(FrameError::Form))
     }
 

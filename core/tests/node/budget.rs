@@ -11,7 +11,7 @@ use serde_bytes::ByteBuf;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::authors::{author, board, missigned, name};
-use super::shell::{EPOCH, Shell, interest, peer};
+use super::shell::{EPOCH, Shell, events_of, interest, peer};
 use super::world::World;
 
 const ANN: u8 = 0x10;
@@ -321,6 +321,16 @@ fn the_clock_is_suspected_after_eight_and_once() {
 }
 
 #[test]
+fn one_author_from_the_future_is_wrong_alone() {
+    let mut shell = Shell::tab(0x50);
+    shell.greet_reader(peer(BOB), &[]);
+    for n in 1..=20 {
+        shell.hear_events(peer(BOB), n, [&author(1).thread("cats", &n.to_string(), ahead(7_200))]);
+    }
+    assert!(shell.notices().is_empty());
+}
+
+#[test]
 fn one_event_from_the_future_is_one_however_often_it_comes() {
     let mut shell = Shell::tab(0x50);
     shell.greet_reader(peer(BOB), &[]);
@@ -340,6 +350,26 @@ fn only_so_many_are_kept_until_their_time_comes() {
     shell.input(Input::Disconnected(peer(BOB)));
     shell.advance(7_200_000);
     assert_eq!(events.iter().filter(|event| shell.holds(event.id())).count(), 10);
+}
+
+#[test]
+fn what_found_no_room_is_not_fetched_again_and_again() {
+    let mut world =
+        World::new(vec![Shell::new(0x50, Role::Tab, |limits| limits.deferred = 10), Shell::relay(0x20)]);
+    world.shells[1].now.unix = ahead(7_200);
+    let events: Vec<Event> =
+        (0..30).map(|n| author(1).thread("cats", &n.to_string(), ahead(3_600))).collect();
+    world.shells[1].hold(&events);
+    let now = world.shells[1].now.instant;
+    world.shells[0].set_clock(now);
+    world.shells[0].subscribe("cats");
+    world.link(0, 1);
+    world.run(600_000);
+    let limits = world.shells[0].limits().clone();
+    let sent = world.carried.iter().flat_map(|(_, _, frame)| events_of(frame, &limits)).count();
+    assert_eq!(sent, 30, "each once in ten reconciliations");
+    world.run(3_700_000);
+    assert!(events.iter().all(|event| world.shells[0].holds(event.id())), "and all when their time has come");
 }
 
 /// Whoever fills the room for events from the future with ones that never come due must not keep out those that do.

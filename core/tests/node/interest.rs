@@ -281,3 +281,45 @@ fn an_unknown_kind_is_kept_and_passed_on() {
     assert_eq!(shell.events(peer(BOB)), [unknown.id()]);
     assert_eq!(shell.acks(peer(ANN)), [unknown.id()]);
 }
+
+/// New boards are told of in few frames: a relay on which many appear at once must not look like a flood.
+#[test]
+fn many_new_boards_are_told_of_in_few_frames() {
+    let mut shell = Shell::relay(0x50);
+    shell.greet_reader(peer(ANN), &["cats"]);
+    shell.greet_reader(peer(BOB), &[]);
+    shell.frames(peer(ANN));
+    let events: Vec<Event> = (0..200).map(|n| author(1).thread(&format!("b{n}"), "x", EPOCH)).collect();
+    shell.hear_events(peer(BOB), 1, &events);
+    shell.advance(1_000);
+    let frames = shell.frames(peer(ANN));
+    let named: Vec<usize> = frames
+        .iter()
+        .filter_map(|frame| if let Frame::Directory { names } = frame { Some(names.len()) } else { None })
+        .collect();
+    assert_eq!(named.iter().sum::<usize>(), 200);
+    assert!(named.len() <= 3, "{named:?}");
+}
+
+/// Anyone can name any board; whoever names many must not keep others' from being heard of.
+#[test]
+fn the_directory_forgets_the_oldest() {
+    let mut shell = Shell::tab(0x50);
+    shell.open(1, Target::Boards);
+    shell.greet_reader(peer(BOB), &[]);
+    for round in 0..5 {
+        let names = (0..256).map(|n| name(&format!("junk-{round}-{n}"))).collect();
+        shell.hear(peer(BOB), Frame::Directory { names });
+    }
+    shell.greet_reader(peer(ANN), &[]);
+    shell.hear(peer(ANN), Frame::Directory { names: vec![name("cats")] });
+    shell.advance(1_000);
+    let shown = shell.screen(1).boards.values().map(|card| card.name.to_string()).collect::<Vec<_>>();
+    assert!(shown.contains(&"cats".to_owned()), "{} boards", shown.len());
+    assert!(!shown.contains(&"junk-0-0".to_owned()));
+    assert_eq!(shown.len(), 1_024);
+    shell.restart();
+    shell.open(1, Target::Boards);
+    shell.advance(1_000);
+    assert_eq!(shell.screen(1).boards.len(), 1_024, "and is remembered");
+}

@@ -2,7 +2,7 @@
 
 use chanterelle_core::node::{Notice, StorageError, Target};
 use chanterelle_core::view::PostState::{Pending, Saved};
-use chanterelle_core::wire::Frame;
+use chanterelle_core::wire::{Frame, Role};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -233,4 +233,31 @@ fn a_refused_post_of_a_stranger_still_reaches_those_it_was_passed_on_to() {
     shell.hear(ann, Frame::Want { ids: vec![thread.id()] });
     shell.advance(1_000);
     assert!(shell.frames(ann).contains(&Frame::Withheld { ids: vec![thread.id()] }));
+}
+
+/// What the storage's failure kept from being granted is granted when it works again.
+#[test]
+fn credit_is_given_again_after_a_failure() {
+    let mut shell = Shell::new(0x50, Role::Relay, |limits| limits.persist_events = 10);
+    shell.greet_reader(peer(BOB), &[]);
+    shell.hold_batches = true;
+    let window = shell.limits().window_frames;
+    let thread = author(1).thread("cats", "x", EPOCH);
+    for n in 1..=window {
+        let text = |i: u64| format!("{n} {i}");
+        let events: Vec<_> =
+            (0..3).map(|i| author(2).reply(board("cats"), thread.id(), &text(i), EPOCH)).collect();
+        shell.hear_events(peer(BOB), n, &events);
+    }
+    while !shell.batches.is_empty() {
+        shell.store(failed());
+        shell.advance(6_000);
+    }
+    shell.hold_batches = false;
+    shell.advance(120_000);
+    let granted = shell.frames(peer(BOB)).into_iter().filter_map(|frame| match frame {
+        Frame::Credit { frames } => Some(frames),
+        _ => None,
+    });
+    assert_eq!(granted.max(), Some(2 * window), "all that was received was dealt with");
 }

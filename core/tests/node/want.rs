@@ -206,6 +206,35 @@ fn a_trickle_does_not_keep_the_rest_from_being_asked_of_another() {
     assert!(shell.closed().is_empty());
 }
 
+/// Ann claims new posts of her own all the time and sends one now and then, but never the one she is asked for.
+#[test]
+fn one_event_is_not_withheld_by_sending_others() {
+    let thread = author(1).thread("cats", "x", EPOCH);
+    let fresh: Vec<Event> =
+        (0..60).map(|n| author(3).reply(board("cats"), thread.id(), &n.to_string(), EPOCH)).collect();
+    let mut shell = reader();
+    let mut bob = Relay::with(BOB, std::slice::from_ref(&thread));
+    let mut frames = 0;
+    let mut promised: Vec<EventId> = Vec::new();
+    shell.greet_relay(peer(ANN));
+    shell.greet_relay(bob.id);
+    for second in 0..600 {
+        let claimed = [&fresh[..(second / 10 + 6).min(60)], std::slice::from_ref(&thread)].concat();
+        Relay::with(ANN, &claimed).reconcile(&mut shell);
+        promised.extend(shell.wants(peer(ANN)).into_iter().filter(|id| *id != thread.id()));
+        if second % 10 == 9 && !promised.is_empty() {
+            let id = promised.remove(0);
+            frames += 1;
+            shell.hear_events(peer(ANN), frames, fresh.iter().find(|event| event.id() == id));
+        }
+        bob.reconcile(&mut shell);
+        bob.serve(&mut shell);
+        shell.advance(1_000);
+    }
+    assert!(shell.holds(thread.id()), "within ten minutes");
+    assert!(shell.closed().is_empty());
+}
+
 #[test]
 fn what_the_first_refuses_is_asked_of_the_second() {
     let events = replies(10);

@@ -14,10 +14,13 @@ use super::strategies::laws;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const ROLES: [Rel; 5] = [Rel::Answers, Rel::Quotes, Rel::Edits, Rel::Deletes, Rel::Other];
+/// The roles that are asked for.
+const ROLES: [Rel; 4] = [Rel::Answers, Rel::Quotes, Rel::Edits, Rel::Deletes];
 
 /// Events in play: few, so that they meet.
 const EVENTS: u8 = 12;
+
+const AUTHORS: u8 = 3;
 
 fn id(n: u8) -> EventId {
     EventId([n; 32])
@@ -29,8 +32,8 @@ fn board(n: u8) -> BoardId {
 
 /// The row of the event called `n`: what it is never changes.
 fn row(n: u8) -> impl Strategy<Value = Row> {
-    let refs = vec((select(ROLES.to_vec()), 0..EVENTS), 0..4);
-    let place = (0..3_u8, 0..3_u8, 1..8_u16, any::<bool>());
+    let refs = vec((select([ROLES.as_slice(), &[Rel::Other]].concat()), 0..EVENTS), 0..4);
+    let place = (0..AUTHORS, 0..3_u8, 1..8_u16, any::<bool>());
     (place, proptest::option::of(0..EVENTS), 0..5_u64, 0..5_u64, any::<bool>(), refs).prop_map(
         move |((author, place, kind, named), thread, time, seen, sage, refs)| Row {
             id: id(n),
@@ -79,6 +82,7 @@ struct Answers {
     rows: Vec<Row>,
     boards: BTreeMap<BoardId, BoardAnswers>,
     authors: BTreeMap<AuthorId, Stamps>,
+    boardless: Stamps,
     threads: BTreeMap<EventId, Stamps>,
     referrers: BTreeMap<(EventId, Rel), Vec<EventId>>,
     unsent: Vec<EventId>,
@@ -111,10 +115,11 @@ fn answers(index: &Index) -> Answers {
     Answers {
         rows: index.rows().cloned().collect(),
         boards: boards.collect(),
-        authors: index
-            .authors()
-            .map(|author| (*author, index.of_author(author).copied().collect()))
+        authors: (0..AUTHORS)
+            .map(|n| (AuthorId([n; 32]), index.of_author(&AuthorId([n; 32])).copied().collect::<Stamps>()))
+            .filter(|(_, stamps)| !stamps.is_empty())
             .collect(),
+        boardless: index.boardless().1.clone(),
         threads: threads.filter(|(_, stamps)| !stamps.is_empty()).collect(),
         referrers: referrers.filter(|(_, ids)| !ids.is_empty()).collect(),
         unsent: index.unsent().map(|row| row.id).collect(),
@@ -161,6 +166,7 @@ fn naive(held: &BTreeMap<EventId, Row>) -> Answers {
             .into_iter()
             .map(|author| (author, stamps(&|row| !on_boards(row) && row.author == author)))
             .collect(),
+        boardless: stamps(&|row| !on_boards(row)),
         threads: threads_of(&on_boards),
         referrers: referrers.filter(|(_, ids)| !ids.is_empty()).collect(),
         unsent: rows.iter().filter(|row| row.own && !row.sent).map(|row| row.id).collect(),

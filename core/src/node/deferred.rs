@@ -1,0 +1,126 @@
+//! Valid events from the future: kept aside until their time has come, within bounds.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Node;
+use super::api::Notice;
+use crate::admit::Admission;
+use crate::base::{AuthorId, EventId, Instant, Limits, Now, Seconds};
+use crate::crypto::Verify;
+use crate::event::Event;
+use crate::gossip::Recent;
+
+/// Authors from the future before the local clock is suspected: one such author is theirs, eight are ours.
+const SUSPECT_CLOCK: usize = 8;
+
+/// Events remembered for which there was no room, so that each reconciliation does not fetch them again.
+const TURNED_AWAY: usize = 65_536;
+
+/// How long they are remembered at least: their time may have come.
+const FORGET_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// Events by the moment at which they may enter.
+pub(super) struct Deferred {
+    events: BTreeMap<(Seconds, EventId), (AuthorId, Vec<u8>)>,
+    ids: BTreeSet<EventId>,
+    bytes: usize,
+    turned_away: Recent,
+    forget_at: Instant,
+    told: bool,
+}
+
+impl Deferred {
+    pub(super) fn new() -> Deferred {
+        Deferred {
+            events: BTreeMap::new(),
+            ids: BTreeSet::new(),
+            bytes: 0,
+            turned_away: Recent::new(TURNED_AWAY),
+            forget_at: Instant(0),
+            told: false,
+        }
+    }
+
+    /// Whether an event is here, or was and had no room: in either case it is not asked for.
+    pub(super) fn knows(&self, id: &EventId) -> bool {
+        self.ids.contains(id) || self.turned_away.contains(id)
+    }
+
+    /// When the first may enter.
+    pub(super) fn wake_at(&self, now: Now) -> Option<Instant> {
+        let ((until, _), _) = self.events.first_key_value()?;
+        Some(now.instant + Duration::from_secs(until.0.saturating_sub(now.unix.0)))
+    }
+
+    fn insert(&mut self, event: &Event, until: Seconds, limits: &Limits) {
+        if !self.ids.insert(event.id()) {
+            return;
+        }
+        self.bytes += event.bytes().len();
+        self.events.insert((until, event.id()), (event.fields().author, event.bytes().to_vec()));
+        while self.events.len() > limits.deferred || self.bytes > limits.deferred_bytes {
+            // Those that come due last are the least likely to be meant.
+            let Some(((_, id), (_, bytes))) = self.events.pop_last() else { break };
+            self.ids.remove(&id);
+            self.bytes -= bytes.len();
+            self.turned_away.insert(id);
+        }
+    }
+
+    /// Those whose time has come.
+    fn due(&mut self, now: Now) -> Vec<Vec<u8>> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.events.first_entry() {
+            if entry.key().0 > now.unix {
+                break;
+            }
+            self.ids.remove(&entry.key().1);
+            let (_, bytes) = entry.remove();
+            self.bytes -= bytes.len();
+            due.push(bytes);
+        }
+        if !due.is_empty() && self.forget_at <= now.instant {
+            self.turned_away = Recent::new(TURNED_AWAY);
+            self.forget_at = now.instant + FORGET_AFTER;
+        }
+        // Another wrong clock is told of again.
+        self.told &= !self.events.is_empty();
+        due
+    }
+
+    /// Whether it looks, for the first time, as if the local clock were wrong.
+    fn suspects_clock(&mut self) -> bool {
+        if self.told || self.events.len() < SUSPECT_CLOCK {
+            return false;
+        }
+        let authors: BTreeSet<&AuthorId> = self.events.values().map(|(author, _)| author).collect();
+        self.told = authors.len() >= SUSPECT_CLOCK;
+        self.told
+    }
+}
+
+impl<V: Verify> Node<V> {
+    /// Keeps an event aside.
+    pub(super) fn defer(&mut self, event: &Event, until: Seconds) {
+        self.deferred.insert(event, until, &self.limits);
+        if self.deferred.suspects_clock() {
+            self.notice(Notice::ClockLooksWrong);
+        }
+    }
+
+    /// Tries deferred events again whose time has come.
+    pub(super) fn admit_deferred(&mut self) {
+        let due = self.deferred.due(self.now);
+        if due.is_empty() {
+            return;
+        }
+        for admission in self.at_the_door(&due) {
+            match admission {
+                Admission::Accepted(event) => self.accept(event, None, false),
+                Admission::Deferred { event, until } => self.defer(&event, until),
+                Admission::Duplicate(_) | Admission::Rejected(_) => {}
+            }
+        }
+    }
+}
