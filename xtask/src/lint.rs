@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::args::Args;
 use crate::page;
@@ -13,6 +13,7 @@ use crate::workspace::Workspace;
 /// `cargo xtask lint`.
 pub(crate) fn command(ws: &Workspace, args: Args) -> Result<ExitCode> {
     args.finish()?;
+    ensure_components(ws)?;
     let tools = PageTools::prepare(ws)?;
     let deny = setup::cargo_deny(ws)?;
     page::ensure_dist(ws)?;
@@ -55,4 +56,15 @@ pub(crate) fn command(ws: &Workspace, args: Args) -> Result<ExitCode> {
     }
     println!("lint failed: {}", failed.join("; "));
     Ok(ExitCode::FAILURE)
+}
+
+/// Rustup's smallest profile comes without them.
+fn ensure_components(ws: &Workspace) -> Result<()> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if process::capture(ws.cargo().args([subcommand, "--version"])).is_err() {
+            process::run(Command::new("rustup").args(["component", "add", component]))
+                .with_context(|| format!("lint needs {component}; install it, then try again"))?;
+        }
+    }
+    Ok(())
 }
