@@ -36,28 +36,17 @@ impl Storage {
         result
     }
 
+    /// A connection whose batch failed is closed, and the next batch opens another. SQLite ends a transaction by itself
+    /// when the disk is full or fails; sqlx believes it still open then, and would begin no other on that connection.
     async fn try_store(&self, batch: &Batch) -> Result<(), sqlx::Error> {
-        let mut connection = self.writer.acquire().await?;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let new: Vec<(&Put, &[u8])> =
-            batch.puts.iter().filter_map(|put| Some((put, put.event.as_deref()?))).collect();
-        for puts in new.chunks(INSERT) {
-            insert(&mut transaction, puts).await?;
+        let mut writer = self.writer.acquire().await?;
+        let result = write(&mut writer, batch).await;
+        if result.is_err()
+            && let Err(error) = writer.close().await
+        {
+            tracing::debug!(%error, "the connection of a failed batch closed with an error");
         }
-        for put in batch.puts.iter().filter(|put| put.event.is_none()) {
-            update(&mut transaction, &put.row).await?;
-        }
-        if let Some(state) = &batch.state {
-            sqlx::query(
-                "INSERT INTO meta (key, value) VALUES (?, ?) \
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            )
-            .bind(STATE)
-            .bind(state)
-            .execute(&mut *transaction)
-            .await?;
-        }
-        transaction.commit().await
+        result
     }
 
     /// The bytes of those of `ids` that are stored, in no particular order.
@@ -115,6 +104,30 @@ impl Storage {
             .await
             .map_err(|error| self.failed("restoring", &error))
     }
+}
+
+/// One batch in one transaction.
+async fn write(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let new: Vec<(&Put, &[u8])> =
+        batch.puts.iter().filter_map(|put| Some((put, put.event.as_deref()?))).collect();
+    for puts in new.chunks(INSERT) {
+        insert(&mut transaction, puts).await?;
+    }
+    for put in batch.puts.iter().filter(|put| put.event.is_none()) {
+        update(&mut transaction, &put.row).await?;
+    }
+    if let Some(state) = &batch.state {
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES (?, ?) \
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )
+        .bind(STATE)
+        .bind(state)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
 }
 
 /// An event that is there already keeps its bytes, which its id fixes, and its place.

@@ -161,3 +161,46 @@ fn migrations() -> Migrator {
     });
     Migrator::with_migrations(steps.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use chanterelle_core::node::{Batch, StorageError, Ticket};
+
+    use super::Storage;
+    use crate::metrics::Metrics;
+
+    async fn open(folder: &Path) -> Storage {
+        Storage::open(folder, Some(1), Arc::new(Metrics::default())).await.expect("the database opens")
+    }
+
+    /// What the writer's connection was told when it was opened.
+    async fn settings(storage: &Storage) -> Vec<i64> {
+        let mut settings = Vec::new();
+        for pragma in ["PRAGMA synchronous", "PRAGMA max_page_count", "PRAGMA foreign_keys"] {
+            let value = sqlx::query_scalar(pragma).fetch_one(&storage.writer).await;
+            settings.push(value.expect("the pragma has a value"));
+        }
+        settings
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_batch_another_connection_writes_under_the_same_settings() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let storage = open(folder.path()).await;
+        let batch = |bytes: usize| Batch {
+            ticket: Ticket(1),
+            strict: true,
+            puts: Vec::new(),
+            state: Some(vec![7; bytes]),
+        };
+        for _ in 0..3 {
+            assert_eq!(settings(&storage).await, [2, 256, 1]);
+            assert_eq!(storage.store(&batch(2 << 20)).await, Err(StorageError::Full), "2 MiB are not 1");
+            assert_eq!(storage.store(&batch(1)).await, Ok(()));
+            assert_eq!(storage.state().await, Ok(Some(vec![7])));
+        }
+    }
+}

@@ -4,16 +4,30 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use tokio::time::sleep;
 
 use crate::support::http::get;
 use crate::support::tab::Tab;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chanterelle");
+
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chanterelle"));
-    // The settings of whoever runs the tests are not ours.
+    without_settings(Command::new(PROGRAM))
+}
+
+/// The program in a process that a shell has prepared.
+fn program_after(preparation: &str) -> Command {
+    let mut command = without_settings(Command::new("sh"));
+    command.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\""), PROGRAM]);
+    command
+}
+
+/// The settings of whoever runs the tests are not ours.
+fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CHANTERELLE_")) {
         command.env_remove(name);
     }
@@ -38,9 +52,14 @@ struct Running {
 
 impl Running {
     fn start(data: &Path) -> Running {
-        let mut child = program()
+        Running::of(&mut program(), data, &[])
+    }
+
+    fn of(command: &mut Command, data: &Path, arguments: &[&str]) -> Running {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data"])
             .arg(data)
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program runs");
@@ -138,6 +157,40 @@ async fn two_relays_do_not_share_a_folder() {
     let line = refusal(program().args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path()));
     assert!(line.contains("in use by another relay"), "{line}");
     assert_eq!(get(running.address, "/readyz", &[]).await.status, 200);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_failed_is_used_again_once_it_works() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A file at its largest allowed size fails the writer like a disk, at the commit. The signal that tells of it
+    // would end the program. The log may be a file, too.
+    let mut command = program_after("trap '' XFSZ");
+    command.stderr(Stdio::null());
+    let running = Running::of(&mut command, folder.path(), &[]);
+    let largest = |bytes: Option<u64>| {
+        let pid = Pid::from_raw(running.child.id().cast_signed());
+        let limit = Rlimit { current: bytes, maximum: getrlimit(Resource::Fsize).maximum };
+        prlimit(pid, Resource::Fsize, limit).expect("a child's limits may be changed");
+    };
+    let mut tab = Tab::connect(1, running.multiaddr().await).await;
+    let before = tab.publish("test", "before").await;
+    tab.wait(|seen| seen.sent.contains(&before)).await;
+    let log = std::fs::metadata(folder.path().join("chanterelle.db-wal")).expect("the log exists");
+
+    largest(Some(log.len()));
+    let meanwhile = tab.publish("test", "meanwhile").await;
+    let failed = "chanterelle_storage_errors_total{reason=\"failed\"}";
+    while !get(running.address, "/metrics", &[]).await.text().contains(failed) {
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!tab.seen().sent.contains(&meanwhile), "what is not stored is not acknowledged");
+
+    largest(None);
+    let after = tab.publish("test", "after").await;
+    tab.wait(|seen| seen.sent.contains(&after)).await;
 }
 
 #[tokio::test]

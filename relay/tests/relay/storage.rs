@@ -9,6 +9,8 @@ use chanterelle_core::store::Row;
 use chanterelle_relay::metrics::Metrics;
 use chanterelle_relay::settings::Keys;
 use chanterelle_relay::storage::{OpenError, Position, Storage};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::support::TestRelay;
 use crate::support::author::threads;
@@ -32,6 +34,12 @@ async fn rows(storage: &Storage) -> Vec<Row> {
     }
     rows.sort_by_key(|row| row.id);
     rows
+}
+
+/// The database from outside, under no limit of ours.
+async fn database(folder: &std::path::Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(folder.join("chanterelle.db"));
+    SqliteConnection::connect_with(&options).await.expect("the database opens")
 }
 
 #[tokio::test]
@@ -97,6 +105,34 @@ async fn a_batch_is_stored_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_storage_that_was_full_stores_again_when_there_is_room() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let puts = threads(1, "test", 400, Seconds(1_700_000_000), &"long ".repeat(1_500));
+    let storage = Storage::open(folder.path(), Some(1), Arc::new(Metrics::default()))
+        .await
+        .expect("the database opens");
+    // One by one: SQLite ends a transaction by itself when its only row does not fit.
+    let mut stored = Vec::new();
+    for put in &puts {
+        if storage.store(&batch(std::slice::from_ref(put), None)).await.is_err() {
+            break;
+        }
+        stored.push(put.row.id);
+    }
+    assert!(stored.len() < puts.len(), "3 MB do not fit into one");
+    let next = batch(&puts[stored.len()..=stored.len()], None);
+    assert_eq!(storage.store(&next).await, Err(StorageError::Full), "still full, and nothing worse");
+    stored.sort();
+    assert_eq!(rows(&storage).await.iter().map(|row| row.id).collect::<Vec<_>>(), stored);
+
+    let room = "DELETE FROM events WHERE rowid IN (SELECT rowid FROM events LIMIT 10)";
+    database(folder.path()).await.execute(room).await.expect("somebody makes room");
+    storage.store(&next).await.expect("there is room again");
+    assert_eq!(storage.probe().await, Ok(()));
+    assert_eq!(rows(&storage).await.len(), stored.len() - 9);
+}
+
+#[tokio::test]
 async fn a_batch_that_is_abandoned_half_way_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let puts = threads(1, "test", 2_000, Seconds(1_700_000_000), "text");
@@ -129,12 +165,17 @@ async fn a_database_of_a_later_version_or_none_at_all_is_refused_in_one_line() {
 }
 
 #[tokio::test]
-async fn a_full_relay_says_so_and_serves_what_it_has() {
-    let relay = TestRelay::with(Keys { max_database_mib: Some(1), ..Keys::default() }).await;
+async fn a_full_relay_says_so_serves_what_it_has_and_stores_again_when_there_is_room() {
+    let data = TestRelay::start().await.stop().await;
+    let mut outside = database(data.path()).await;
+    // Leaves a tenth of the room.
+    let ballast = "CREATE TABLE ballast AS SELECT zeroblob(3800000) AS bytes";
+    outside.execute(ballast).await.expect("the database is ours");
+    let relay = TestRelay::on(data, Keys { max_database_mib: Some(4), ..Keys::default() }).await;
     let mut author = Tab::connect(1, relay.multiaddr()).await;
     let first = author.publish("test", "the first").await;
     author.wait(|seen| seen.sent.contains(&first)).await;
-    let mut posts = BTreeSet::new();
+    let mut posts = BTreeSet::from([first]);
     let failed = |relay: &TestRelay| {
         relay.app.metrics().encode().contains("chanterelle_storage_errors_total{reason=\"full\"}")
     };
@@ -147,10 +188,27 @@ async fn a_full_relay_says_so_and_serves_what_it_has() {
     let ready = get(relay.app.address(), "/readyz", &[]).await;
     assert_eq!((ready.status, ready.error_code().as_str()), (503, "unavailable"));
     assert_eq!(get(relay.app.address(), "/livez", &[]).await.status, 200);
-    let unsent = posts.difference(&author.seen().sent).count();
-    assert!(unsent > 0, "nothing is acknowledged that is not stored");
+    let acknowledged = author.seen().sent;
+    assert!(acknowledged.len() < posts.len(), "there was no room for all");
+    assert!(
+        acknowledged.is_subset(&stored(&mut outside).await),
+        "nothing is acknowledged that is not stored"
+    );
     let mut reader = Tab::connect(2, relay.multiaddr()).await;
     reader.read_board("test");
     reader.wait(|seen| seen.catalog.contains(&first)).await;
+
+    outside.execute("DROP TABLE ballast").await.expect("somebody makes room");
+    let after = author.publish("test", "there is room again").await;
+    author.wait(|seen| seen.sent.contains(&after)).await;
+    assert!(stored(&mut outside).await.is_superset(&author.seen().sent));
+    outside.close().await.expect("the database closes");
     relay.stop().await;
+}
+
+/// The events in the database.
+async fn stored(database: &mut SqliteConnection) -> BTreeSet<EventId> {
+    let ids: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT id FROM events").fetch_all(database).await.expect("the ids are read");
+    ids.iter().map(|id| EventId::try_from(id.as_slice()).expect("ids are of one length")).collect()
 }
