@@ -39,12 +39,13 @@ struct Options {
 }
 
 impl Options {
+    /// What somebody has set anywhere; defaults are left out.
     fn merge(self) -> Result<Keys, String> {
         let file = match &self.config {
             Some(path) => Keys::from_file(path).map_err(|error| error.to_string())?,
             None => Keys::default(),
         };
-        Ok(self.keys.or(file).or(Keys::defaults()))
+        Ok(self.keys.or(file))
     }
 }
 
@@ -60,9 +61,7 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Settings(options) => options.merge().and_then(show),
-        Command::Serve(options) => {
-            options.merge().and_then(|keys| keys.resolve().map_err(|error| error.to_string())).and_then(serve)
-        }
+        Command::Serve(options) => options.merge().and_then(serve),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,30 +83,39 @@ fn one_line(error: &clap::Error) -> String {
 }
 
 fn show(keys: Keys) -> Result<(), String> {
+    let keys = keys.or(Keys::defaults());
     keys.clone().resolve().map_err(|error| error.to_string())?;
     print!("{}", toml::to_string(&keys).map_err(|error| error.to_string())?);
     Ok(())
 }
 
-fn serve(settings: Settings) -> Result<(), String> {
+fn serve(keys: Keys) -> Result<(), String> {
+    let asked = keys.max_connections.is_some();
+    let settings = keys.resolve().map_err(|error| error.to_string())?;
     telemetry::init(&settings).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
-    let result = runtime.block_on(run(settings));
+    let result = runtime.block_on(run(settings, asked));
     // Whatever still blocks is not waited for: stopping takes as long as the settings allow and no longer.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
 
-async fn run(settings: Settings) -> Result<(), String> {
+/// `asked` says whether somebody set the number of connections.
+async fn run(mut settings: Settings, asked: bool) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
-    let connections = settings.max_connections;
+    let wanted = settings.max_connections;
+    let connections = connections_the_system_allows(wanted);
+    settings.max_connections = connections;
     let mut application = Application::start(settings).await.map_err(|error| error.to_string())?;
-    raise_file_limit(connections);
-    tracing::info!(address = %application.address(), peer = %application.peer(), "listening");
+    // After the start, because one that fails has only one line to say.
+    if asked && connections < wanted {
+        tracing::warn!(connections, wanted, "the system allows fewer open files than max_connections needs");
+    }
+    tracing::info!(address = %application.address(), peer = %application.peer(), connections, "listening");
     let (address, ready) = (application.address(), application.ready());
     let announce = async move {
         if ready.await {
@@ -128,18 +136,19 @@ async fn run(settings: Settings) -> Result<(), String> {
     result
 }
 
-/// Each connection is an open file. The soft limit is often 1,024; the system allows more when asked.
-fn raise_file_limit(connections: usize) {
-    // Database, log, key, listener, standard streams, and some room.
-    let wanted = connections as u64 + 64;
+/// Open files that are no connections: database, log, key, listener, standard streams, and some room.
+const OTHER_FILES: u64 = 64;
+
+/// Each connection is an open file. The soft limit is often 1,024; the system allows more when asked. Where even that is
+/// too little, connections are refused in time, because a relay without open files can neither accept nor store.
+fn connections_the_system_allows(wanted: usize) -> usize {
+    let files = wanted as u64 + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= wanted) {
-        return;
-    }
-    let granted = maximum.map_or(wanted, |maximum| wanted.min(maximum));
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum }) {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    } else if granted < wanted {
-        tracing::info!(granted, wanted, "the system allows fewer open files than connections are set");
-    }
+    let Some(current) = current.filter(|current| *current < files) else { return wanted };
+    let raised = maximum.map_or(files, |maximum| files.min(maximum));
+    let granted = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
+        Ok(()) => raised,
+        Err(_) => current,
+    };
+    usize::try_from(granted.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1)
 }

@@ -91,8 +91,12 @@ impl Storage {
             .await
             .map_err(|error| failed(&error))?;
         migrations().run(&writer).await.map_err(|error| failed(&error))?;
+        // All of them now and for good: when open files run short, none could be opened.
         let readers = SqlitePoolOptions::new()
+            .min_connections(READERS)
             .max_connections(READERS)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|error| failed(&error))?;
@@ -169,7 +173,7 @@ mod tests {
 
     use chanterelle_core::node::{Batch, StorageError, Ticket};
 
-    use super::Storage;
+    use super::{READERS, Storage};
     use crate::metrics::Metrics;
 
     async fn open(folder: &Path) -> Storage {
@@ -202,5 +206,11 @@ mod tests {
             assert_eq!(storage.store(&batch(1)).await, Ok(()));
             assert_eq!(storage.state().await, Ok(Some(vec![7])));
         }
+    }
+
+    #[tokio::test]
+    async fn every_reader_is_open_from_the_start() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        assert_eq!(open(folder.path()).await.readers.size(), READERS);
     }
 }

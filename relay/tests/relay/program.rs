@@ -1,6 +1,6 @@
 //! The program itself: settings, refusals, signals, and a death without warning.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use tokio::time::sleep;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use crate::support::http::get;
 use crate::support::tab::Tab;
@@ -157,6 +159,34 @@ async fn two_relays_do_not_share_a_folder() {
     let line = refusal(program().args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path()));
     assert!(line.contains("in use by another relay"), "{line}");
     assert_eq!(get(running.address, "/readyz", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn with_few_open_files_connections_are_refused_before_the_files_run_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = program_after("ulimit -n 128");
+    command.stderr(Stdio::piped());
+    let mut running = Running::of(&mut command, folder.path(), &["--max-connections", "1000"]);
+    let mut tab = Tab::connect(1, running.multiaddr().await).await;
+    // 128 files, less 64 for other things, less the tab's; the relay accepts them in their order.
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        streams.push(TcpStream::connect(running.address).await.expect("the relay listens"));
+    }
+    let mut first = [0; 12];
+    streams[63].read_exact(&mut first).await.expect("the relay answers");
+    assert_eq!(&first, b"HTTP/1.1 429");
+    let served = timeout(Duration::from_millis(100), streams[62].read_exact(&mut first)).await;
+    assert!(served.is_err(), "the last that has a place is waited for");
+    let post = tab.publish("test", "stored all the same").await;
+    tab.wait(|seen| seen.sent.contains(&post)).await;
+
+    running.child.kill().expect("SIGKILL reaches it");
+    let mut log = String::new();
+    let mut stderr = running.child.stderr.take().expect("standard error is piped");
+    stderr.read_to_string(&mut log).expect("the log is text");
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines.len() == 1 && lines[0].contains("connections=64 wanted=1000"), "{log}");
 }
 
 #[cfg(target_os = "linux")]
