@@ -23,7 +23,7 @@ use chanterelle_core::node::{Batch, Put, Ticket};
 use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
 use chanterelle_relay::driver::{Config, Driver};
 use chanterelle_relay::metrics::Metrics;
-use chanterelle_relay::net::session::{Outbox, OutboxReceiver, SessionEvent, SessionId};
+use chanterelle_relay::net::session::{Outbox, OutboxReceiver, Owed, SessionEvent, SessionId};
 use chanterelle_relay::storage::Storage;
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
@@ -155,7 +155,7 @@ async fn acknowledge(events: &[Vec<Put>], together: usize) -> f64 {
 /// One peer that sends all its events and waits for all acknowledgements.
 async fn session(number: u8, puts: Vec<Put>, sessions: mpsc::Sender<SessionEvent>, limits: Limits) {
     let (peer, session) = (PeerId([number; 32]), SessionId(u64::from(number)));
-    let (outbox, mut inbox) = Outbox::new();
+    let (outbox, mut inbox) = Outbox::new(Owed::default());
     let say = async |frame: &Frame| {
         let frame = frame.encode(&limits);
         sessions.send(SessionEvent::Received { peer, session, frame }).await.expect("the driver runs");

@@ -26,7 +26,7 @@ use crate::http::serve::Server;
 use crate::http::{self, App};
 use crate::metrics::Metrics;
 use crate::net::key::{self, KeyError};
-use crate::net::session::Shared;
+use crate::net::session::{Owed, Shared};
 use crate::net::{self, Network};
 use crate::settings::Settings;
 use crate::storage::{DataLock, OpenError, Storage};
@@ -140,6 +140,7 @@ impl Application {
                 max_connections: u32::try_from(settings.max_connections).unwrap_or(u32::MAX),
                 shared: Shared {
                     events: session_events,
+                    owed: Owed::default(),
                     limits: Arc::new(limits.clone()),
                     metrics: metrics.clone(),
                 },

@@ -26,8 +26,16 @@ const WRITE_CHUNK: usize = 16 * 1024;
 /// How long a peer may take nothing while something waits for it.
 const STALL: Duration = Duration::from_secs(30);
 
-/// Bytes that may wait for one peer. The node stays far below: it sends a window of events without credit at most.
-const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes that may wait for one peer. An honest one that reads slowly owes a window of 32 frames of events at 96 KiB,
+/// which is 3 MiB when nothing in them can be compressed, and answers to a few reconciliations.
+const OUTBOX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes that may wait for all peers together, beyond what each has for itself.
+const SHARED_BYTES: usize = 512 * 1024 * 1024;
+
+/// Bytes that may wait for each peer whatever the others owe, so that somebody who reads nothing on many sessions does
+/// not end those that only wait for the next post.
+const OWN_BYTES: usize = 32 * 1024;
 
 /// How long the peer has to read the end of a session before the stream is dropped.
 const LINGER: Duration = Duration::from_secs(2);
@@ -66,40 +74,76 @@ pub enum SessionEvent {
     },
 }
 
+/// Bytes that wait in the outboxes of a relay together. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Owed(Arc<AtomicUsize>);
+
+/// A frame that waits, counted until it is dropped.
+#[derive(Debug)]
+struct Waiting {
+    frame: Vec<u8>,
+    bytes: usize,
+    by_peer: Arc<AtomicUsize>,
+    /// `None` when it waits in the room its peer has for itself.
+    by_all: Option<Owed>,
+}
+
+impl Waiting {
+    /// `None` when there is no room for the frame.
+    fn new(frame: Vec<u8>, by_peer: &Arc<AtomicUsize>, by_all: &Owed) -> Option<Waiting> {
+        let bytes = frame.len();
+        let owed_by_peer = by_peer.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let mut waiting = Waiting { frame, bytes, by_peer: by_peer.clone(), by_all: None };
+        let mut owed_by_all = 0;
+        if owed_by_peer > OWN_BYTES {
+            owed_by_all = by_all.0.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            waiting.by_all = Some(by_all.clone());
+        }
+        (owed_by_peer <= OUTBOX_BYTES && owed_by_all <= SHARED_BYTES).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.by_peer.fetch_sub(self.bytes, Ordering::Relaxed);
+        if let Some(by_all) = &self.by_all {
+            by_all.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The driver's end of a session. Dropping it ends the session once everything in it has gone out.
 #[derive(Debug)]
 pub struct Outbox {
-    frames: mpsc::UnboundedSender<Vec<u8>>,
-    waiting: Arc<AtomicUsize>,
+    frames: mpsc::UnboundedSender<Waiting>,
+    by_peer: Arc<AtomicUsize>,
+    by_all: Owed,
     overflow: CancellationToken,
 }
 
 /// The session's end of an [`Outbox`].
 #[derive(Debug)]
 pub struct OutboxReceiver {
-    frames: mpsc::UnboundedReceiver<Vec<u8>>,
-    waiting: Arc<AtomicUsize>,
+    frames: mpsc::UnboundedReceiver<Waiting>,
     overflow: CancellationToken,
 }
 
 impl Outbox {
-    /// Both ends.
+    /// Both ends. What waits between them counts in `by_all`.
     #[must_use]
-    pub fn new() -> (Outbox, OutboxReceiver) {
+    pub fn new(by_all: Owed) -> (Outbox, OutboxReceiver) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let (waiting, overflow) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
-        let inbox = OutboxReceiver { frames: receiver, waiting: waiting.clone(), overflow: overflow.clone() };
-        (Outbox { frames: sender, waiting, overflow }, inbox)
+        let overflow = CancellationToken::new();
+        let inbox = OutboxReceiver { frames: receiver, overflow: overflow.clone() };
+        (Outbox { frames: sender, by_peer: Arc::default(), by_all, overflow }, inbox)
     }
 
-    /// Sends a frame. When more waits than the peer may owe, the session is over instead.
+    /// Sends a frame. When more waits than the peer may owe, or all peers together, the session is over instead.
     pub fn send(&self, frame: Vec<u8>) {
-        let waiting = self.waiting.fetch_add(frame.len(), Ordering::Relaxed) + frame.len();
-        if waiting > OUTBOX_BYTES {
-            self.overflow.cancel();
-        } else {
+        match Waiting::new(frame, &self.by_peer, &self.by_all) {
             // The session may have ended meanwhile; then it has said so.
-            let _ = self.frames.send(frame);
+            Some(waiting) => drop(self.frames.send(waiting)),
+            None => self.overflow.cancel(),
         }
     }
 }
@@ -107,9 +151,8 @@ impl Outbox {
 impl OutboxReceiver {
     /// The next frame; `None` when the driver has ended the session and everything has been taken.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
-        let frame = self.frames.recv().await?;
-        self.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
-        Some(frame)
+        let mut waiting = self.frames.recv().await?;
+        Some(std::mem::take(&mut waiting.frame))
     }
 }
 
@@ -124,7 +167,7 @@ enum End {
     Framing(#[from] FramingError),
     #[error("the peer took nothing for {} s", STALL.as_secs())]
     Stalled,
-    #[error("more waited for the peer than it may owe")]
+    #[error("more waited for the peer, or for all peers, than may be owed")]
     Overflow,
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -148,6 +191,8 @@ impl End {
 pub struct Shared {
     /// Where events go.
     pub events: mpsc::Sender<SessionEvent>,
+    /// What waits for peers.
+    pub owed: Owed,
     /// Bounds of frames and rates.
     pub limits: Arc<Limits>,
     /// Figures.
@@ -159,7 +204,7 @@ pub async fn run<S>(stream: S, peer: PeerId, session: SessionId, shared: Shared)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (outbox, mut inbox) = Outbox::new();
+    let (outbox, mut inbox) = Outbox::new(shared.owed.clone());
     if shared.events.send(SessionEvent::Opened { peer, session, outbox }).await.is_err() {
         return;
     }
@@ -273,6 +318,7 @@ async fn farewell(
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
     use std::time::Duration;
 
     use chanterelle_core::base::{Limits, PeerId};
@@ -283,7 +329,7 @@ mod tests {
     use tokio::task::JoinHandle;
     use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
-    use super::{OUTBOX_BYTES, Outbox, SessionEvent, SessionId, Shared, run};
+    use super::{OUTBOX_BYTES, OWN_BYTES, Outbox, Owed, SHARED_BYTES, SessionEvent, SessionId, Shared, run};
     use crate::metrics::{Metrics, Reason};
 
     /// A session over a pipe that holds 64 KiB, and the peer's end of the pipe.
@@ -302,7 +348,7 @@ mod tests {
             let (sender, events) = mpsc::channel(queue);
             let metrics = Arc::new(Metrics::default());
             let limits = Arc::new(Limits::default());
-            let shared = Shared { events: sender, limits, metrics: metrics.clone() };
+            let shared = Shared { events: sender, owed: Owed::default(), limits, metrics: metrics.clone() };
             let task = tokio::spawn(run(near.compat(), PeerId([7; 32]), SessionId(1), shared));
             Rig { events, peer: far.compat(), metrics, task }
         }
@@ -377,6 +423,36 @@ mod tests {
             outbox.send(vec![0; 1_000_000]);
         }
         rig.closed("overflow").await;
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_all_peers_together_is_bounded_too() {
+        let all = Owed::default();
+        let owed = || all.0.load(Ordering::Relaxed);
+        let full: Vec<_> = (0..SHARED_BYTES / OUTBOX_BYTES)
+            .map(|_| {
+                let (outbox, inbox) = Outbox::new(all.clone());
+                outbox.send(vec![0; OUTBOX_BYTES]);
+                assert!(!outbox.overflow.is_cancelled(), "nobody reads, but there is room");
+                (outbox, inbox)
+            })
+            .collect();
+        let (late, _late) = Outbox::new(all.clone());
+        late.send(vec![0; OUTBOX_BYTES]);
+        assert!(late.overflow.is_cancelled(), "room in its own outbox, but not in that of all");
+        let (silent, _silent) = Outbox::new(all.clone());
+        silent.send(vec![0; OWN_BYTES]);
+        assert!(!silent.overflow.is_cancelled(), "what each has for itself is not touched");
+
+        drop((full, late, _late));
+        assert_eq!(owed(), 0, "room comes back with the end of a session");
+        let (outbox, mut inbox) = Outbox::new(all.clone());
+        outbox.send(vec![0; OWN_BYTES]);
+        outbox.send(vec![0; 1_000]);
+        assert_eq!(owed(), 1_000);
+        inbox.next().await.expect("the peer's own frame waits");
+        inbox.next().await.expect("the other frame waits");
+        assert_eq!(owed(), 0, "and with each frame that is taken");
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use chanterelle_core::node::{Command, Input, Output, Setup, Target, Update};
 use chanterelle_core::wire::{Frame, Role, SESSION_PROTOCOL};
 use chanterelle_relay::metrics::Metrics;
 use chanterelle_relay::net::key::core_peer;
-use chanterelle_relay::net::session::{self, Outbox, SessionEvent, SessionId, Shared};
+use chanterelle_relay::net::session::{self, Outbox, Owed, SessionEvent, SessionId, Shared};
 use futures::StreamExt as _;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
@@ -217,8 +217,12 @@ async fn run(
     let mut store: BTreeMap<EventId, Vec<u8>> = BTreeMap::new();
     let mut outbox: Option<Outbox> = None;
     let (events, mut session_events) = mpsc::channel(64);
-    let shared =
-        Shared { events, limits: Arc::new(Limits::default()), metrics: Arc::new(Metrics::default()) };
+    let shared = Shared {
+        events,
+        owed: Owed::default(),
+        limits: Arc::new(Limits::default()),
+        metrics: Arc::new(Metrics::default()),
+    };
     let protocol = StreamProtocol::new(SESSION_PROTOCOL);
     let opened = control.open_stream(relay, protocol).await.expect("the relay speaks the protocol");
     let relay = core_peer(&relay).expect("the relay's key is Ed25519");
