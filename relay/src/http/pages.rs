@@ -1,8 +1,9 @@
 //! What people ask: the page, its files, and an honest 404 for everything else.
 //!
-//! A path that no page can show is not the shell's business: a board name that is none, a thread id that is none, and
-//! files that do not exist are 404.
+//! A path that no page can show is not the shell's business: a board name that is none, a thread id that is none, what
+//! is not even text, and files that do not exist are 404.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Extension, Path, State};
@@ -61,12 +62,12 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap) -> Response
 /// `/b/{board}`.
 pub(super) async fn board(
     State(app): State<App>,
-    Path(board): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if BoardName::new(&board).is_ok() {
+    if path.is_ok_and(|Path(board)| BoardName::new(&board).is_ok()) {
         shell(&app, &headers)
     } else {
         not_found(State(app), method, uri, headers).await
@@ -76,12 +77,15 @@ pub(super) async fn board(
 /// `/b/{board}/t/{thread}`.
 pub(super) async fn thread(
     State(app): State<App>,
-    Path((board, thread)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if BoardName::new(&board).is_ok() && thread.parse::<ThreadId>().is_ok() {
+    let names_both = |Path((board, thread)): Path<(String, String)>| {
+        BoardName::new(&board).is_ok() && thread.parse::<ThreadId>().is_ok()
+    };
+    if path.is_ok_and(names_both) {
         shell(&app, &headers)
     } else {
         not_found(State(app), method, uri, headers).await
