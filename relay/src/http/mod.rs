@@ -82,7 +82,7 @@ pub(crate) struct Client {
 
 /// All routes.
 pub(crate) fn router(app: App) -> Router {
-    let security = SecurityHeaders::new(app.assets.index(), app.settings.listen.ip());
+    let security = SecurityHeaders::new(app.assets.index(), &app.settings);
     let api = Router::new()
         .route("/api/v1/info", get(api::info))
         .route("/api/system.version", get(api::info))

@@ -3,8 +3,6 @@
 //! The policy lists each inline script and style of the page shell by its hash, computed once at the start, so that
 //! no other can run. It does not say who may read the API; that is public.
 
-use std::net::IpAddr;
-
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Request, header};
 use axum::middleware::Next;
@@ -12,16 +10,17 @@ use axum::response::Response;
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 
+use crate::settings::Settings;
+
 /// Headers that stand on every answer.
 #[derive(Clone, Debug)]
 pub(crate) struct SecurityHeaders(Vec<(HeaderName, HeaderValue)>);
 
 impl SecurityHeaders {
-    /// For the page shell `index`, served from `listen`. A relay on loopback is in development: there the page may
-    /// also dial unencrypted relays on loopback.
+    /// For the page shell `index`, served under `settings`.
     #[must_use]
-    pub(crate) fn new(index: &[u8], listen: IpAddr) -> SecurityHeaders {
-        let policy = content_security_policy(&String::from_utf8_lossy(index), listen.is_loopback());
+    pub(crate) fn new(index: &[u8], settings: &Settings) -> SecurityHeaders {
+        let policy = content_security_policy(&String::from_utf8_lossy(index), is_development(settings));
         let policy = HeaderValue::try_from(policy).expect("directives and hashes are a header value");
         let fixed = HeaderValue::from_static;
         SecurityHeaders(vec![
@@ -50,6 +49,12 @@ pub(crate) async fn apply(
     let mut response = next.run(request).await;
     response.headers_mut().extend(headers.0);
     response
+}
+
+/// Whether the page may also dial unencrypted relays on loopback. A public relay behind a reverse proxy listens on
+/// loopback, too, but somebody has told it where it is reached or whom it may trust.
+fn is_development(settings: &Settings) -> bool {
+    settings.listen.ip().is_loopback() && settings.external.is_empty() && settings.trusted_proxies.is_empty()
 }
 
 fn content_security_policy(index: &str, development: bool) -> String {
@@ -97,7 +102,8 @@ fn hashes(index: &str, element: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{content_security_policy, hashes};
+    use super::{content_security_policy, hashes, is_development};
+    use crate::settings::Keys;
 
     const INDEX: &str = "<!doctype html><style>p{}</style><script src=\"/a.js\"></script>\
         <script type=\"module\">alert(1)</script><scripture>x</scripture>";
@@ -124,5 +130,18 @@ mod tests {
         for directive in ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
             assert!(public.contains(directive));
         }
+    }
+
+    #[test]
+    fn a_relay_that_the_public_reaches_through_a_proxy_is_not_in_development() {
+        let development = |text: &str| {
+            let keys: Keys = toml::from_str(text).expect("the test's keys are TOML");
+            is_development(&keys.resolve().expect("the test's settings are valid"))
+        };
+        assert!(development(""));
+        assert!(development("listen = '[::1]:8080'"));
+        assert!(!development("listen = '0.0.0.0:8080'"));
+        assert!(!development("external = ['/dns4/relay.example/tcp/443/wss']"));
+        assert!(!development("trusted_proxies = ['127.0.0.1']"));
     }
 }

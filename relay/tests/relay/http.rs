@@ -91,6 +91,16 @@ async fn every_answer_holds_the_page_to_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_page_of_the_public_dials_nothing_unencrypted() {
+    let keys = Keys { external: Some(vec!["/dns4/relay.example/tcp/443/wss".to_owned()]), ..Keys::default() };
+    let relay = TestRelay::with(keys).await;
+    let answer = get(relay.app.address(), "/", &[HTML]).await;
+    let policy = answer.header("content-security-policy").expect("a policy stands on every answer");
+    assert!(policy.contains("connect-src 'self' https: wss:;") && !policy.contains("ws://"), "{policy}");
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn the_shell_is_revalidated_compressed_and_answered_to_head() {
     let relay = TestRelay::start().await;
     let address = relay.app.address();
