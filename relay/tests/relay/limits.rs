@@ -53,14 +53,17 @@ async fn a_head_that_drips_is_cut_off_and_others_are_served_meanwhile() {
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let relay = TestRelay::start().await;
-    let head = format!("GET / HTTP/1.1\r\nhost: relay.test\r\nx: {}\r\n\r\n", "y".repeat(64 * 1024));
+    // As much as the relay reads of a head, and no end: were there more, its answer could be lost with the rest.
+    let mut head = b"GET / HTTP/1.1\r\nhost: relay.test\r\nx: ".to_vec();
+    head.resize(32 * 1024, b'y');
+    let answer = raw(relay.app.address(), &head).await;
+    assert_eq!(answer.status, 431);
+    // A larger one is cut off while it is sent. The answer may get through or not, but it is no other.
+    head.extend([b'y'; 256 * 1024]);
     let mut stream = connect(relay.app.address()).await;
-    let _ = stream.write_all(head.as_bytes()).await;
-    let mut first = [0; 12];
-    // The relay may reset the rest of the head away before its answer is read.
-    if stream.read_exact(&mut first).await.is_ok() {
-        assert_eq!(&first, b"HTTP/1.1 431");
-    }
+    let _ = stream.write_all(&head).await;
+    let answer = until_closed(&mut stream).await;
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"));
     assert_eq!(get(relay.app.address(), "/livez", &[]).await.status, 200);
     relay.stop().await;
 }
