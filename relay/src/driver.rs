@@ -316,7 +316,8 @@ impl Driver {
         self.pending += 1;
         let (storage, finish) = (self.storage.clone(), self.finish.clone());
         tokio::spawn(async move {
-            // What cannot be read is answered as if it were not there; the failure is counted and logged.
+            // What cannot be read is answered as if it were not there; the failure is counted and logged. Nothing is
+            // lost: whoever misses the events finds them by the next reconciliation, within a minute, and asks again.
             let events = storage.read(&ids).await.unwrap_or_default();
             let _ = finish.send(Done::Read(ticket, events));
         });
