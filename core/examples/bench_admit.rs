@@ -1,6 +1,9 @@
 //! Events per second through [`admit`], in batches against one by one: natively as a program, in a browser as a wasm
 //! test. Prints a `bench-row` for `cargo xtask bench admit`.
 //!
+//! What a batch gains depends on how many authors are in it: a key that comes again is added up, not computed anew. The
+//! first row is a lively board; the one named `strangers` is the worst case, an author for each event.
+//!
 //! Both ways see the same events in turns of a few milliseconds, so that a busy machine slows both and leaves the
 //! median turn undisturbed. Only the door is measured: no frame is decoded and nothing is stored.
 
@@ -18,7 +21,7 @@ use chanterelle_core::wire::Role;
 /// One frame of events, and what one batch verification gets.
 const BATCH: usize = 256;
 
-/// Pseudonyms among them: a lively board, on which each writes eight posts to a thread.
+/// Pseudonyms among them on a lively board, where each writes eight posts to a thread.
 const PSEUDONYMS: usize = 32;
 
 /// Characters of a comment.
@@ -32,7 +35,9 @@ const PASSES: usize = 3;
 const NOW: Now = Now { instant: Instant(0), unix: Seconds(1_790_000_000) };
 
 fn main() {
-    println!("{}", row("admit.batch_native", milliseconds()));
+    let clock = milliseconds();
+    println!("{}", row("admit.batch_native", PSEUDONYMS, &clock));
+    println!("{}", row("admit.strangers_native", BATCH, &clock));
 }
 
 #[cfg(target_arch = "wasm32")]
@@ -41,16 +46,18 @@ wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 #[cfg(target_arch = "wasm32")]
 #[wasm_bindgen_test::wasm_bindgen_test]
 fn batches_against_one_by_one() {
-    wasm_bindgen_test::console_log!("{}", row("admit.batch_wasm", milliseconds()));
+    let clock = milliseconds();
+    wasm_bindgen_test::console_log!("{}", row("admit.batch_wasm", PSEUDONYMS, &clock));
+    wasm_bindgen_test::console_log!("{}", row("admit.strangers_wasm", BATCH, &clock));
 }
 
 /// Measures, and gives the line for xtask.
-fn row(name: &str, clock: impl Fn() -> f64) -> String {
-    let events = events();
+fn row(name: &str, pseudonyms: usize, clock: &impl Fn() -> f64) -> String {
+    let events = events(pseudonyms);
     let (mut batched, mut single) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        batched.push(rate(&events, BATCH, PASSES, &clock));
-        single.push(rate(&events, 1, 1, &clock));
+        batched.push(rate(&events, BATCH, PASSES, clock));
+        single.push(rate(&events, 1, 1, clock));
     }
     let (value, baseline) = (median(batched), median(single));
     let ratio = value / baseline;
@@ -79,7 +86,7 @@ fn median(mut rates: Vec<f64>) -> f64 {
 }
 
 /// Posts as a person's node writes them: so many threads, each under a pseudonym of its own, with replies.
-fn events() -> Vec<Arc<[u8]>> {
+fn events(pseudonyms: usize) -> Vec<Arc<[u8]>> {
     let setup = Setup {
         seed: [1; 32],
         peer: PeerId([1; 32]),
@@ -92,12 +99,12 @@ fn events() -> Vec<Arc<[u8]>> {
     node.handle(NOW, Input::Restored(None));
     let board = BoardName::new("bench").expect("a board name");
     let mut events = Vec::new();
-    for number in 0..PSEUDONYMS {
+    for number in 0..pseudonyms {
         let comment =
             |post: usize| format!("{number} {post} {}", "mushroom ".repeat(CHARS))[..CHARS].to_owned();
         let opening = Content::Thread { board: board.clone(), subject: None, comment: comment(0) };
         let thread = publish(&mut node, opening, &mut events);
-        for post in 1..BATCH / PSEUDONYMS {
+        for post in 1..BATCH / pseudonyms {
             let reply = Content::Post {
                 board: open_board_id(&board),
                 thread,
@@ -113,7 +120,7 @@ fn events() -> Vec<Arc<[u8]>> {
         .iter()
         .map(|bytes| Event::decode(bytes, &limits).expect("an own event").fields().author)
         .collect();
-    assert_eq!((events.len(), authors.len()), (BATCH, PSEUDONYMS));
+    assert_eq!((events.len(), authors.len()), (BATCH, pseudonyms));
     events
 }
 
