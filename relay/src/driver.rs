@@ -20,7 +20,7 @@ use chanterelle_core::node::{
 };
 use chanterelle_core::wire::{Frame, Role};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
@@ -32,6 +32,9 @@ const REOPEN: Duration = Duration::from_secs(2);
 
 /// While stopping: an acknowledgement the node holds back for longer than this is not waited for.
 const SOON: Duration = Duration::from_millis(250);
+
+/// How long a peer that is to be disconnected has to read why.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What a driver needs.
 pub struct Config {
@@ -295,8 +298,13 @@ impl Driver {
         // What was sent before still goes out. The node has forgotten the session already.
         self.sessions.remove(&peer);
         if reason == CloseReason::Budget {
-            // The network may be stopping; then the peer goes with it.
-            let _ = self.disconnect.send(peer);
+            let disconnect = self.disconnect.clone();
+            tokio::spawn(async move {
+                // At once, the end of the connection could overtake what the peer is told of its reason.
+                sleep(GOODBYE).await;
+                // The network may be stopping; then the peer goes with it.
+                let _ = disconnect.send(peer);
+            });
         }
     }
 
