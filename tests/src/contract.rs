@@ -61,18 +61,23 @@ fn row(line: &str) -> Option<(String, Row)> {
     Some((place.to_owned(), Row { elements: elements(cell), codes: codes(cell) }))
 }
 
-/// Every `word "Name"`, and with it `word "Name" and "Name"`.
+/// The roles that are named.
+const ROLES: [&str; 11] = [
+    "button", "combobox", "dialog", "form", "heading", "image", "link", "list", "status", "switch", "textbox",
+];
+
+/// Every `role "Name"`, and with it `roles "Name" and "Name"`. What else stands in quotation marks is an example.
 fn elements(cell: &str) -> Vec<(String, String)> {
-    let mut role = String::new();
+    let mut role = None;
     let mut found = Vec::new();
     // Between quotation marks, names and what leads to them take turns.
     let parts: Vec<&str> = cell.split('"').collect();
     for pair in parts.chunks_exact(2) {
         let word = pair[0].split_whitespace().last().unwrap_or_default();
         if !["and", "or", ","].contains(&word) {
-            role = word.trim_end_matches('s').to_owned();
+            role = ROLES.into_iter().find(|role| word == *role || word.strip_suffix('s') == Some(role));
         }
-        found.push((role.clone(), pair[1].to_owned()));
+        found.extend(role.map(|role| (role.to_owned(), pair[1].to_owned())));
     }
     found
 }
@@ -99,6 +104,10 @@ mod tests {
         assert_eq!(
             elements("with buttons \"Yes\" and \"No\""),
             [pair("button", "Yes"), pair("button", "No")]
+        );
+        assert_eq!(
+            elements("status \"Network\", always there: text such as \"3 peers, 1 relay\""),
+            [pair("status", "Network")]
         );
         assert_eq!(codes("`data-id`, text in `[data-part]`"), ["data-id", "[data-part]"]);
     }
