@@ -4,6 +4,7 @@
 //! swarm's; events of the protocol travel inside frames and are not looked at.
 
 pub mod key;
+mod muxer;
 pub mod session;
 mod streams;
 pub(crate) mod transport;
@@ -19,7 +20,7 @@ use futures::StreamExt as _;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, Transport as _, connection_limits, identify, noise, ping, relay, yamux};
+use libp2p::{Multiaddr, Transport as _, connection_limits, identify, noise, ping, relay};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -94,13 +95,11 @@ impl Network {
         disconnect: mpsc::UnboundedReceiver<PeerId>,
         sessions: TaskTracker,
     ) -> Result<Network, String> {
-        let mut muxer = yamux::Config::default();
-        muxer.set_max_num_streams(STREAMS_PER_CONNECTION);
         let noise = noise::Config::new(&config.key).map_err(|error| error.to_string())?;
         let transport = UpgradedTransport::new(config.incoming)
             .upgrade(Version::V1)
             .authenticate(noise)
-            .multiplex(muxer)
+            .multiplex(muxer::Config::new(STREAMS_PER_CONNECTION))
             .timeout(HANDSHAKE_TIMEOUT)
             .boxed();
         let public = config.key.public();
