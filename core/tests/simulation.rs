@@ -70,4 +70,4 @@ fn native_and_wasm_give_one_trace() {
     assert_eq!(report.trace_hex(), TRACE);
 }
 
-const TRACE: &str = "e49764207925a1ba094ef8c8011eb1cc0a8c8e81b5ca379151c65c12bce0fb57";
+const TRACE: &str = "41b246253b761716c69e6d539e1e366a408c5d3ca5c0ee8b3e6f05ef9212f83c";

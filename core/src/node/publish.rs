@@ -2,10 +2,13 @@
 
 use super::Node;
 use super::api::Update;
-use crate::base::{BoardId, EventId, ThreadId};
+use crate::base::{BoardId, EventId, Seconds, ThreadId};
 use crate::crypto::{Identity, SecretKey, Verify, open_board_id};
 use crate::event::{Content, Draft, DraftError, Kind, Persona, Place, Ref, quotes_in, rel, sign};
 use crate::store::{Rel, Row};
+
+/// Seconds by which an own event may be ahead of the clock: a lively conversation, and well below what others bear.
+const AHEAD: u64 = 120;
 
 impl<V: Verify> Node<V> {
     pub(super) fn publish(&mut self, request: u32, draft: Draft) {
@@ -61,10 +64,24 @@ impl<V: Verify> Node<V> {
                 (Place::nowhere(seq.unwrap_or(0) + 1), identity.identity().clone())
             }
         };
-        let event = sign(&body, place, self.now.unix, &key);
+        let time = self.time_after(&place);
+        let event = sign(&body, place, time, &key);
         self.admit_own(&event).map_err(|_| DraftError::TooLarge)?;
         let thread = if event.kind() == Kind::THREAD { Some(event.id()) } else { event.fields().thread };
         Ok((event.id(), thread))
+    }
+
+    /// The time of an event written now: later than all that is seen in its thread, so that an answer never stands
+    /// before what it answers, though times are whole seconds and clocks differ. A hybrid logical clock (Kulkarni,
+    /// Demirbas, Madappa, Avva, Leone: Logical Physical Clocks, 2014) with a bound on how far it runs ahead.
+    fn time_after(&self, place: &Place) -> Seconds {
+        let now = self.now.unix;
+        let bound = now.plus(AHEAD);
+        let seen = place.thread.and_then(|thread| {
+            let times = self.index.of_thread(&place.board, &thread).map(|(time, _)| *time);
+            times.rev().find(|time| *time < bound)
+        });
+        seen.map_or(now, |seen| now.max(seen.plus(1)))
     }
 
     /// A post written here and the key that signed it.

@@ -140,7 +140,11 @@ impl Index {
     }
 
     /// The events of a thread by claimed time.
-    pub fn of_thread(&self, board: &BoardId, thread: &ThreadId) -> impl Iterator<Item = &(Seconds, EventId)> {
+    pub fn of_thread(
+        &self,
+        board: &BoardId,
+        thread: &ThreadId,
+    ) -> impl DoubleEndedIterator<Item = &(Seconds, EventId)> {
         self.boards.get(board).and_then(|board| board.threads.get(thread)).into_iter().flatten()
     }
 
