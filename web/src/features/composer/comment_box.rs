@@ -3,9 +3,10 @@
 use chanterelle_core::base::Limits;
 use leptos::prelude::*;
 use leptos::{ev, html};
+use web_sys::ScrollLogicalPosition;
 
 use crate::i18n as t;
-use crate::kit::{focus_in_place, live, submit_pressed};
+use crate::kit::{focus_in_place, live, scroll_to, submit_pressed};
 
 /// A box for a comment. A handle; the text itself is the browser's, which can undo in it.
 #[derive(Clone, Copy)]
@@ -90,11 +91,18 @@ impl CommentBox {
         self.count_characters();
     }
 
-    /// Puts the caret into it without moving the page.
-    pub(crate) fn focus(self) {
-        if let Some(area) = self.area.get_untracked() {
-            focus_in_place(&area);
+    /// Puts the caret into it, and moves the page only if it is out of view; whether it was in view, as it is where the
+    /// form floats.
+    pub(crate) fn focus(self) -> bool {
+        let Some(area) = self.area.get_untracked() else { return false };
+        focus_in_place(&area);
+        let place = area.get_bounding_client_rect();
+        let height = window().inner_height().ok().and_then(|height| height.as_f64());
+        let in_view = place.top() >= 0.0 && height.is_some_and(|height| place.bottom() <= height);
+        if !in_view {
+            scroll_to(&area, ScrollLogicalPosition::Center);
         }
+        in_view
     }
 
     fn count_characters(self) {

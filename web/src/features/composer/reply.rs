@@ -39,9 +39,9 @@ impl ReplyBox {
             }
         });
         self.comment.insert_lines(&text);
-        self.comment.focus();
-        // The form comes up over the end of the window, and what is answered may be there.
-        if let Some(article) = document().get_element_by_id(&post.to_string())
+        // Where the form comes up over the end of the window, what is answered may be there.
+        if self.comment.focus()
+            && let Some(article) = document().get_element_by_id(&post.to_string())
             && let Ok(Some(header)) = article.query_selector("header")
         {
             scroll_to(&header, ScrollLogicalPosition::Nearest);
