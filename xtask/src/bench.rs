@@ -76,7 +76,8 @@ fn admit(ws: &Workspace) -> Result<Vec<Command>> {
 
     let tools = PageTools::prepare(ws)?;
     let mut wasm = tools.rust.cargo(ws)?;
-    wasm.args(["test", "--release", "--target", TARGET]).args(EXAMPLE).args(["--", "--nocapture"]);
+    // As the page is built: its profile prefers smallness.
+    wasm.args(["test", "--profile", "page", "--target", TARGET]).args(EXAMPLE).args(["--", "--nocapture"]);
     wasm.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools.wasm_test_runner());
     test::in_browser(&mut wasm, ws, &setup::browser(ws)?);
     Ok(vec![native, wasm])

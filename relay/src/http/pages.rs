@@ -125,6 +125,7 @@ async fn not_found(State(_): State<App>, _: Method, uri: Uri, headers: HeaderMap
 const NOT_FOUND: &str = "<!doctype html>
 <html lang=\"en\">
 <head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">
+<meta name=\"color-scheme\" content=\"light dark\">
 <title>Not found · Chanterelle</title></head>
 <body>
 <h1>There is nothing here</h1>
