@@ -7,14 +7,10 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 use leptos_router::hooks::use_navigate;
 
+use super::paths::board_path;
 use crate::i18n as t;
 use crate::kit::{ago, alert, each, live};
 use crate::state::{Client, Listing};
-
-/// The path of a board.
-pub(crate) fn board_path(board: &BoardName) -> String {
-    format!("/b/{board}")
-}
 
 /// Asks for a name and leads to the board.
 pub(crate) fn open_board() -> AnyView {

@@ -1,21 +1,16 @@
 //! The threads of a board as cards, most recently bumped first.
 
-use chanterelle_core::base::{BoardName, ThreadId};
+use chanterelle_core::base::BoardName;
 use chanterelle_core::view::{PostState, ThreadCard};
 use leptos::html;
 use leptos::prelude::*;
 
-use super::boards::board_path;
 use super::comment::{excerpt, mark};
+use super::paths::thread_path;
 use super::post::post_state;
 use crate::i18n as t;
 use crate::kit::{ago, each, live};
 use crate::state::Listing;
-
-/// The path of a thread.
-pub(crate) fn thread_path(board: &BoardName, thread: &ThreadId) -> String {
-    format!("{}/t/{thread}", board_path(board))
-}
 
 /// Which board the cards are of.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 
-use super::thread::post_path;
+use super::paths::post_path;
 use crate::i18n as t;
 use crate::kit::{escape_pressed, live};
 use crate::markup::{Block, Extent, Line, Span, parse};

@@ -6,6 +6,7 @@ pub(crate) mod catalog;
 pub(crate) mod comment;
 pub(crate) mod composer;
 pub(crate) mod network;
+pub(crate) mod paths;
 pub(crate) mod post;
 pub(crate) mod preview;
 pub(crate) mod thread;

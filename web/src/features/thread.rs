@@ -1,23 +1,16 @@
-//! A thread on the page: its posts, and what they need to know of where they are.
+//! The thread a page shows, as everything in it knows it.
 
 use chanterelle_core::base::{BoardName, EventId, ThreadId};
 use chanterelle_core::view::QuoteTarget;
-use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use web_sys::ScrollLogicalPosition;
 
-use super::catalog::thread_path;
 use super::comment::Quotes;
 use super::composer::ReplyBox;
-use super::post::post;
-use crate::kit::{each, reveal};
+use super::paths::thread_path;
+use crate::kit::reveal;
 use crate::state::ThreadView;
-
-/// The path of a post, in its thread.
-pub(crate) fn post_path(board: &BoardName, thread: &ThreadId, post: &EventId) -> String {
-    format!("{}#{post}", thread_path(board, thread))
-}
 
 /// The thread the page shows. A handle, given to everything in it as context.
 #[derive(Clone, Copy)]
@@ -93,9 +86,4 @@ impl Here {
             }
         });
     }
-}
-
-/// The posts, opening post first.
-pub(crate) fn posts() -> AnyView {
-    html::div().class("posts").child(each(Here::get().view.posts, post)).into_any()
 }

@@ -7,11 +7,13 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use crate::features::boards::{board_path, wrong_board_name};
+use crate::features::boards::wrong_board_name;
 use crate::features::composer::reply_form;
 use crate::features::network::asked;
+use crate::features::paths::board_path;
+use crate::features::post::posts;
 use crate::features::preview::with_previews;
-use crate::features::thread::{Here, posts};
+use crate::features::thread::Here;
 use crate::i18n as t;
 use crate::kit::{alert, live, title, waiting};
 use crate::state::{Client, ThreadView, not_ready, ready_when};

@@ -7,7 +7,7 @@ use leptos::{ev, html};
 use leptos_router::hooks::use_navigate;
 
 use super::CommentBox;
-use crate::features::catalog::thread_path;
+use crate::features::paths::thread_path;
 use crate::i18n as t;
 use crate::kit::{alert_if, live, waiting};
 use crate::state::Client;

@@ -11,10 +11,15 @@ use leptos::{ev, html};
 use super::comment::{comment, excerpt, mark};
 use super::thread::Here;
 use crate::i18n as t;
-use crate::kit::{live, stamp};
+use crate::kit::{each, live, stamp};
+
+/// The posts of a thread, opening post first.
+pub(crate) fn posts() -> AnyView {
+    html::div().class("posts").child(each(Here::get().view.posts, post)).into_any()
+}
 
 /// A post in its thread.
-pub(crate) fn post(post: RwSignal<PostView>) -> AnyView {
+fn post(post: RwSignal<PostView>) -> AnyView {
     let here = Here::get();
     let (id, author, time, own, opens, sage) =
         post.with_untracked(|post| (post.id, post.author, post.time, post.own, post.opens, post.sage));
