@@ -71,9 +71,8 @@ impl Redial {
         }
     }
 
-    /// The attempt failed, or the session ended; `unwanted` when the node would end the
-    /// next one too. How long to wait, with `chance` in
-    /// 0 to 1 to keep a crowd from coming back in step. Nothing to wait for when none was wanted.
+    /// The attempt failed, or the session ended; `unwanted` when the node would end the next one too. How long to wait,
+    /// with `chance` in 0 to 1 to keep a crowd from coming back in step. Nothing to wait for when none was wanted.
     pub(super) fn failed(&mut self, why: String, unwanted: bool, chance: f64) -> Option<Duration> {
         if !self.is_wanted() || self.state == State::Waiting {
             return None;

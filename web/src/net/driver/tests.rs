@@ -72,9 +72,19 @@ impl Test {
         Test { driver, notes, connected }
     }
 
-    /// Runs the driver until `holds`, or for half a second; whether it held.
-    async fn run(&mut self, holds: impl Fn(&Driver) -> bool) -> bool {
-        let mut over = Delay::new(Duration::from_millis(500)).fuse();
+    /// Runs the driver until `holds`.
+    async fn until(&mut self, holds: impl Fn(&Driver) -> bool) {
+        assert!(self.run(holds, Duration::from_secs(30)).await, "waited in vain");
+    }
+
+    /// Runs the driver for as long as a wrong one would need, during which it never `holds`.
+    async fn never(&mut self, holds: impl Fn(&Driver) -> bool) {
+        assert!(!self.run(holds, Duration::from_millis(500)).await);
+    }
+
+    /// Runs the driver until `holds`, or for so long; whether it held.
+    async fn run(&mut self, holds: impl Fn(&Driver) -> bool, time: Duration) -> bool {
+        let mut over = Delay::new(time).fuse();
         while !holds(&self.driver) {
             select! {
                 event = self.driver.swarm.select_next_some() => self.driver.on_swarm(event),
@@ -94,24 +104,24 @@ impl Test {
 async fn a_page_that_is_paused_gives_up_what_it_dials_and_dials_again_later() {
     let mut test = Test::begin().await;
     test.driver.on_note(Note::Pause);
-    assert!(!test.run(|driver| !driver.seats.is_empty()).await);
+    test.never(|driver| !driver.seats.is_empty()).await;
     assert!(!test.is_connected());
     assert_eq!((test.connected.get(), test.driver.redial.trouble()), (0, None));
 
     test.driver.on_note(Note::Resume);
-    assert!(test.run(|driver| !driver.seats.is_empty()).await, "it is dialled again");
+    test.until(|driver| !driver.seats.is_empty()).await;
     assert_eq!(test.connected.get(), 1);
     test.driver.on_note(Note::Pause);
-    assert!(test.run(|driver| driver.seats.is_empty()).await, "and left");
+    test.until(|driver| driver.seats.is_empty()).await;
 }
 
 #[wasm_bindgen_test]
 async fn a_stream_that_opens_while_paused_is_refused() {
     let mut test = Test::begin().await;
-    assert!(test.run(|driver| driver.swarm.connected_peers().next().is_some()).await);
+    test.until(|driver| driver.swarm.connected_peers().next().is_some()).await;
     // As if the pause had come while the stream was on its way.
     test.driver.redial.pause();
-    assert!(!test.run(|driver| !driver.seats.is_empty()).await);
+    test.never(|driver| !driver.seats.is_empty()).await;
     assert_eq!(test.connected.get(), 0);
     assert!(!test.is_connected());
 }
