@@ -116,7 +116,9 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<StreamMuxerEvent, Self::Error>> {
         while let Poll::Ready(stream) = self.next(cx) {
             self.waiting.push_back(stream?);
-            self.asked.take().map(Waker::wake);
+            if let Some(waker) = self.asked.take() {
+                waker.wake();
+            }
         }
         Poll::Pending
     }
