@@ -8,7 +8,7 @@
 //! - S must be below the group order L, so that nobody can change a signature without the key.
 //!
 //! ed25519-dalek's `verify` and `verify_batch` follow other rules and are not used. [`verify`] is the raw
-//! rule and knows nothing of who may be an author; [`check_author_key`] does, and `admit` asks both.
+//! rule and knows nothing of who may be an author; [`check_author_encoding`] does, and `admit` asks both.
 //! Verification handles nothing secret, so it runs in variable time.
 
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};

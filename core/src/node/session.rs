@@ -139,18 +139,16 @@ impl Session {
 
     /// Queues an event the peer lacks; false when there is no room.
     pub(super) fn queue_sync(&mut self, id: EventId, limit: usize) -> bool {
-        if self.out.queued.contains(&id) {
-            return true;
-        }
         if self.out.queued.len() >= limit {
-            return false;
+            return self.out.queued.contains(&id);
         }
-        self.out.queued.insert(id);
-        self.out.sync.push_back(id);
+        if self.out.queued.insert(id) {
+            self.out.sync.push_back(id);
+        }
         true
     }
 
-    /// The scope to be reconciled next, and when it is due.
+    /// The scope to be reconciled next, the longest due first, and when it is due.
     pub(super) fn next_scope(&self) -> Option<(Instant, Scope)> {
         self.scopes.by_due().find(|(_, scope)| self.calls.values().all(|call| call.scope != *scope))
     }

@@ -101,16 +101,23 @@ impl<V: Verify> Node<V> {
             self.reconciler.abandon(call);
         }
         if session.begin_at <= now {
-            let room = CALLS.saturating_sub(session.calls.len());
-            let busy: BTreeSet<Scope> = session.calls.values().map(|call| call.scope).collect();
-            let due = session.scopes.by_due().take_while(|(due, _)| *due <= now);
-            let due = due.map(|(_, scope)| scope).filter(|scope| !busy.contains(scope));
-            let due: Vec<Scope> = due.take(room).collect();
-            session.begin_at = now + BEGIN_EVERY * due.len() as u32;
-            due.into_iter().for_each(|scope| self.begin(peer, scope));
+            self.begin_due(peer);
         }
         self.give_up_wants(peer);
         self.ask(peer);
+    }
+
+    /// Begins as many of the scopes that are due as may run at a time.
+    fn begin_due(&mut self, peer: PeerId) {
+        let now = self.now.instant;
+        while let Some(session) = self.sessions.get_mut(&peer)
+            && session.calls.len() < CALLS
+            && let Some((due, scope)) = session.next_scope()
+            && due <= now
+        {
+            session.begin_at = session.begin_at.max(now) + BEGIN_EVERY;
+            self.begin(peer, scope);
+        }
     }
 
     fn begin(&mut self, peer: PeerId, scope: Scope) {
