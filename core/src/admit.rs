@@ -175,11 +175,11 @@ fn check_kind(event: &Event) -> Result<(), RejectReason> {
     let require = |holds: bool, reason: RejectReason| if holds { Ok(()) } else { Err(reason) };
     // One target; an edited text may quote beside it.
     let target = |role: &str| fields.refs.iter().filter(|reference| reference.rel == role).count() == 1;
-    let replaceable = matches!(fields.kind, Kind::EDIT | Kind::PROFILE);
+    let replaceable = fields.kind == Kind::EDIT || fields.kind.is_fact();
     if fields.kind.is_known() {
         require(fields.seq.is_some() == replaceable, RejectReason::Seq)?;
-        require((fields.board == no_board()) == (fields.kind == Kind::PROFILE), RejectReason::Board)?;
-        let outside = matches!(fields.kind, Kind::THREAD | Kind::PROFILE);
+        require((fields.board == no_board()) == fields.kind.is_fact(), RejectReason::Board)?;
+        let outside = fields.kind == Kind::THREAD || fields.kind.is_fact();
         require(fields.thread.is_none() == outside, RejectReason::Thread)?;
     }
     match event.body() {
@@ -189,7 +189,7 @@ fn check_kind(event: &Event) -> Result<(), RejectReason> {
         },
         Body::Edit(_) => require(target(rel::EDITS), RejectReason::Refs),
         Body::Delete(_) => require(target(rel::DELETES), RejectReason::Refs),
-        Body::Profile(_) => require(fields.refs.is_empty(), RejectReason::Refs),
+        Body::Profile(_) | Body::Follow(_) => require(fields.refs.is_empty(), RejectReason::Refs),
         Body::Post(_) | Body::Unknown(_) => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ pub mod base;
 pub mod crypto;
 pub mod event;
 pub mod gossip;
+pub mod invite;
 pub mod node;
 #[cfg(feature = "sim")]
 pub mod sim;

@@ -289,7 +289,7 @@ impl Driver {
             Output::Persist(batch) => self.persist(batch),
             Output::Read(ticket, ids) => self.read(ticket, ids),
             Output::Update(Update::Notice(notice)) => on_notice(&notice),
-            Output::Update(_) => {}
+            Output::Update(_) | Output::Relays(_) => {}
         }
     }
 

@@ -93,6 +93,10 @@ id!(
     BlobId
 );
 id!(
+    /// Names a place where reach records lie: an identity's key blinded for one day.
+    Slot
+);
+id!(
     /// The Ed25519 key of a network peer. Fresh at every start, never an author.
     PeerId
 );

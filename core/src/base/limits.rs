@@ -50,6 +50,8 @@ pub struct Limits {
     pub frame_ids: usize,
     /// Boards in one frame of interest or directory.
     pub frame_boards: usize,
+    /// Slots and reach records in one frame: each record costs a signature check.
+    pub frame_slots: usize,
     /// Event-carrying frames a peer may send before it is granted more.
     pub window_frames: u64,
 
@@ -75,6 +77,17 @@ pub struct Limits {
     pub persist_retry: Duration,
     /// Events in one storage transaction.
     pub persist_events: usize,
+    /// Reach records kept for others, by a relay; the one made longest ago goes first. 12 MiB.
+    pub reach_records: usize,
+    /// Slots one tab may put records into in one session: one a day, and one for each time it renews its code.
+    pub reach_slots: usize,
+    /// Friends remembered.
+    pub friends: usize,
+    /// Between two reach records of one's own.
+    pub reach_every: Duration,
+    /// How long an own event may wait for the acknowledgement of a peer that was sent it, before that peer is no longer
+    /// counted on.
+    pub ack_timeout: Duration,
     /// Between two updates of a view while events stream in; a person cannot read faster.
     pub update_every: Duration,
 }
@@ -103,6 +116,7 @@ impl Default for Limits {
             frame_events: 256,
             frame_ids: 1_024,
             frame_boards: 256,
+            frame_slots: 32,
             window_frames: 32,
             budget_points: 100,
             budget_refill: 1,
@@ -115,6 +129,11 @@ impl Default for Limits {
             reconcile_bytes: 64 * 1024,
             persist_retry: Duration::from_secs(5),
             persist_events: 1_024,
+            reach_records: 16_384,
+            reach_slots: 8,
+            friends: 256,
+            reach_every: Duration::from_secs(10 * 60),
+            ack_timeout: Duration::from_secs(15),
             update_every: Duration::from_millis(50),
         }
     }

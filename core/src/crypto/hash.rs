@@ -3,7 +3,8 @@
 //!
 //! Blobs are not hashed here: verified streaming needs BLAKE3's plain tree.
 
-use crate::base::{BoardId, BoardName, EventId};
+use super::keys::ReachSecret;
+use crate::base::{AuthorId, BoardId, BoardName, EventId};
 
 /// Event ids. The text is part of the wire format: what is signed is the id.
 const EVENT: &str = "chanterelle 2026 event";
@@ -22,6 +23,21 @@ pub(super) const STORAGE: &str = "chanterelle 2026 storage key";
 pub(super) const OPENING: &str = "chanterelle 2026 opening key";
 /// The seed of the key one replies with in one thread.
 pub(super) const REPLY: &str = "chanterelle 2026 reply key";
+/// The secret all reach secrets come from, over the root.
+pub(super) const REACH: &str = "chanterelle 2026 reach root";
+/// The reach secret of one generation of friend codes.
+pub(super) const REACH_SECRET: &str = "chanterelle 2026 reach secret";
+/// The factor that makes a day's key of an identity key.
+pub(super) const BLIND: &str = "chanterelle 2026 reach blinding";
+/// The nonce prefix of signatures by a day's key. Apart from the identity key's own, which must never meet another
+/// scalar.
+pub(super) const BLIND_NONCE: &str = "chanterelle 2026 reach nonce";
+/// The key that seals where somebody can be reached on one day.
+pub(super) const REACH_SEAL: &str = "chanterelle 2026 reach seal";
+/// What is signed of a friend code.
+pub(super) const FRIEND_CODE: &str = "chanterelle 2026 friend code";
+/// What is signed of a reach record.
+pub(super) const REACH_RECORD: &str = "chanterelle 2026 reach record";
 /// Coefficients of batch verification. Local, never on the wire.
 pub(super) const BATCH: &str = "chanterelle 2026 signature batch";
 /// The stream of the seeded generator. Apart from all keys, so that a seed that leaks from a simulation tells
@@ -47,6 +63,24 @@ pub fn no_board() -> BoardId {
     BoardId(blake3::derive_key(BOARD, b""))
 }
 
+/// What is signed of a friend code, over its unsigned bytes as received.
+#[must_use]
+pub fn friend_code_hash(unsigned: &[u8]) -> [u8; 32] {
+    blake3::derive_key(FRIEND_CODE, unsigned)
+}
+
+/// What is signed of a reach record, over its unsigned bytes as received.
+#[must_use]
+pub fn reach_record_hash(unsigned: &[u8]) -> [u8; 32] {
+    blake3::derive_key(REACH_RECORD, unsigned)
+}
+
+/// The key that seals what an identity tells its friends on `day` (days since 1970).
+#[must_use]
+pub fn reach_seal_key(author: &AuthorId, secret: &ReachSecret, day: u64) -> [u8; 32] {
+    derive(REACH_SEAL, &[author.as_bytes(), &secret.0, &day.to_le_bytes()])
+}
+
 /// 32 bytes derived from `parts` for the purpose `context`.
 ///
 /// The input is every part behind its length in bytes (64 bits, little-endian), so that different lists of
@@ -59,6 +93,17 @@ pub fn derive(context: &'static str, parts: &[&[u8]]) -> [u8; 32] {
         absorb(&mut hasher, part);
     }
     *hasher.finalize().as_bytes()
+}
+
+/// The same with 64 bytes, for a scalar without bias.
+pub(super) fn derive_wide(context: &'static str, parts: &[&[u8]]) -> [u8; 64] {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for part in parts {
+        absorb(&mut hasher, part);
+    }
+    let mut bytes = [0; 64];
+    hasher.finalize_xof().fill(&mut bytes);
+    bytes
 }
 
 /// Feeds `part` behind its length.
@@ -76,7 +121,24 @@ mod tests {
 
     #[test]
     fn no_context_is_used_twice() {
-        let contexts = [EVENT, BOARD, IDENTITY, PSEUDONYM, STORAGE, OPENING, REPLY, BATCH, RNG];
+        let contexts = [
+            EVENT,
+            BOARD,
+            IDENTITY,
+            PSEUDONYM,
+            STORAGE,
+            OPENING,
+            REPLY,
+            REACH,
+            REACH_SECRET,
+            BLIND,
+            BLIND_NONCE,
+            REACH_SEAL,
+            FRIEND_CODE,
+            REACH_RECORD,
+            BATCH,
+            RNG,
+        ];
         for (i, context) in contexts.iter().enumerate() {
             assert!(context.starts_with("chanterelle 2026 "));
             assert!(!contexts[..i].contains(context));

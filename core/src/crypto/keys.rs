@@ -1,11 +1,12 @@
 //! The secrets of one person: everything follows from a 32-byte root, so that 24 words are a whole backup.
 //!
-//! Three secrets come from the root and none of them gives another: the identity key, the pseudonym secret
-//! and the storage key. Who has the pseudonym secret can link every pseudonym and can post as each, so it
+//! Four secrets come from the root and none of them gives another: the identity key, the pseudonym secret, the
+//! storage key and the reach root. Who has the pseudonym secret can link every pseudonym and can post as each, so it
 //! stays as close as the root. Wrapping the root at rest and drawing it from entropy is the shell's work.
 
 use core::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::hash;
@@ -27,16 +28,41 @@ pub struct Identity {
     identity: SecretKey,
     pseudonym: Zeroizing<[u8; 32]>,
     storage: Zeroizing<[u8; 32]>,
+    reach: Zeroizing<[u8; 32]>,
+}
+
+/// What a friend code carries beside the identity: who has it can find out, day by day, at which relays its owner is.
+/// Told to friends, so no secret from them, and shown to nobody else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ReachSecret(pub [u8; 16]);
+
+impl Serialize for ReachSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ReachSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde_bytes::ByteArray::<16>::deserialize(deserializer).map(|bytes| Self(bytes.into_array()))
+    }
+}
+
+impl fmt::Debug for ReachSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReachSecret(..)")
+    }
 }
 
 impl Identity {
-    /// Derives the three secrets. The root is wiped.
+    /// Derives the secrets. The root is wiped.
     #[must_use]
     pub fn from_root(root: Root) -> Self {
         Self {
             identity: SecretKey::from_seed(hash::derive(hash::IDENTITY, &[&root.0])),
             pseudonym: Zeroizing::new(hash::derive(hash::PSEUDONYM, &[&root.0])),
             storage: Zeroizing::new(hash::derive(hash::STORAGE, &[&root.0])),
+            reach: Zeroizing::new(hash::derive(hash::REACH, &[&root.0])),
         }
     }
 
@@ -61,6 +87,14 @@ impl Identity {
     #[must_use]
     pub fn reply_key(&self, thread: &ThreadId) -> SecretKey {
         SecretKey::from_seed(hash::derive(hash::REPLY, &[self.pseudonym.as_slice(), thread.as_bytes()]))
+    }
+
+    /// The reach secret in friend codes of this generation. A person who no longer wants to be found by those who have
+    /// a code goes on to the next generation.
+    #[must_use]
+    pub fn reach(&self, generation: u32) -> ReachSecret {
+        let secret = hash::derive(hash::REACH_SECRET, &[self.reach.as_slice(), &generation.to_le_bytes()]);
+        ReachSecret(*secret.first_chunk().expect("32 bytes hold 16"))
     }
 
     /// The key for what is stored on this device.
@@ -103,6 +137,8 @@ mod tests {
             assert!(!authors[..i].contains(author), "{i}");
         }
         assert_ne!(identity.storage_key(), other.storage_key());
+        assert_ne!(identity.reach(0), other.reach(0));
+        assert_ne!(identity.reach(0), identity.reach(1));
     }
 
     #[test]
@@ -116,6 +152,8 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         assert_eq!(format!("{:?}", Root([1; 32])), "Root(..)");
-        assert_eq!(format!("{:?}", Identity::from_root(Root([1; 32]))), "Identity(..)");
+        let identity = Identity::from_root(Root([1; 32]));
+        assert_eq!(format!("{identity:?}"), "Identity(..)");
+        assert_eq!(format!("{:?}", identity.reach(0)), "ReachSecret(..)");
     }
 }

@@ -5,15 +5,21 @@
 //! is `admit`.
 
 pub mod batch;
+pub mod blind;
 pub mod hash;
 pub mod keys;
 pub mod rng;
+pub mod seal;
 pub mod sign;
 pub mod verify;
 
 pub use batch::{Claim, Verify, Zip215, verify_batch};
-pub use hash::{derive, event_id, no_board, open_board_id};
-pub use keys::{Identity, Root};
+pub use blind::{BlindKey, blinded};
+pub use hash::{
+    derive, event_id, friend_code_hash, no_board, open_board_id, reach_record_hash, reach_seal_key,
+};
+pub use keys::{Identity, ReachSecret, Root};
 pub use rng::Rng;
+pub use seal::{open, seal};
 pub use sign::{SecretKey, Signature};
 pub use verify::{KeyError, SignatureError, check_author_encoding, check_author_key, verify};

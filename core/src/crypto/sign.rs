@@ -76,7 +76,18 @@ impl SecretKey {
     /// Signs an event by its id. The same key and id give the same signature.
     #[must_use]
     pub fn sign(&self, id: &EventId) -> Signature {
-        Signature(self.0.sign(id.as_bytes()).to_bytes())
+        self.sign_hash(id.as_bytes())
+    }
+
+    /// Signs something else by its hash, which was made under a context of its own.
+    #[must_use]
+    pub fn sign_hash(&self, hash: &[u8; 32]) -> Signature {
+        Signature(self.0.sign(hash).to_bytes())
+    }
+
+    /// The seed this key was made from.
+    pub(super) fn seed(&self) -> &[u8; 32] {
+        self.0.as_bytes()
     }
 }
 

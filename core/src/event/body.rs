@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::fields::present;
 use super::kind::Kind;
-use crate::base::BoardName;
+use crate::base::{AuthorId, BoardName};
 
 /// A body, typed.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub enum Body {
     Delete(DeleteBody),
     /// Of a profile.
     Profile(ProfileBody),
+    /// Of a follow.
+    Follow(FollowBody),
     /// Of a kind this version does not know.
     Unknown(Ipld),
 }
@@ -82,6 +84,17 @@ pub struct ProfileBody {
     pub about: Option<String>,
 }
 
+/// That its author follows somebody, or no longer does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FollowBody {
+    /// Who is followed.
+    pub who: AuthorId,
+    /// No longer. True or absent.
+    #[serde(default, deserialize_with = "only_true", skip_serializing_if = "is_false")]
+    pub ended: bool,
+}
+
 impl Body {
     /// Reads the body of an event of `kind` from its unsigned bytes; `None` when it does not have the fields of its
     /// kind. From the bytes and not from an [`Ipld`], whose decoder writes what it cannot use into its error, and a
@@ -101,6 +114,7 @@ impl Body {
             Kind::EDIT => typed(unsigned).map(Body::Edit),
             Kind::DELETE => typed(unsigned).map(Body::Delete),
             Kind::PROFILE => typed(unsigned).map(Body::Profile),
+            Kind::FOLLOW => typed(unsigned).map(Body::Follow),
             _ => typed(unsigned).map(Body::Unknown),
         }
     }
@@ -114,6 +128,7 @@ impl Body {
             Body::Edit(_) => Some(Kind::EDIT),
             Body::Delete(_) => Some(Kind::DELETE),
             Body::Profile(_) => Some(Kind::PROFILE),
+            Body::Follow(_) => Some(Kind::FOLLOW),
             Body::Unknown(_) => None,
         }
     }
@@ -130,6 +145,7 @@ impl Body {
             Body::Edit(body) => plain(body),
             Body::Delete(_) => Ipld::Map(Default::default()),
             Body::Profile(body) => plain(body),
+            Body::Follow(body) => plain(body),
             Body::Unknown(body) => body.clone(),
         }
     }

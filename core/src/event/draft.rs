@@ -4,10 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::body::{Body, DeleteBody, EditBody, PostBody, ProfileBody, ThreadBody};
+use super::body::{Body, DeleteBody, EditBody, FollowBody, PostBody, ProfileBody, ThreadBody};
 use super::fields::{Fields, Ref};
 use super::signed::Event;
-use crate::base::{BoardId, BoardName, EventId, Limits, Seconds, ThreadId};
+use crate::base::{AuthorId, BoardId, BoardName, EventId, Limits, Seconds, ThreadId};
 use crate::crypto::{SecretKey, no_board};
 
 /// Whose name a post carries.
@@ -75,6 +75,13 @@ pub enum Content {
         name: String,
         /// A few words.
         about: Option<String>,
+    },
+    /// Says that the identity follows another, or no longer does. Always signed by the identity.
+    Follow {
+        /// Who.
+        who: AuthorId,
+        /// No longer.
+        ended: bool,
     },
 }
 
@@ -181,6 +188,7 @@ impl Content {
                 name: tidy(name),
                 about: about.as_deref().map(tidy).filter(|about| !about.is_empty()),
             }),
+            Content::Follow { who, ended } => Body::Follow(FollowBody { who: *who, ended: *ended }),
         };
         check_texts(&body, limits)?;
         Ok(body)
@@ -197,14 +205,16 @@ pub(crate) fn check_texts(body: &Body, limits: &Limits) -> Result<(), DraftError
         _ => Ok(()),
     };
     let subject = |text: &Option<String>| match text {
-        Some(text) if !one_line(text, limits.subject_chars) => Err(DraftError::Subject(limits.subject_chars)),
+        Some(text) if !is_one_line(text, limits.subject_chars) => {
+            Err(DraftError::Subject(limits.subject_chars))
+        }
         _ => Ok(()),
     };
     match body {
         Body::Thread(body) => comment(&body.comment).and_then(|()| subject(&body.subject)),
         Body::Post(body) => comment(&body.comment),
         Body::Edit(body) => comment(&body.comment).and_then(|()| subject(&body.subject)),
-        Body::Profile(body) if !one_line(&body.name, limits.name_chars) => {
+        Body::Profile(body) if !is_one_line(&body.name, limits.name_chars) => {
             Err(DraftError::Name(limits.name_chars))
         }
         Body::Profile(body) => match &body.about {
@@ -213,11 +223,12 @@ pub(crate) fn check_texts(body: &Body, limits: &Limits) -> Result<(), DraftError
             }
             _ => Ok(()),
         },
-        Body::Delete(_) | Body::Unknown(_) => Ok(()),
+        Body::Delete(_) | Body::Follow(_) | Body::Unknown(_) => Ok(()),
     }
 }
 
-fn one_line(text: &str, limit: usize) -> bool {
+/// Whether a text is not blank, one line and within the limit.
+pub(crate) fn is_one_line(text: &str, limit: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= limit && !text.chars().any(char::is_control)
 }
 

@@ -82,7 +82,7 @@ pub struct Pow {
 }
 
 /// Reads a field that is there, so that null is a type error and not an absent field.
-pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)

@@ -20,11 +20,19 @@ impl Kind {
     pub const DELETE: Kind = Kind(4);
     /// The public face of an identity. Replaceable: the highest (seq, time, id) wins.
     pub const PROFILE: Kind = Kind(5);
+    /// That an identity follows another, or no longer does. Replaceable, for each that is followed by itself.
+    pub const FOLLOW: Kind = Kind(6);
 
     /// Whether this version knows the kind.
     #[must_use]
     pub fn is_known(self) -> bool {
-        (1..=5).contains(&self.0)
+        (1..=6).contains(&self.0)
+    }
+
+    /// Whether the kind is said by an identity of itself, outside all boards, and replaces what it said before.
+    #[must_use]
+    pub fn is_fact(self) -> bool {
+        matches!(self, Kind::PROFILE | Kind::FOLLOW)
     }
 
     /// Whether the kind shows as an article of a thread.
@@ -42,6 +50,7 @@ impl fmt::Display for Kind {
             Kind::EDIT => f.write_str("edit"),
             Kind::DELETE => f.write_str("delete"),
             Kind::PROFILE => f.write_str("profile"),
+            Kind::FOLLOW => f.write_str("follow"),
             Kind(other) => write!(f, "kind {other}"),
         }
     }

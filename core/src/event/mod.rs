@@ -10,10 +10,11 @@ mod kind;
 mod quote;
 mod signed;
 
-pub use body::{Body, DeleteBody, EditBody, PostBody, ProfileBody, ThreadBody};
+pub use body::{Body, DeleteBody, EditBody, FollowBody, PostBody, ProfileBody, ThreadBody};
 pub use canonical::{CanonicalError, check as check_canonical};
 pub use draft::{Content, Draft, DraftError, Persona};
-pub(crate) use draft::{Place, check_texts, sign};
+pub(crate) use draft::{Place, check_texts, is_one_line, sign};
+pub(crate) use fields::present;
 pub use fields::{BlobRef, Fields, Pow, Ref};
 pub use kind::{Kind, rel};
 pub use quote::{QUOTE_DIGITS, quotes_in};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{BoardId, BoardName, EventId, Limits, PeerId, ThreadId};
+use crate::base::{AuthorId, BoardId, BoardName, EventId, Limits, PeerId, ThreadId};
 use crate::crypto::Identity;
 use crate::event::{Draft, DraftError};
+use crate::invite::{Address, FriendCode};
 use crate::store::Row;
-use crate::view::{BoardCard, Delta, PostView, ThreadCard, ThreadHead};
+use crate::view::{BoardCard, Delta, Person, PostView, ThreadCard, ThreadHead};
 use crate::wire::Role;
 
 /// What a node is made with.
@@ -73,6 +74,17 @@ pub enum Output {
     Read(Ticket, Vec<EventId>),
     /// Tell the person.
     Update(Update),
+    /// Relays worth connecting to. Told whenever they change, each time all of them.
+    Relays(Relays),
+}
+
+/// Relays, each at most once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relays {
+    /// At which friends are, or said they would be: the person wants to be where they are.
+    pub friends: Vec<Address>,
+    /// Known from before, as [`Command::KnowRelays`] told.
+    pub known: Vec<Address>,
 }
 
 /// One storage transaction. At most one is under way at a time: what arrives meanwhile makes up the next, so that
@@ -154,6 +166,29 @@ pub enum Command {
     Subscribe(BoardName),
     /// Stop hearing of a board. What is held stays.
     Unsubscribe(BoardName),
+    /// Make a friend code; answered by [`Update::Invited`] with the same number.
+    Invite {
+        /// Of the caller's choice.
+        request: u32,
+        /// The board it opens.
+        board: Option<BoardName>,
+        /// Relays at which the friend finds this person.
+        relays: Vec<Address>,
+    },
+    /// Make somebody a friend: find out where they are, from now on. Remembered. A later code of the same person
+    /// replaces the earlier.
+    Befriend(FriendCode),
+    /// Forget a friend.
+    Unfriend(AuthorId),
+    /// What one is called in one's friend codes; `None` is nothing. Remembered. A name that cannot stand in a code is
+    /// not taken.
+    CallMe(Option<String>),
+    /// Make codes given out before useless for finding this person. Remembered.
+    RenewCode,
+    /// The relays this peer is connected to, for friends to find it at.
+    Reachable(Vec<Address>),
+    /// Relays to be remembered for the next start.
+    KnowRelays(Vec<Address>),
 }
 
 /// Names an open view.
@@ -180,6 +215,8 @@ pub enum Target {
     },
     /// A single post, wherever it is, for a preview.
     Post(EventId),
+    /// The person of this node and their friends.
+    Person,
 }
 
 /// What a person is told.
@@ -193,6 +230,15 @@ pub enum Update {
     Thread(ViewId, Option<ThreadHead>, Delta<EventId, PostView>),
     /// [`Target::Post`]; `None` when the post is not held.
     Post(ViewId, Option<PostView>),
+    /// [`Target::Person`] changed; `None` where nobody publishes.
+    Person(ViewId, Option<Person>),
+    /// A friend code, as text.
+    Invited {
+        /// Of [`Command::Invite`].
+        request: u32,
+        /// The code; `None` where nobody publishes.
+        code: Option<String>,
+    },
     /// A draft became an event. It is pending; the views tell when it is saved and sent.
     Published {
         /// Of [`Command::Publish`].
@@ -224,6 +270,8 @@ pub struct SessionInfo {
     pub role: Option<Role>,
     /// Whether missing events are still being looked for with it.
     pub syncing: bool,
+    /// Whether it has not acknowledged what was written here, though it had time: it may keep nothing.
+    pub swallows: bool,
 }
 
 /// Trouble worth telling.

@@ -81,6 +81,10 @@ impl<V: Verify> Node<V> {
             self.touched.insert(peer);
         }
         self.event_came_or_goes(&row.id);
+        if own && row.follow.is_some() {
+            let peers: Vec<PeerId> = self.ready_peers().collect();
+            peers.into_iter().for_each(|peer| self.plan_scopes(peer));
+        }
         if naming {
             self.views.board_named(&self.index, &board);
             self.announce_board(&row);

@@ -12,10 +12,12 @@ mod budget;
 mod deferred;
 mod deliver;
 mod directory;
+mod friends;
 mod intake;
 mod peers;
 mod persist;
 mod publish;
+mod reach;
 mod scopes;
 mod session;
 mod state;
@@ -26,8 +28,8 @@ mod wants;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use api::{
-    Batch, CloseReason, Command, Input, Notice, Output, Put, SessionInfo, Setup, StorageError, Target,
-    Ticket, Update, ViewId,
+    Batch, CloseReason, Command, Input, Notice, Output, Put, Relays, SessionInfo, Setup, StorageError,
+    Target, Ticket, Update, ViewId,
 };
 pub use budget::Budget;
 
@@ -38,7 +40,9 @@ use crate::sync::Reconciler;
 use crate::wire::Role;
 use deferred::Deferred;
 use directory::Directory;
+use friends::Friends;
 use persist::Persist;
+use reach::Reach;
 use session::Session;
 use views::Views;
 use wants::Wanted;
@@ -62,6 +66,9 @@ pub struct Node<V = Zip215> {
     subscriptions: BTreeMap<BoardId, BoardName>,
     /// Boards others have named.
     directory: Directory,
+    friends: Friends,
+    /// Reach records kept for others.
+    reach: Reach,
 
     sessions: BTreeMap<PeerId, Session>,
     /// When each session wants attention next.
@@ -113,6 +120,8 @@ impl<V: Verify> Node<V> {
             deferred: Deferred::new(),
             subscriptions: BTreeMap::new(),
             directory: Directory::default(),
+            friends: Friends::default(),
+            reach: Reach::default(),
             sessions: BTreeMap::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -190,6 +199,13 @@ impl<V: Verify> Node<V> {
             Command::Close(view) => self.views.close(view),
             Command::Subscribe(name) => self.subscribe(name),
             Command::Unsubscribe(name) => self.unsubscribe(&name),
+            Command::Invite { request, board, relays } => self.invite(request, board, relays),
+            Command::Befriend(code) => self.befriend(code),
+            Command::Unfriend(author) => self.unfriend(&author),
+            Command::CallMe(name) => self.call_me(name),
+            Command::RenewCode => self.renew_code(),
+            Command::Reachable(relays) => self.reachable(relays),
+            Command::KnowRelays(relays) => self.know_relays(relays),
         }
     }
 
@@ -209,6 +225,7 @@ impl<V: Verify> Node<V> {
         self.flush_persist();
         self.flush_views();
         self.tell_network();
+        self.tell_relays();
     }
 
     fn ticket(&mut self) -> Ticket {

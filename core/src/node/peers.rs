@@ -74,6 +74,7 @@ impl<V: Verify> Node<V> {
         }
         if self.restored {
             self.offer_unsent(peer);
+            self.meet(peer);
         }
     }
 
@@ -112,6 +113,8 @@ impl<V: Verify> Node<V> {
             Frame::Withheld { ids } => ids.iter().for_each(|id| self.on_withheld(peer, id)),
             Frame::Reconcile { call, scope, message } => self.on_reconcile(peer, call, scope, &message),
             Frame::Reconciled { call, message } => self.on_reconciled(peer, call, &message),
+            Frame::Find { slots } => self.on_find(peer, slots),
+            Frame::Reach { records, .. } => self.on_reach(peer, &records),
             Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
         }
     }
@@ -120,6 +123,7 @@ impl<V: Verify> Node<V> {
         for id in ids {
             if let Some(session) = self.sessions.get_mut(&peer) {
                 session.neighbour.has.insert(*id);
+                session.unacked.remove(id);
             }
             if self.index.mark_sent(id).is_some() {
                 self.persist.row_changed(*id);
@@ -163,6 +167,7 @@ impl<V: Verify> Node<V> {
         let peers: Vec<PeerId> = self.ready_peers().collect();
         for peer in peers {
             self.offer_unsent(peer);
+            self.meet(peer);
             self.plan_scopes(peer);
         }
     }
@@ -242,8 +247,9 @@ impl<V: Verify> Node<V> {
                 self.timers.insert((at, peer));
             }
             let syncing = Some(session.is_syncing());
-            if session.told_syncing != syncing {
-                session.told_syncing = syncing;
+            let swallows = session.swallows(self.now.instant, &self.limits);
+            if session.told_syncing != syncing || session.told_swallows != swallows {
+                (session.told_syncing, session.told_swallows) = (syncing, swallows);
                 self.network_changed = true;
             }
         }
@@ -258,6 +264,7 @@ impl<V: Verify> Node<V> {
             peer: *peer,
             role: session.role,
             syncing: session.is_syncing(),
+            swallows: session.told_swallows,
         };
         let sessions = self.sessions.iter().map(info).collect();
         self.outputs.push_back(Output::Update(Update::Network(sessions)));

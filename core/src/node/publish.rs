@@ -63,6 +63,15 @@ impl<V: Verify> Node<V> {
                 let seq = held.filter(|row| row.kind == Kind::PROFILE).map(|row| row.seq).max();
                 (Place::nowhere(seq.unwrap_or(0) + 1), identity.identity().clone())
             }
+            Content::Follow { who, .. } => {
+                let key = identity.identity().clone();
+                let author = key.public();
+                let held = self.index.of_author(&author).filter_map(|(_, id)| self.index.get(id));
+                let same =
+                    held.filter(|row| row.follow.as_deref().is_some_and(|(followed, _)| followed == who));
+                let seq = same.map(|row| row.seq).max().unwrap_or(0) + 1;
+                (Place::nowhere(seq), key)
+            }
         };
         let time = self.time_after(&place);
         let event = sign(&body, place, time, &key);

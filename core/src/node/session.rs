@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::api::Ticket;
 use super::budget::Budget;
 use super::scopes::Scopes;
-use crate::base::{BoardName, EventId, Instant, Limits};
+use crate::base::{BoardName, EventId, Instant, Limits, Seconds, Slot};
 use crate::gossip::Neighbour;
 use crate::wire::{Role, Scope};
 
@@ -40,8 +40,16 @@ pub(super) struct Session {
     pub wants_until: Instant,
     /// How many came since that was last looked at.
     pub arrived: usize,
+    /// Own events that were sent here and not acknowledged, with when they were first sent.
+    pub unacked: BTreeMap<EventId, Instant>,
     /// What was last told to the person.
     pub told_syncing: Option<bool>,
+    /// The same of whether it swallows what it is sent.
+    pub told_swallows: bool,
+    /// When the reach record was made that the peer was last told; zero when it was told there is none.
+    pub told_reach: Option<Seconds>,
+    /// Slots the peer has put reach records into.
+    pub slots: BTreeSet<Slot>,
 }
 
 /// What is to be sent, and how much may be.
@@ -119,13 +127,29 @@ impl Session {
             wants: BTreeMap::new(),
             wants_until: now,
             arrived: 0,
+            unacked: BTreeMap::new(),
             told_syncing: None,
+            told_swallows: false,
+            told_reach: None,
+            slots: BTreeSet::new(),
         }
     }
 
     /// Whether missing events are still being looked for.
     pub(super) fn is_syncing(&self) -> bool {
         !self.scopes.all_done() || !self.needs.is_empty() || !self.wants.is_empty()
+    }
+
+    /// Notes that an own event was sent, to see whether it is acknowledged.
+    pub(super) fn expect_ack(&mut self, id: EventId, now: Instant) {
+        if self.unacked.len() < UNACKED {
+            self.unacked.entry(id).or_insert(now);
+        }
+    }
+
+    /// Whether the peer had time to acknowledge something and did not.
+    pub(super) fn swallows(&self, now: Instant, limits: &Limits) -> bool {
+        self.unacked.values().any(|since| *since + limits.ack_timeout <= now)
     }
 
     /// Queues a new event; when the peer takes too little, the next reconciliation brings it.
@@ -169,12 +193,17 @@ impl Session {
         };
         let calls = self.calls.values().map(|call| call.until).min();
         let wants = (!self.wants.is_empty()).then_some(self.wants_until);
-        [paced, scopes, calls, wants, Some(self.refresh_at)].into_iter().flatten().min()
+        let owed = self.unacked.values().min().filter(|_| !self.told_swallows);
+        let owed = owed.map(|since| *since + limits.ack_timeout);
+        [paced, scopes, calls, wants, owed, Some(self.refresh_at)].into_iter().flatten().min()
     }
 }
 
 /// New events that wait for one peer.
 const LIVE: usize = 4_096;
+
+/// Own events whose acknowledgement is looked out for; one would do to judge the peer by.
+const UNACKED: usize = 64;
 
 /// Reconciliations begun with one peer at a time: enough to hide a round trip, few enough to leave room for posts.
 pub(super) const CALLS: usize = 4;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Node;
+use super::friends::RememberedFriends;
 use crate::base::BoardName;
 use crate::crypto::{Verify, open_board_id};
 use crate::wire::Frame;
@@ -12,6 +13,8 @@ use crate::wire::Frame;
 struct Remembered {
     subscriptions: Vec<BoardName>,
     directory: Vec<BoardName>,
+    #[serde(default)]
+    friends: RememberedFriends,
 }
 
 impl<V: Verify> Node<V> {
@@ -25,6 +28,7 @@ impl<V: Verify> Node<V> {
         for name in state.directory {
             self.directory.insert(name);
         }
+        self.friends.restore(state.friends);
         self.restored = true;
         self.offer_unsent_to_all();
         self.views.all_changed();
@@ -35,6 +39,7 @@ impl<V: Verify> Node<V> {
         let state = Remembered {
             subscriptions: self.subscriptions.values().cloned().collect(),
             directory: self.directory.names().cloned().collect(),
+            friends: self.friends.remembered(),
         };
         serde_ipld_dagcbor::to_vec(&state).expect("names encode")
     }

@@ -54,7 +54,11 @@ impl<V: Verify> Node<V> {
             let boards = self.subscriptions.keys().copied().filter(|board| theirs.covers(board));
             let own = self.identity.as_ref().map(|identity| identity.identity().public());
             let own = own.filter(|own| theirs.all && self.index.of_author(own).next().is_some());
-            return boards.map(Scope::Board).chain(own.map(Scope::Author)).collect();
+            let others = self.people().into_iter().filter(|_| theirs.all);
+            return boards
+                .map(Scope::Board)
+                .chain(own.into_iter().chain(others).map(Scope::Author))
+                .collect();
         }
         if !theirs.all {
             return BTreeSet::new();

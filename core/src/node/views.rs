@@ -91,8 +91,16 @@ impl Views {
                         view.dirty.insert(post.0);
                     }
                 }
+                Target::Person => view.reset |= row.follow.is_some(),
                 Target::Catalog { .. } => {}
             }
+        }
+    }
+
+    /// Notes that something about the person or their friends changed.
+    pub(super) fn person_changed(&mut self) {
+        for view in self.open.values_mut() {
+            view.reset |= view.target == Target::Person;
         }
     }
 
@@ -111,7 +119,7 @@ impl Views {
                         view.dirty.insert(post.0);
                     }
                 }
-                Target::Boards | Target::Catalog { .. } => {}
+                Target::Boards | Target::Catalog { .. } | Target::Person => {}
             }
         }
     }
@@ -132,7 +140,7 @@ impl Views {
                 Target::Post(post) if tells_name(post) => {
                     view.dirty.insert(post.0);
                 }
-                Target::Post(_) | Target::Boards | Target::Catalog { .. } => {}
+                Target::Post(_) | Target::Boards | Target::Catalog { .. } | Target::Person => {}
             }
         }
     }
@@ -215,6 +223,10 @@ impl<V: Verify> Node<V> {
             Target::Boards => Some(Update::Boards(id, self.render_boards(view))),
             Target::Catalog { board, limit } => self.render_catalog(id, view, &board, limit),
             Target::Thread { board, thread } => self.render_thread(id, view, &board, &thread),
+            Target::Person => {
+                view.reset = false;
+                Some(Update::Person(id, self.person()))
+            }
             Target::Post(post) => {
                 self.texts_at_hand(id, view, &[post])?;
                 (view.reset, _) = (false, view.dirty.clear());

@@ -133,6 +133,19 @@ impl Index {
         self.authors.get(author).into_iter().flatten()
     }
 
+    /// Whom an author follows: of what was said of each, the highest (seq, time, id) counts.
+    #[must_use]
+    pub fn follows(&self, author: &AuthorId) -> BTreeSet<AuthorId> {
+        let rows = self.of_author(author).filter_map(|(_, id)| self.rows.get(id));
+        let mut said: BTreeMap<AuthorId, (u64, Seconds, EventId, bool)> = BTreeMap::new();
+        for row in rows {
+            let Some((who, ended)) = row.follow.as_deref().copied() else { continue };
+            let fact = (row.seq, row.time, row.id, ended);
+            said.entry(who).and_modify(|last| *last = fact.max(*last)).or_insert(fact);
+        }
+        said.into_iter().filter(|(_, (.., ended))| !ended).map(|(who, _)| who).collect()
+    }
+
     /// All events that belong to no board, by claimed time, with a number that grows with every change of them.
     #[must_use]
     pub fn boardless(&self) -> (u64, &BTreeSet<(Seconds, EventId)>) {

@@ -51,6 +51,8 @@ pub struct Row {
     pub salt: Option<[u8; 16]>,
     /// The board's name, as an opening post announces it.
     pub board_name: Option<BoardName>,
+    /// Whom it says its author follows, and whether no longer. Boxed, since few rows have it.
+    pub follow: Option<Box<(AuthorId, bool)>>,
     /// What it refers to.
     pub refs: Vec<(Rel, EventId)>,
 }
@@ -67,6 +69,7 @@ const THREAD: u8 = 1 << 3;
 const SEQ: u8 = 1 << 4;
 const SALT: u8 = 1 << 5;
 const NAME: u8 = 1 << 6;
+const FOLLOW: u8 = 1 << 7;
 
 impl Row {
     /// The row of an event that was first seen at `first_seen`.
@@ -102,6 +105,10 @@ impl Row {
             sent: false,
             salt,
             board_name,
+            follow: match event.body() {
+                Body::Follow(body) => Some(Box::new((body.who, body.ended))),
+                _ => None,
+            },
             refs: refs.collect(),
         }
     }
@@ -122,7 +129,8 @@ impl Row {
                 | flag(self.thread.is_some(), THREAD)
                 | flag(self.seq != 0, SEQ)
                 | flag(self.salt.is_some(), SALT)
-                | flag(self.board_name.is_some(), NAME),
+                | flag(self.board_name.is_some(), NAME)
+                | flag(self.follow.is_some(), FOLLOW),
         );
         out.extend_from_slice(&self.id.0);
         out.extend_from_slice(&self.author.0);
@@ -143,6 +151,10 @@ impl Row {
         if let Some(name) = &self.board_name {
             out.push(u8::try_from(name.as_str().len()).expect("board names have at most 32 bytes"));
             out.extend_from_slice(name.as_str().as_bytes());
+        }
+        if let Some((who, ended)) = self.follow.as_deref() {
+            out.extend_from_slice(&who.0);
+            out.push(u8::from(*ended));
         }
         out.push(u8::try_from(self.refs.len()).expect("events have at most 64 references"));
         for (rel, id) in &self.refs {
@@ -177,6 +189,7 @@ impl Row {
         let seq = if has(SEQ) { u64::from_le_bytes(take(bytes)?) } else { 0 };
         let salt = if has(SALT) { Some(take(bytes)?) } else { None };
         let board_name = if has(NAME) { Some(unpack_name(bytes)?) } else { None };
+        let follow = if has(FOLLOW) { Some(Box::new(unpack_follow(bytes)?)) } else { None };
         let count = take::<1>(bytes)?[0];
         let refs = (0..count).map(|_| unpack_ref(bytes)).collect::<Result<_, _>>()?;
         let (sage, own, sent) = (has(SAGE), has(OWN), has(SENT));
@@ -195,6 +208,7 @@ impl Row {
             sent,
             salt,
             board_name,
+            follow,
             refs,
         })
     }
@@ -205,6 +219,10 @@ fn unpack_name(bytes: &mut &[u8]) -> Result<BoardName, RowError> {
     let (name, rest) = bytes.split_at_checked(length).ok_or(RowError)?;
     *bytes = rest;
     core::str::from_utf8(name).ok().and_then(|name| BoardName::new(name).ok()).ok_or(RowError)
+}
+
+fn unpack_follow(bytes: &mut &[u8]) -> Result<(AuthorId, bool), RowError> {
+    Ok((AuthorId(take(bytes)?), take::<1>(bytes)?[0] != 0))
 }
 
 fn unpack_ref(bytes: &mut &[u8]) -> Result<(Rel, EventId), RowError> {

@@ -149,6 +149,34 @@ pub struct PostView {
     pub backlinks: Vec<EventId>,
 }
 
+/// The person of a node, as they are shown to themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Their identity.
+    pub author: AuthorId,
+    /// What they are called in their friend codes.
+    pub name: Option<String>,
+    /// How often they have made their codes useless; codes of before no longer find them.
+    pub generation: u32,
+    /// Their friends, by identity.
+    pub friends: Vec<FriendCard>,
+    /// Whom they follow.
+    pub follows: Vec<AuthorId>,
+}
+
+/// A friend, as the person sees them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FriendCard {
+    /// Who.
+    pub author: AuthorId,
+    /// What they called themselves in their code.
+    pub name: Option<String>,
+    /// The board their code opened.
+    pub board: Option<BoardName>,
+    /// When they last told where they are, as they say; `None` when that was not found.
+    pub seen: Option<Seconds>,
+}
+
 /// A post that a quote means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuoteTarget {

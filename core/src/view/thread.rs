@@ -29,7 +29,7 @@ pub fn text_of(event: &Event) -> Text {
         Body::Thread(body) => Text { comment: body.comment.clone(), subject: body.subject.clone() },
         Body::Post(body) => Text { comment: body.comment.clone(), subject: None },
         Body::Edit(body) => Text { comment: body.comment.clone(), subject: body.subject.clone() },
-        Body::Delete(_) | Body::Profile(_) | Body::Unknown(_) => Text::default(),
+        Body::Delete(_) | Body::Profile(_) | Body::Follow(_) | Body::Unknown(_) => Text::default(),
     }
 }
 

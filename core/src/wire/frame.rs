@@ -9,7 +9,7 @@ use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::base::{AuthorId, BoardId, BoardName, EventId, Limits, ThreadId};
+use crate::base::{AuthorId, BoardId, BoardName, EventId, Limits, Slot, ThreadId};
 use crate::event::{CanonicalError, check_canonical};
 
 /// What a peer is to others.
@@ -111,6 +111,18 @@ pub enum Frame {
         #[serde(with = "serde_bytes")]
         message: Vec<u8>,
     },
+    /// Asks for the reach records in these slots; answered by [`Frame::Reach`].
+    Find {
+        /// The slots.
+        slots: Vec<Slot>,
+    },
+    /// Reach records: one's own to be kept, what somebody asked for, or what one relay tells another.
+    Reach {
+        /// Each as it was made.
+        records: Vec<ByteBuf>,
+        /// Slots that were asked for in which nothing lies.
+        missing: Vec<Slot>,
+    },
     /// The sender ends the session and says why.
     Bye {
         /// For a person or a log, at most 200 bytes.
@@ -206,6 +218,8 @@ impl Frame {
             Frame::Reconcile { message, .. } | Frame::Reconciled { message, .. } => {
                 message.len() as u64 <= limits.reconcile_bytes
             }
+            Frame::Find { slots } => slots.len() <= limits.frame_slots,
+            Frame::Reach { records, missing } => records.len() + missing.len() <= limits.frame_slots,
             Frame::Bye { reason } => reason.len() <= 200,
             Frame::Credit { .. } => true,
         };

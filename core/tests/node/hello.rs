@@ -34,7 +34,7 @@ fn says_hello_first_and_what_it_wants_once_it_is_greeted() {
     let window = Limits::default().window_frames;
     let own = Hello { v: VERSION, role: Role::Tab, agent: "test/1".to_owned(), window };
     assert_eq!(shell.frames(peer(BOB)), [Frame::Hello(own)]);
-    let info = |role| SessionInfo { peer: peer(BOB), role, syncing: false };
+    let info = |role| SessionInfo { peer: peer(BOB), role, syncing: false, swallows: false };
     assert_eq!(shell.network(), Some(vec![info(None)]));
 
     shell.hear(peer(BOB), hello(Role::Tab, 7));

@@ -9,8 +9,8 @@ use chanterelle_core::base::{BoardId, EventId, Instant, Limits, Now, PeerId, Sec
 use chanterelle_core::crypto::{Identity, Root};
 use chanterelle_core::event::{Content, Draft, DraftError, Event, Persona};
 use chanterelle_core::node::{
-    Batch, CloseReason, Command, Input, Notice, Output, SessionInfo, Setup, StorageError, Target, Ticket,
-    Update,
+    Batch, CloseReason, Command, Input, Notice, Output, Relays, SessionInfo, Setup, StorageError, Target,
+    Ticket, Update,
 };
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
@@ -77,6 +77,8 @@ pub(super) struct Shell {
     pub(super) reads: VecDeque<(Ticket, Vec<EventId>)>,
     pub(super) said: Vec<Said>,
     pub(super) screens: BTreeMap<u32, Screen>,
+    /// The relays worth connecting to, as last told.
+    pub(super) relays: Relays,
     requests: u32,
 }
 
@@ -110,6 +112,7 @@ impl Shell {
             reads: VecDeque::new(),
             said: Vec::new(),
             screens: BTreeMap::new(),
+            relays: Relays::default(),
             requests: 0,
         };
         shell.input(Input::Restored(None));
@@ -174,6 +177,7 @@ impl Shell {
                 }
                 Output::Read(ticket, ids) => self.reads.push_back((ticket, ids)),
                 Output::Update(update) => self.show(update),
+                Output::Relays(relays) => self.relays = relays,
             }
         }
         if !self.hold_reads && !self.reads.is_empty() {

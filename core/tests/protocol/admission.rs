@@ -221,11 +221,11 @@ fn filled(name: &str, size: usize) -> Vec<u8> {
 #[test]
 fn sizes_are_limited_to_the_byte() {
     let reason = |limit: usize| RejectReason::Malformed(EventError::TooLarge(limit));
-    for name in ["thread", "post", "edit", "delete", "profile"] {
+    for name in ["thread", "post", "edit", "delete", "profile", "follow"] {
         accepted("64 KiB", filled(name, 65_536));
         refused([("64 KiB and a byte", filled(name, 65_537), reason(65_536))]);
     }
-    for kind in [0, 6, 65_535] {
+    for kind in [0, 7, 65_535] {
         let event = |size: usize| {
             changed("unknown-kind", |fields| {
                 fields.insert("kind".into(), kind.into());

@@ -4,6 +4,7 @@
 use chanterelle_core::base::Limits;
 use chanterelle_core::crypto::{SecretKey, event_id, verify};
 use chanterelle_core::event::{Event, Fields};
+use chanterelle_core::invite::{FriendCode, ReachRecord, slots};
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Deframer, Frame};
 use data_encoding::HEXLOWER;
@@ -108,6 +109,21 @@ fn frames_decode_to_their_values() {
         packed += usize::from(bytes[0]);
     }
     assert!(packed > 0, "a compressed frame is among them");
+}
+
+#[test]
+fn codes_and_records_are_read_as_they_were_made() {
+    let (golden, limits) = (golden(), Limits::default());
+    for (vector, (name, sample)) in golden.codes.iter().zip(samples::codes()) {
+        assert_eq!(FriendCode::read(&vector.text, samples::TIME, &limits), Ok(sample), "{name}");
+        let upper = vector.text.to_uppercase();
+        assert!(FriendCode::read(&upper, samples::TIME, &limits).is_ok(), "{name} as a QR code has it");
+    }
+    let record = ReachRecord::read(&unhex(&golden.records[0].record)).expect("a record");
+    assert_eq!(record, samples::record());
+    let author = SecretKey::from_seed(samples::INVITER).public();
+    assert_eq!(record.open(&author, &samples::REACH), Some(samples::place()));
+    assert!(slots(&author, &samples::REACH, samples::TIME).contains(&record.slot()));
 }
 
 #[test]

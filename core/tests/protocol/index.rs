@@ -50,6 +50,7 @@ fn row(n: u8) -> impl Strategy<Value = Row> {
             sent: false,
             salt: None,
             board_name: BoardName::new(&format!("b{place}")).ok().filter(|_| named && kind == Kind::THREAD.0),
+            follow: None,
             refs: refs.into_iter().map(|(rel, target)| (rel, id(target))).collect(),
         },
     )
@@ -260,6 +261,7 @@ fn a_quote_means_one_post_of_the_thread_or_none() {
             sent: false,
             salt: None,
             board_name: None,
+            follow: None,
             refs: Vec::new(),
         });
         index.clone()

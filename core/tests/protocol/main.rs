@@ -11,6 +11,7 @@ mod golden;
 mod gossip;
 mod hostile;
 mod index;
+mod invite;
 mod kit;
 mod naive;
 mod notation;

@@ -2,9 +2,10 @@
 //!
 //! Changing a value here changes published bytes; that is done on purpose or not at all.
 
-use chanterelle_core::base::{BlobId, BoardId, BoardName, EventId, Seconds};
-use chanterelle_core::crypto::{SecretKey, Signature, event_id, no_board, open_board_id};
+use chanterelle_core::base::{BlobId, BoardId, BoardName, EventId, PeerId, Seconds, Slot};
+use chanterelle_core::crypto::{ReachSecret, SecretKey, Signature, event_id, no_board, open_board_id};
 use chanterelle_core::event::{BlobRef, Event, Fields, Kind, Pow, Ref};
+use chanterelle_core::invite::{Address, FriendCode, Place, ReachRecord};
 use chanterelle_core::store::{Rel, Row};
 use chanterelle_core::wire::{Frame, Hello, Role, Scope};
 use ipld_core::ipld;
@@ -184,7 +185,31 @@ pub(super) fn events() -> Vec<Sample> {
         fields.thread = Some(opening);
         fields.seq = Some(7);
     });
-    vec![thread, bare, post, full, edit, edit_opening, delete, profile, profile_about, unknown, unknown_list]
+    let who = Ipld::Bytes(SecretKey::from_seed([1; 32]).public().0.to_vec());
+    let follow = Sample::new("follow", 5, Kind::FOLLOW, ipld!({ "who": who.clone() })).with(|fields| {
+        fields.board = no_board();
+        fields.seq = Some(1);
+    });
+    let follow_ended = Sample::new("follow-ended", 5, Kind::FOLLOW, ipld!({ "who": who, "ended": true }))
+        .with(|fields| {
+            fields.board = no_board();
+            fields.seq = Some(2);
+        });
+    vec![
+        thread,
+        bare,
+        post,
+        full,
+        edit,
+        edit_opening,
+        delete,
+        profile,
+        profile_about,
+        follow,
+        follow_ended,
+        unknown,
+        unknown_list,
+    ]
 }
 
 /// A signed sample by its name.
@@ -222,8 +247,55 @@ pub(super) fn frames() -> Vec<(&'static str, Frame)> {
         ("reconcile-thread", reconcile(2, Scope::Thread(event("thread").id()))),
         ("reconcile-author", reconcile((1 << 53) - 1, Scope::Author(event("profile").fields().author))),
         ("reconciled", Frame::Reconciled { call: 1, message: vec![0x61] }),
+        ("find", Frame::Find { slots: vec![record().slot(), Slot([0xd0; 32])] }),
+        ("reach-none", Frame::Reach { records: Vec::new(), missing: Vec::new() }),
+        (
+            "reach",
+            Frame::Reach {
+                records: vec![ByteBuf::from(record().bytes().to_vec())],
+                missing: vec![Slot([0xd0; 32])],
+            },
+        ),
         ("bye", Frame::Bye { reason: "the peer speaks another version".to_owned() }),
     ]
+}
+
+/// The seed of whoever makes the codes and the record.
+pub(super) const INVITER: [u8; 32] = [5; 32];
+
+/// What their codes carry.
+pub(super) const REACH: ReachSecret = ReachSecret([0x5e; 16]);
+
+/// `/dns4/relay.example/tcp/443/tls/ws`.
+pub(super) fn relay_address() -> Address {
+    let host = b"relay.example";
+    let parts: [&[u8]; 4] = [&[0x36, 13], host, &[0x06, 0x01, 0xbb], &[0xc0, 0x03, 0xdd, 0x03]];
+    Address::new(&parts.concat()).expect("the length of an address")
+}
+
+/// Friend codes, with and without what may be absent.
+pub(super) fn codes() -> Vec<(&'static str, FriendCode)> {
+    let bare = FriendCode::new(SecretKey::from_seed(INVITER).public(), REACH);
+    let full = FriendCode {
+        name: Some("Füngus".to_owned()),
+        relays: vec![relay_address(), Address::new(&[0x04, 127, 0, 0, 1]).expect("the length of an address")],
+        board: Some(BoardName::new("mushrooms").expect("a board name")),
+        key: Some(ByteArray::new([0x4e; 32])),
+        expires: Some(TIME.plus(86_400)),
+        ..bare.clone()
+    };
+    vec![("code-bare", bare), ("code-full", full)]
+}
+
+pub(super) const NONCE: [u8; 12] = [0x17; 12];
+
+pub(super) fn place() -> Place {
+    Place { peer: PeerId([0x9e; 32]), relays: vec![relay_address()] }
+}
+
+/// A reach record.
+pub(super) fn record() -> ReachRecord {
+    ReachRecord::make(&SecretKey::from_seed(INVITER), &REACH, place(), TIME, NONCE)
 }
 
 /// Rows of the local index, with and without what may be absent.
@@ -242,6 +314,8 @@ pub(super) fn rows() -> Vec<(&'static str, Row)> {
         ("edit", Row::of(&event("edit"), seen, false)),
         ("delete", Row::of(&event("delete"), seen, false)),
         ("profile", Row::of(&event("profile-about"), seen, true)),
+        ("follow", Row::of(&event("follow"), seen, true)),
+        ("follow-ended", Row::of(&event("follow-ended"), seen, false)),
         ("unknown-kind", Row::of(&event("unknown-kind"), Seconds(1 << 52), false)),
         ("every-role", Row { refs, ..Row::of(&event("post"), seen, false) }),
     ]

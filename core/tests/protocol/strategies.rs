@@ -1,6 +1,6 @@
 //! What the property tests are made of: values of every wire type, and damage to their bytes.
 
-use chanterelle_core::base::{AuthorId, BlobId, BoardId, BoardName, EventId, Seconds};
+use chanterelle_core::base::{AuthorId, BlobId, BoardId, BoardName, EventId, Seconds, Slot};
 use chanterelle_core::crypto::no_board;
 use chanterelle_core::event::{BlobRef, Fields, Kind, Pow, Ref};
 use chanterelle_core::store::{Rel, Row};
@@ -199,6 +199,9 @@ pub(super) fn frame() -> impl Strategy<Value = Frame> {
             message
         }),
         (number(), message()).prop_map(|(call, message)| Frame::Reconciled { call, message }),
+        vec(bytes32().prop_map(Slot), 0..33).prop_map(|slots| Frame::Find { slots }),
+        (vec(vec(any::<u8>(), 0..300).prop_map(ByteBuf::from), 0..17), vec(bytes32().prop_map(Slot), 0..16))
+            .prop_map(|(records, missing)| Frame::Reach { records, missing }),
         ascii(0..201).prop_map(|reason| Frame::Bye { reason }),
     ]
 }
@@ -209,13 +212,15 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
     let ids = (event_id(), bytes32(), bytes32(), option::of(event_id()), any::<u16>());
     let times = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>());
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    let rest = (option::of(any::<[u8; 16]>()), option::of(board_name()), vec((rel, event_id()), 0..8));
+    let follow = option::of((bytes32(), any::<bool>()));
+    let rest =
+        (option::of(any::<[u8; 16]>()), option::of(board_name()), follow, vec((rel, event_id()), 0..8));
     (ids, times, flags, rest).prop_map(
         |(
             (id, author, board, thread, kind),
             (time, seq, first_seen, size),
             (sage, own, sent),
-            (salt, board_name, refs),
+            (salt, board_name, follow, refs),
         )| Row {
             id,
             author: AuthorId(author),
@@ -231,6 +236,7 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
             sent,
             salt,
             board_name,
+            follow: follow.map(|(who, ended)| Box::new((AuthorId(who), ended))),
             refs,
         },
     )

@@ -2,7 +2,9 @@
 //! prints.
 
 use chanterelle_core::base::{EventId, Limits, PeerId, Seconds};
+use chanterelle_core::crypto::SecretKey;
 use chanterelle_core::event::Fields;
+use chanterelle_core::invite::FriendCode;
 use chanterelle_core::store::{Index, Row};
 use chanterelle_core::sync::Reconciler;
 use chanterelle_core::wire::{Frame, Scope, prefixed};
@@ -20,6 +22,8 @@ pub(super) struct Vectors {
     pub(super) about: String,
     pub(super) events: Vec<EventVector>,
     pub(super) frames: Vec<FrameVector>,
+    pub(super) codes: Vec<CodeVector>,
+    pub(super) records: Vec<RecordVector>,
     pub(super) reconciliations: Vec<ReconciliationVector>,
     pub(super) rows: Vec<RowVector>,
 }
@@ -49,6 +53,36 @@ pub(super) struct FrameVector {
     /// What goes onto the stream: length, packing, payload. When the payload is compressed, other bytes that inflate
     /// to `plain` are as good.
     pub(super) stream: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct CodeVector {
+    pub(super) name: String,
+    /// The Ed25519 seed of whoever signs.
+    pub(super) seed: String,
+    /// What is signed, in the notation.
+    pub(super) fields: Value,
+    /// `fields` in DAG-CBOR.
+    pub(super) unsigned: String,
+    /// The friend code.
+    pub(super) text: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RecordVector {
+    pub(super) name: String,
+    /// The Ed25519 seed of the identity.
+    pub(super) seed: String,
+    /// The reach secret.
+    pub(super) reach: String,
+    pub(super) time: u64,
+    pub(super) nonce: String,
+    /// What is sealed, in the notation.
+    pub(super) place: Value,
+    /// Where the record lies.
+    pub(super) slot: String,
+    /// What is sent.
+    pub(super) record: String,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +129,8 @@ pub(super) struct RowFields {
     sent: bool,
     salt: Option<String>,
     board_name: Option<String>,
+    /// Who, and whether no longer.
+    follow: Option<(String, bool)>,
     refs: Vec<(String, String)>,
 }
 
@@ -106,6 +142,8 @@ pub(super) fn build() -> Vectors {
         about: ABOUT.to_owned(),
         events: samples::events().iter().map(event).collect(),
         frames: samples::frames().iter().map(|(name, sample)| frame(name, sample)).collect(),
+        codes: samples::codes().into_iter().map(code).collect(),
+        records: vec![record()],
         reconciliations: vec![
             reconciliation("few", &[(1, 1), (2, 2), (3, 3)], &[(1, 1), (2, 9), (3, 3), (3, 4)]),
             reconciliation("equal", &many(0..100), &many(0..100)),
@@ -145,6 +183,30 @@ fn frame(name: &str, frame: &Frame) -> FrameVector {
     }
 }
 
+fn code((name, code): (&'static str, FriendCode)) -> CodeVector {
+    CodeVector {
+        name: name.to_owned(),
+        seed: HEXLOWER.encode(&samples::INVITER),
+        fields: to_json(&ipld_core::serde::to_ipld(&code).expect("codes are plain values")),
+        unsigned: HEXLOWER.encode(&serde_ipld_dagcbor::to_vec(&code).expect("codes encode")),
+        text: code.sign(&SecretKey::from_seed(samples::INVITER)),
+    }
+}
+
+fn record() -> RecordVector {
+    let record = samples::record();
+    RecordVector {
+        name: "record".to_owned(),
+        seed: HEXLOWER.encode(&samples::INVITER),
+        reach: HEXLOWER.encode(&samples::REACH.0),
+        time: samples::TIME.0,
+        nonce: HEXLOWER.encode(&samples::NONCE),
+        place: to_json(&ipld_core::serde::to_ipld(samples::place()).expect("places are plain values")),
+        slot: record.slot().to_string(),
+        record: HEXLOWER.encode(record.bytes()),
+    }
+}
+
 fn row(name: &str, row: &Row) -> RowVector {
     let mut packed = Vec::new();
     row.pack(&mut packed);
@@ -165,6 +227,7 @@ fn row(name: &str, row: &Row) -> RowVector {
             sent: row.sent,
             salt: row.salt.map(|salt| HEXLOWER.encode(&salt)),
             board_name: row.board_name.as_ref().map(ToString::to_string),
+            follow: row.follow.as_deref().map(|(who, ended)| (who.to_string(), *ended)),
             refs: row
                 .refs
                 .iter()

@@ -227,6 +227,7 @@ fn step() -> impl Strategy<Value = Step> {
         Kind::EDIT,
         Kind::DELETE,
         Kind::PROFILE,
+        Kind::FOLLOW,
         Kind(9),
     ];
     let rel = select(vec!["answers", "quotes", "edits", "deletes", "other"]);
@@ -304,18 +305,20 @@ fn play(world: &mut World, n: usize, step: &Step) {
         Kind::POST | Kind::EDIT => ipld!({ "comment": comment }),
         Kind::DELETE => ipld!({}),
         Kind::PROFILE => ipld!({ "name": comment }),
+        Kind::FOLLOW if flag => ipld!({ "who": Ipld::Bytes(key(author).public().0.to_vec()), "ended": true }),
+        Kind::FOLLOW => ipld!({ "who": Ipld::Bytes(key(author).public().0.to_vec()) }),
         _ => ipld!(["something new"]),
     };
     let times = (step.time, step.seen);
     world.write(author, kind, body, |fields| {
         fields.time = Seconds(times.0);
-        fields.board = if kind == Kind::PROFILE { no_board() } else { place };
-        fields.thread = (!matches!(kind, Kind::THREAD | Kind::PROFILE)).then_some(home);
-        fields.seq = matches!(kind, Kind::EDIT | Kind::PROFILE).then_some(seq);
+        fields.board = if kind.is_fact() { no_board() } else { place };
+        fields.thread = (kind != Kind::THREAD && !kind.is_fact()).then_some(home);
+        fields.seq = (kind == Kind::EDIT || kind.is_fact()).then_some(seq);
         if !own.is_empty() {
             refs.push(reference(own, target));
         }
-        fields.refs = if kind == Kind::PROFILE { Vec::new() } else { refs };
+        fields.refs = if kind.is_fact() { Vec::new() } else { refs };
     });
     world.seen(step.seen);
 }

@@ -256,7 +256,7 @@ impl<'a> Network<'a> {
                     self.schedule(at, Coming::ReadDone { peer, life: self.lives[peer], ticket, ids });
                 }
                 Output::Update(Update::Published { event, .. }) => self.on_published(peer, event),
-                Output::Update(_) => {}
+                Output::Update(_) | Output::Relays(_) => {}
             }
         }
         let Some(at) = self.peers[peer].node.as_ref().and_then(|node| node.poll_timeout()) else { return };

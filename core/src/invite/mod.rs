@@ -1,0 +1,13 @@
+//! How people find each other: friend codes, and the records that tell friends where somebody is today.
+//!
+//! A friend code is made once and passed on by people; a reach record is made every few minutes and lies at relays,
+//! which can neither read it nor tell whose it is. Both are signed. Addresses are bytes here: whether one may be dialled
+//! is decided by the shell that would dial it.
+
+mod address;
+mod code;
+mod reach;
+
+pub use address::{ADDRESS_BYTES, Address};
+pub use code::{CODE_BYTES, CODE_RELAYS, CodeError, FriendCode, PREFIX, code_in, is_plain_name};
+pub use reach::{LIFE, PLACE_RELAYS, Place, RECORD_BYTES, ReachError, ReachRecord, slots};

@@ -1,0 +1,201 @@
+//! Friends: whom the person has a friend code of, and where they are. And the person's own codes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Node;
+use super::api::{Output, Relays, Update};
+use crate::base::{AuthorId, BoardName, Seconds, Slot};
+use crate::crypto::{ReachSecret, Verify};
+use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name, slots};
+use crate::view::{FriendCard, Person};
+
+/// Relays remembered for the next start.
+const KNOWN_RELAYS: usize = 32;
+
+/// The person's side of friendship.
+#[derive(Default)]
+pub(super) struct Friends {
+    friends: BTreeMap<AuthorId, Friend>,
+    name: Option<String>,
+    generation: u32,
+    known: Vec<Address>,
+    /// What was last told to the shell.
+    told: Relays,
+    changed: bool,
+}
+
+/// Somebody whose code the person has opened.
+#[derive(Clone, Serialize, Deserialize)]
+struct Friend {
+    name: Option<String>,
+    reach: ReachSecret,
+    /// As the code told.
+    relays: Vec<Address>,
+    board: Option<BoardName>,
+    /// Where they said they are, and when.
+    place: Option<(Seconds, Place)>,
+}
+
+/// What is stored of it, local to a storage.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct RememberedFriends {
+    name: Option<String>,
+    generation: u32,
+    known: Vec<Address>,
+    friends: Vec<(AuthorId, Friend)>,
+}
+
+impl Friends {
+    pub(super) fn restore(&mut self, state: RememberedFriends) {
+        self.name = state.name;
+        self.generation = state.generation;
+        self.known = state.known;
+        self.friends = state.friends.into_iter().collect();
+        self.changed = true;
+    }
+
+    pub(super) fn remembered(&self) -> RememberedFriends {
+        RememberedFriends {
+            name: self.name.clone(),
+            generation: self.generation,
+            known: self.known.clone(),
+            friends: self.friends.iter().map(|(author, friend)| (*author, friend.clone())).collect(),
+        }
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// The slots in which friends may say where they are.
+    pub(super) fn slots(&self, now: Seconds) -> Vec<Slot> {
+        self.friends.iter().flat_map(|(author, friend)| slots(author, &friend.reach, now)).collect()
+    }
+
+    /// The relays the person wants to be at, each once: where friends are, or else would be.
+    fn relays(&self) -> Relays {
+        let mut seen = BTreeSet::new();
+        let mut once = |address: &Address| seen.insert(address.clone()).then(|| address.clone());
+        let at = |friend: &Friend| friend.place.as_ref().map(|(_, place)| place.relays.clone());
+        let places: Vec<Address> =
+            self.friends.values().flat_map(|friend| at(friend).unwrap_or_default()).collect();
+        let said = self.friends.values().flat_map(|friend| &friend.relays);
+        let friends = places.iter().chain(said).filter_map(&mut once).collect();
+        Relays { friends, known: self.known.iter().filter_map(&mut once).collect() }
+    }
+}
+
+impl<V: Verify> Node<V> {
+    pub(super) fn invite(&mut self, request: u32, board: Option<BoardName>, relays: Vec<Address>) {
+        let code = self.identity.as_ref().map(|identity| {
+            let key = identity.identity();
+            let reach = identity.reach(self.friends.generation);
+            let mut code = FriendCode::new(key.public(), reach);
+            code.name.clone_from(&self.friends.name);
+            (code.board, code.relays) = (board, relays);
+            code.sign(key)
+        });
+        self.outputs.push_back(Output::Update(Update::Invited { request, code }));
+    }
+
+    pub(super) fn befriend(&mut self, code: FriendCode) {
+        let oneself = self.identity.as_ref().map(|identity| identity.identity().public());
+        let full = self.friends.friends.len() >= self.limits.friends;
+        if oneself == Some(code.author) || (full && !self.friends.friends.contains_key(&code.author)) {
+            return;
+        }
+        let FriendCode { author, name, reach, relays, board, .. } = code;
+        let place = self.friends.friends.remove(&author).and_then(|friend| friend.place);
+        self.friends.friends.insert(author, Friend { name, reach, relays, board, place });
+        self.friends_changed();
+        let peers: Vec<_> = self.ready_peers().collect();
+        for peer in peers {
+            self.meet(peer);
+            self.plan_scopes(peer);
+        }
+    }
+
+    pub(super) fn unfriend(&mut self, author: &AuthorId) {
+        if self.friends.friends.remove(author).is_some() {
+            self.friends_changed();
+        }
+    }
+
+    pub(super) fn call_me(&mut self, name: Option<String>) {
+        if name.as_ref().is_none_or(|name| is_plain_name(name, &self.limits)) {
+            self.friends.name = name;
+            self.friends_changed();
+        }
+    }
+
+    pub(super) fn renew_code(&mut self) {
+        self.friends.generation += 1;
+        self.friends_changed();
+        self.say_where_we_are();
+    }
+
+    pub(super) fn know_relays(&mut self, mut relays: Vec<Address>) {
+        relays.truncate(KNOWN_RELAYS);
+        if self.friends.known != relays {
+            self.friends.known = relays;
+            self.persist.remember();
+        }
+    }
+
+    /// Takes note of where a friend is. An older record than the last is nothing new, whoever repeats it.
+    pub(super) fn on_friend_record(&mut self, record: &ReachRecord) {
+        let found = self.friends.friends.iter_mut().find_map(|(author, friend)| {
+            let news = friend.place.as_ref().is_none_or(|(time, _)| *time < record.time());
+            let place = record.open(author, &friend.reach).filter(|_| news)?;
+            Some((friend, place))
+        });
+        let Some((friend, place)) = found else { return };
+        friend.place = Some((record.time(), place));
+        self.friends_changed();
+    }
+
+    fn friends_changed(&mut self) {
+        self.friends.changed = true;
+        self.persist.remember();
+        self.views.person_changed();
+    }
+
+    /// Who this node's person is, as they are shown to themselves.
+    pub(super) fn person(&self) -> Option<Person> {
+        let author = self.identity.as_ref()?.identity().public();
+        let card = |(author, friend): (&AuthorId, &Friend)| FriendCard {
+            author: *author,
+            name: friend.name.clone(),
+            board: friend.board.clone(),
+            seen: friend.place.as_ref().map(|(time, _)| *time),
+        };
+        Some(Person {
+            author,
+            name: self.friends.name.clone(),
+            generation: self.friends.generation,
+            friends: self.friends.friends.iter().map(card).collect(),
+            follows: self.index.follows(&author).into_iter().collect(),
+        })
+    }
+
+    /// Whose profiles and follows are kept here, beside the person's own: friends', and those of whom they follow.
+    pub(super) fn people(&self) -> BTreeSet<AuthorId> {
+        let author = self.identity.as_ref().map(|identity| identity.identity().public());
+        let follows = author.map(|author| self.index.follows(&author)).unwrap_or_default();
+        self.friends.friends.keys().copied().chain(follows).collect()
+    }
+
+    /// Tells the shell which relays are worth connecting to, when that changed.
+    pub(super) fn tell_relays(&mut self) {
+        if !core::mem::take(&mut self.friends.changed) {
+            return;
+        }
+        let relays = self.friends.relays();
+        if relays != self.friends.told {
+            self.friends.told = relays.clone();
+            self.outputs.push_back(Output::Relays(relays));
+        }
+    }
+}

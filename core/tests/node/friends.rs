@@ -1,0 +1,323 @@
+//! Friends: codes, where somebody is today, following, and relays that keep nothing.
+
+use chanterelle_core::base::{AuthorId, EventId, Limits, Seconds};
+use chanterelle_core::crypto::{Identity, ReachSecret, Root, SecretKey};
+use chanterelle_core::event::Content;
+use chanterelle_core::invite::{Address, FriendCode, Place, ReachRecord};
+use chanterelle_core::node::{Command, Target, Update};
+use chanterelle_core::view::Person;
+use chanterelle_core::wire::{Frame, Role, Scope};
+use serde_bytes::ByteBuf;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::authors::name;
+use super::shell::{EPOCH, Said, Shell, peer};
+use super::world::World;
+
+const VIEW: u32 = 77;
+
+fn address(text: &str) -> Address {
+    Address::new(text.as_bytes()).expect("the length of an address")
+}
+
+fn identity(number: u8) -> Identity {
+    Identity::from_root(Root([number; 32]))
+}
+
+fn key(number: u8) -> SecretKey {
+    identity(number).identity().clone()
+}
+
+/// The code that the person of a shell gives out, made by the node and read as a friend reads it.
+fn code_of(shell: &mut Shell, board: Option<&str>, relays: &[&str]) -> FriendCode {
+    let relays = relays.iter().map(|text| address(text)).collect();
+    shell.command(Command::Invite { request: 9, board: board.map(name), relays });
+    let code = shell.take(|said| match said {
+        Said::Update(Update::Invited { request: 9, code }) => code.clone(),
+        _ => None,
+    });
+    assert_eq!(code.len(), 1, "one answer");
+    FriendCode::read(&code[0], EPOCH, &Limits::default()).expect("what a node makes can be read")
+}
+
+fn person(shell: &mut Shell) -> Person {
+    shell.advance(1_000);
+    let told = shell.take(|said| match said {
+        Said::Update(Update::Person(VIEW, person)) => Some(person.clone()),
+        _ => None,
+    });
+    told.into_iter().next_back().flatten().expect("the person was told anew")
+}
+
+fn seen(shell: &mut Shell, author: AuthorId) -> Option<Seconds> {
+    shell.command(Command::Open(VIEW, Target::Person));
+    person(shell).friends.iter().find(|friend| friend.author == author).expect("a friend").seen
+}
+
+/// A record of person `number` at a relay of that address.
+fn record(number: u8, relay: &str, time: Seconds) -> ReachRecord {
+    let identity = identity(number);
+    let place = Place { peer: peer(number), relays: vec![address(relay)] };
+    ReachRecord::make(identity.identity(), &identity.reach(0), place, time, [3; 12])
+}
+
+fn reach(records: &[&ReachRecord]) -> Frame {
+    let records = records.iter().map(|record| ByteBuf::from(record.bytes().to_vec())).collect();
+    Frame::Reach { records, missing: Vec::new() }
+}
+
+#[test]
+fn a_friend_is_found_where_they_are_now_and_not_where_their_code_says() {
+    // 0 is Ann, 1 the relay both know, 2 Ben with Ann's code.
+    let mut world = World::new(vec![Shell::tab(1), Shell::relay(2), Shell::tab(3)]);
+    let code = code_of(&mut world.shells[0], Some("birch"), &["the old relay"]);
+    assert_eq!(code.board, Some(name("birch")));
+    world.link(0, 1);
+    world.shells[0].command(Command::Reachable(vec![address("the new relay")]));
+    world.run(1_000);
+
+    world.shells[2].command(Command::Befriend(code.clone()));
+    assert_eq!(world.shells[2].relays.friends, [address("the old relay")]);
+    world.link(2, 1);
+    world.run(1_000);
+    assert_eq!(world.shells[2].relays.friends, [address("the new relay"), address("the old relay")]);
+    assert!(seen(&mut world.shells[2], code.author).is_some());
+
+    // All of it is there again after a restart, before anybody is connected.
+    world.restart(2);
+    assert_eq!(world.shells[2].relays.friends, [address("the new relay"), address("the old relay")]);
+    world.shells[2].command(Command::Unfriend(code.author));
+    assert_eq!(world.shells[2].relays.friends, []);
+}
+
+#[test]
+fn a_record_is_found_at_any_relay_of_those_that_know_each_other() {
+    // Ann at the first of three relays in a row, Ben at the last.
+    let mut world =
+        World::new(vec![Shell::tab(1), Shell::relay(2), Shell::relay(3), Shell::relay(4), Shell::tab(5)]);
+    let code = code_of(&mut world.shells[0], None, &[]);
+    world.shells[4].command(Command::Befriend(code));
+    world.shells[0].command(Command::Reachable(vec![address("first")]));
+    world.link(0, 1);
+    // Known before the relays met: told when they do; and on from the second to the third.
+    world.link(2, 3);
+    world.link(1, 2);
+    world.link(4, 3);
+    world.run(1_000);
+    assert_eq!(world.shells[4].relays.friends, [address("first")]);
+
+    // A move is told to all.
+    world.shells[0].command(Command::Reachable(vec![address("elsewhere")]));
+    world.run(120_000);
+    assert_eq!(world.shells[4].relays.friends, [address("elsewhere")]);
+}
+
+#[test]
+fn a_record_that_is_forged_stale_or_replayed_is_ignored() {
+    let mut shell = Shell::tab(1);
+    let mut code = FriendCode::new(key(2).public(), identity(2).reach(0));
+    code.relays = vec![address("as the code says")];
+    shell.command(Command::Befriend(code.clone()));
+    shell.greet_relay(peer(9));
+    shell.advance(200_000);
+    let now = shell.now.unix;
+    let at = |seconds: u64| Seconds(now.0 - seconds);
+
+    shell.hear(peer(9), reach(&[&record(2, "here", at(50))]));
+    assert_eq!(shell.relays.friends, [address("here"), address("as the code says")]);
+    let told = shell.relays.clone();
+
+    // Replayed: what was said before the last.
+    shell.hear(peer(9), reach(&[&record(2, "long ago", at(100))]));
+    // Somebody else's, under their own key and under a secret that is not the code's.
+    shell.hear(peer(9), reach(&[&record(3, "a stranger", now)]));
+    let place = Place { peer: peer(2), relays: vec![address("another code")] };
+    let other = ReachRecord::make(&key(2), &ReachSecret([9; 16]), place, now, [0; 12]);
+    shell.hear(peer(9), reach(&[&other]));
+    // From too far in the future to be believed, and from so long ago that it is over.
+    shell.hear(peer(9), reach(&[&record(2, "tomorrow", now.plus(3_600))]));
+    let mut late = Shell::tab(1);
+    late.command(Command::Befriend(code));
+    late.greet_relay(peer(9));
+    late.hear(peer(9), reach(&[&record(2, "the day before", Seconds(EPOCH.0 - 26 * 3_600))]));
+    assert_eq!(late.relays.friends, [address("as the code says")]);
+    assert_eq!(shell.relays, told);
+    assert!(
+        shell.take(|said| matches!(said, Said::Close(..)).then_some(())).is_empty(),
+        "nobody was at fault"
+    );
+
+    // Forged: one bit of it is another. That is a fault, and enough of them end the session.
+    let good = record(2, "forged", now.plus(1)).bytes().to_vec();
+    for at in (0..good.len()).step_by(7) {
+        let mut forged = good.clone();
+        forged[at] ^= 0x10;
+        shell.hear(peer(9), Frame::Reach { records: vec![ByteBuf::from(forged)], missing: Vec::new() });
+        assert_eq!(shell.relays, told, "bit of byte {at}");
+    }
+    assert_eq!(shell.take(|said| matches!(said, Said::Close(..)).then_some(())).len(), 1);
+}
+
+#[test]
+fn a_relay_keeps_the_latest_of_a_slot_for_a_day_and_answers_for_every_slot() {
+    let mut relay = Shell::relay(1);
+    relay.greet_reader(peer(5), &[]);
+    relay.greet_reader(peer(6), &[]);
+    let (first, second) = (record(2, "one", EPOCH), record(2, "two", EPOCH.plus(60)));
+    let nobody = record(8, "nowhere", EPOCH).slot();
+    relay.hear(peer(5), reach(&[&second, &first]));
+    let found = |relay: &mut Shell| {
+        relay.said.clear();
+        relay.hear(peer(6), Frame::Find { slots: vec![second.slot(), nobody] });
+        relay.frames(peer(6)).pop().expect("an answer")
+    };
+    let answer =
+        Frame::Reach { records: vec![ByteBuf::from(second.bytes().to_vec())], missing: vec![nobody] };
+    assert_eq!(found(&mut relay), answer);
+    relay.advance(26 * 3_600 * 1_000);
+    relay.greet_reader(peer(6), &[]);
+    assert_eq!(found(&mut relay), Frame::Reach { records: Vec::new(), missing: vec![second.slot(), nobody] });
+}
+
+#[test]
+fn a_tab_fills_few_slots_and_the_oldest_make_room() {
+    let mut relay = Shell::new(1, Role::Relay, |limits| limits.reach_records = 10);
+    let count = |relay: &mut Shell, numbers: std::ops::Range<u8>| {
+        relay.greet_reader(peer(200), &[]);
+        let slots = numbers.map(|number| record(number, "x", EPOCH).slot()).collect();
+        relay.hear(peer(200), Frame::Find { slots });
+        match relay.frames(peer(200)).pop() {
+            Some(Frame::Reach { records, .. }) => records.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    relay.greet_reader(peer(5), &[]);
+    for number in 0..20 {
+        relay.hear(peer(5), reach(&[&record(number, "x", EPOCH.plus(u64::from(number)))]));
+    }
+    assert_eq!(count(&mut relay, 0..20), 8, "of one tab");
+    relay.greet_reader(peer(6), &[]);
+    for number in 20..28 {
+        relay.hear(peer(6), reach(&[&record(number, "x", EPOCH.plus(u64::from(number)))]));
+    }
+    assert_eq!(count(&mut relay, 0..6), 0, "the oldest are gone");
+    assert_eq!(count(&mut relay, 6..28), 10);
+}
+
+#[test]
+fn a_renewed_code_hides_from_those_who_had_the_old_one() {
+    let mut world = World::new(vec![Shell::tab(1), Shell::relay(2), Shell::tab(3), Shell::tab(4)]);
+    world.shells[0].command(Command::Reachable(vec![address("here")]));
+    let old = code_of(&mut world.shells[0], None, &[]);
+    world.shells[0].command(Command::RenewCode);
+    let new = code_of(&mut world.shells[0], None, &[]);
+    assert_ne!(old.reach, new.reach);
+    world.shells[2].command(Command::Befriend(old));
+    world.shells[3].command(Command::Befriend(new));
+    for tab in [0, 2, 3] {
+        world.link(tab, 1);
+    }
+    world.run(120_000);
+    assert_eq!(world.shells[2].relays.friends, []);
+    assert_eq!(world.shells[3].relays.friends, [address("here")]);
+
+    // Remembered: after a restart the code is the new one.
+    world.shells[0].restart();
+    let again = code_of(&mut world.shells[0], None, &[]);
+    assert_ne!(again.reach, identity(1).reach(0));
+}
+
+#[test]
+fn ones_own_code_befriends_nobody_and_a_name_made_to_deceive_is_not_taken() {
+    let mut shell = Shell::tab(1);
+    shell.command(Command::Open(VIEW, Target::Person));
+    let own = code_of(&mut shell, None, &[]);
+    shell.command(Command::Befriend(own));
+    shell.command(Command::CallMe(Some("Ann".to_owned())));
+    let told = person(&mut shell);
+    assert_eq!((told.friends.len(), told.name.as_deref()), (0, Some("Ann")));
+    assert_eq!(code_of(&mut shell, None, &[]).name.as_deref(), Some("Ann"));
+    for bad in ["", "<b>Ann</b>", "two\nlines", "a\u{202e}b", &"x".repeat(41)] {
+        shell.command(Command::CallMe(Some(bad.to_owned())));
+        assert_eq!(code_of(&mut shell, None, &[]).name.as_deref(), Some("Ann"), "{bad:?}");
+    }
+}
+
+#[test]
+fn following_is_a_fact_of_its_own_for_each_and_the_last_word_counts() {
+    let mut shell = Shell::tab(1);
+    shell.command(Command::Open(VIEW, Target::Person));
+    let (ann, ben) = (key(2).public(), key(3).public());
+    let follow = |who, ended| Content::Follow { who, ended };
+    for (content, expected) in [
+        (follow(ann, false), vec![ann]),
+        (follow(ben, false), if ann < ben { vec![ann, ben] } else { vec![ben, ann] }),
+        (follow(ann, true), vec![ben]),
+        (follow(ann, true), vec![ben]),
+        (follow(ann, false), if ann < ben { vec![ann, ben] } else { vec![ben, ann] }),
+    ] {
+        shell.publish(content).expect("a good draft");
+        assert_eq!(person(&mut shell).follows, expected);
+    }
+    shell.restart();
+    shell.command(Command::Open(VIEW, Target::Person));
+    assert_eq!(person(&mut shell).follows.len(), 2);
+}
+
+#[test]
+fn whom_one_follows_or_has_as_a_friend_is_reconciled_too() {
+    let mut shell = Shell::tab(1);
+    shell.greet_relay(peer(9));
+    let asked = |shell: &mut Shell, author: AuthorId| {
+        shell.advance(61_000);
+        shell
+            .frames(peer(9))
+            .iter()
+            .any(|frame| matches!(frame, Frame::Reconcile { scope: Scope::Author(of), .. } if *of == author))
+    };
+    let (followed, friend) = (key(2).public(), key(3).public());
+    assert!(!asked(&mut shell, followed));
+    shell.publish(Content::Follow { who: followed, ended: false }).expect("a good draft");
+    assert!(asked(&mut shell, followed));
+    assert!(!asked(&mut shell, friend));
+    shell.command(Command::Befriend(FriendCode::new(friend, identity(3).reach(0))));
+    assert!(asked(&mut shell, friend));
+}
+
+#[test]
+fn a_peer_that_acknowledges_nothing_is_told_of_and_the_post_is_offered_elsewhere() {
+    let mut shell = Shell::tab(1);
+    shell.greet_relay(peer(8));
+    let post = shell.write_thread("birch", "Will anybody keep this?");
+    let swallows = |shell: &mut Shell| {
+        let told = shell.take(|said| match said {
+            Said::Update(Update::Network(sessions)) => Some(sessions.clone()),
+            _ => None,
+        });
+        let last = told.into_iter().next_back().unwrap_or_default();
+        last.into_iter().filter(|session| session.swallows).map(|session| session.peer).collect::<Vec<_>>()
+    };
+    shell.advance(10_000);
+    assert_eq!(shell.events(peer(8)), [post]);
+    assert_eq!(swallows(&mut shell), []);
+    shell.advance(10_000);
+    assert_eq!(swallows(&mut shell), [peer(8)]);
+    assert!(!is_sent(&shell, post));
+
+    shell.greet_relay(peer(9));
+    shell.advance(1_000);
+    assert_eq!(shell.events(peer(9)), [post]);
+    shell.hear(peer(9), Frame::Ack { ids: vec![post] });
+    assert!(is_sent(&shell, post));
+    shell.advance(20_000);
+    assert_eq!(swallows(&mut shell), [peer(8)], "sent, but not thanks to this one");
+    // It was only slow.
+    shell.hear(peer(8), Frame::Ack { ids: vec![post] });
+    shell.advance(100);
+    assert_eq!(swallows(&mut shell), []);
+}
+
+fn is_sent(shell: &Shell, post: EventId) -> bool {
+    shell.node.index().get(&post).is_some_and(|row| row.sent)
+}
