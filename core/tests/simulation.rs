@@ -70,4 +70,4 @@ fn native_and_wasm_give_one_trace() {
     assert_eq!(report.trace_hex(), TRACE);
 }
 
-const TRACE: &str = "41b246253b761716c69e6d539e1e366a408c5d3ca5c0ee8b3e6f05ef9212f83c";
+const TRACE: &str = "3dbecf3fb37f040b8e998604e2715daa94aea7e0c598c38f49bd73c37370c511";

@@ -40,7 +40,7 @@ fn every_sample_is_let_in() {
 
 #[test]
 fn a_thread_is_named_where_there_is_one() {
-    for name in ["thread", "profile"] {
+    for name in ["thread", "profile", "follow"] {
         refused([("a thread too many", with(name, "thread", id(7)), RejectReason::Thread)]);
     }
     for name in ["post", "edit", "delete"] {
@@ -53,19 +53,21 @@ fn a_counter_stands_where_something_is_replaced() {
     for name in ["thread", "post", "delete"] {
         refused([("a counter too many", with(name, "seq", 1), RejectReason::Seq)]);
     }
-    for name in ["edit", "profile"] {
+    for name in ["edit", "profile", "follow"] {
         refused([("no counter", without(name, "seq"), RejectReason::Seq)]);
     }
     accepted("the highest counter", with("edit", "seq", (1_u64 << 53) - 1));
 }
 
 #[test]
-fn only_profiles_stand_outside_boards() {
+fn only_facts_stand_outside_boards() {
     let nowhere = || Ipld::Bytes(no_board().0.to_vec());
     for name in ["thread-bare", "post", "edit", "delete"] {
         refused([("no board", with(name, "board", nowhere()), RejectReason::Board)]);
     }
-    refused([("a profile on a board", with("profile", "board", id(7)), RejectReason::Board)]);
+    for name in ["profile", "follow"] {
+        refused([("a fact on a board", with(name, "board", id(7)), RejectReason::Board)]);
+    }
 }
 
 #[test]
@@ -97,6 +99,7 @@ fn references_are_those_of_the_kind() {
             RejectReason::Refs,
         ),
         ("a profile that refers", with("profile", "refs", refs(&[("answers", 1)])), RejectReason::Refs),
+        ("a follow that refers", with("follow", "refs", refs(&[("answers", 1)])), RejectReason::Refs),
         ("an empty role", with("post", "refs", refs(&[("", 1)])), RejectReason::Refs),
         ("a role of 33 bytes", with("post", "refs", refs(&[(&long, 1)])), RejectReason::Refs),
         ("65 references", with("post", "refs", refs(&[("answers", 1); 65])), RejectReason::Refs),
