@@ -4,7 +4,7 @@ onmessage = async ({ data: { module, glue, port } }) => {
   try {
     const program = await import(glue);
     await program.default({ module_or_path: module });
-    program.serve(port);
+    program.serve(port, glue);
   } catch (error) {
     reportError(error);
   }

@@ -1,4 +1,4 @@
-//! What goes wrong around the page: a browser that crashes, a second tab, a browser that cannot run it.
+//! What goes wrong around the page: a browser that crashes, a browser that cannot run it.
 
 use chanterelle_e2e::browser::Browser;
 use chanterelle_e2e::elements::Scope;
@@ -40,40 +40,6 @@ fn a_saved_post_survives_a_crash_of_the_browser() {
         let c = stage.browser("c").await;
         c.open(&relay.url(&format!("{thread}?lang=en"))).await;
         assert_eq!(c.post_with(&saved).await.id, reply.id);
-    });
-}
-
-#[test]
-fn a_second_tab_waits_for_the_first() {
-    play("a_second_tab_waits_for_the_first", async |stage| {
-        let relay = stage.relay().await;
-        let a = stage.browser("a").await;
-        let words = stage.word("first-tab");
-        a.open(&relay.url("/b/tabs?lang=en")).await;
-        let thread = a.new_thread("Tabs", &words).await;
-        a.post_with(&words).await;
-        let first = a.client().window().await.expect("there is a tab");
-
-        let second = a.client().new_window(true).await.expect("a second tab can be opened").handle;
-        a.client().switch_to_window(second.clone()).await.expect("it can be looked at");
-        a.goto(&relay.url(&format!("{thread}?lang=en"))).await;
-        alert_with(&a, "another tab").await;
-
-        a.client().switch_to_window(first).await.expect("the first is still there");
-        a.post_with(&words).await;
-        a.client().close_window().await.expect("a tab can be closed");
-        a.client().switch_to_window(second).await.expect("the second is still there");
-        a.post_with(&words).await;
-        wait::until("the alert to go", async || {
-            let alerts = a.alerts().await?;
-            wait::holds(alerts.is_empty(), || format!("{alerts:?}"))
-        })
-        .await;
-        a.ready().await;
-        let more = stage.word("second-tab");
-        a.reply(&more).await;
-        let reply = a.post_with(&more).await;
-        a.post_in_state(&reply.id, "sent").await;
     });
 }
 

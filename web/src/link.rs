@@ -20,7 +20,7 @@ use web_sys::{
 use crate::net::{Net, NetEvent};
 use crate::worker::messages::{ToPage, ToWorker, post, read};
 
-pub(crate) use crate::net::NetStatus;
+pub(crate) use crate::net::{NetStatus, Refusal, hosts};
 pub(crate) use crate::storage::StorageStatus;
 
 /// What the user interface hears.
@@ -115,7 +115,28 @@ impl Page {
         });
         page.tell(ToWorker::Start(net.peer()));
         page.net.replace(Some(net));
+        page.watch();
         page
+    }
+
+    /// Tells the worker whether somebody looks at the page, and when the browser is about to stop it (Page Lifecycle).
+    fn watch(self: &Rc<Self>) {
+        let document = web_sys::window().and_then(|window| window.document()).expect("a page has a document");
+        let listen = |name: &str, then: fn(&web_sys::Document) -> ToWorker| {
+            let (page, of) = (self.clone(), document.clone());
+            let listener = Closure::<dyn Fn()>::new(move || page.tell(then(&of)));
+            document
+                .add_event_listener_with_callback(name, listener.as_ref().unchecked_ref())
+                .expect("any event can be listened to");
+            // For as long as the page.
+            listener.forget();
+        };
+        listen("visibilitychange", |document| ToWorker::Seen(!document.hidden()));
+        listen("freeze", |_| ToWorker::Yield);
+        listen("resume", |_| ToWorker::Seen(true));
+        if document.hidden() {
+            self.tell(ToWorker::Seen(false));
+        }
     }
 
     fn on_message(&self, data: &JsValue) {
@@ -128,8 +149,16 @@ impl Page {
         for item in items {
             match item {
                 ToPage::Running => net.begin(),
+                ToPage::Rests => net.end(),
+                ToPage::Relays(relays) => net.know(relays),
+                ToPage::Net(status) => self.hand_over(Incoming::Net(status)),
                 ToPage::Identity(author) => self.hand_over(Incoming::Identity(author)),
-                ToPage::Update(update) => self.hand_over(Incoming::Update(update)),
+                ToPage::Update(update) => {
+                    if let Update::Network(sessions) = &update {
+                        net.judged(sessions.clone());
+                    }
+                    self.hand_over(Incoming::Update(update));
+                }
                 ToPage::Storage(status) => self.hand_over(Incoming::Storage(status)),
                 ToPage::Failed(why) => self.hand_over(Incoming::Failed(why)),
                 ToPage::Send(peer, frame) => net.send(peer, frame.into_vec()),
@@ -144,7 +173,14 @@ impl Page {
             NetEvent::Connected(peer) => self.tell(ToWorker::Connected(peer)),
             NetEvent::Disconnected(peer) => self.tell(ToWorker::Disconnected(peer)),
             NetEvent::Received(peer, frame) => self.tell(ToWorker::Received(peer, ByteBuf::from(frame))),
-            NetEvent::Status(status) => self.hand_over(Incoming::Net(status)),
+            NetEvent::Status(status) => {
+                self.tell(ToWorker::Net(status.clone()));
+                self.hand_over(Incoming::Net(status));
+            }
+            NetEvent::Relays { here, known } => {
+                self.tell(ToWorker::Command(Command::Reachable(here)));
+                self.tell(ToWorker::Command(Command::KnowRelays(known)));
+            }
         }
     }
 

@@ -166,14 +166,12 @@ pub enum Command {
     Subscribe(BoardName),
     /// Stop hearing of a board. What is held stays.
     Unsubscribe(BoardName),
-    /// Make a friend code; answered by [`Update::Invited`] with the same number.
+    /// Make a friend code, with the relays this peer is at or else was last; answered by [`Update::Invited`] with the same number.
     Invite {
         /// Of the caller's choice.
         request: u32,
         /// The board it opens.
         board: Option<BoardName>,
-        /// Relays at which the friend finds this person.
-        relays: Vec<Address>,
     },
     /// Make somebody a friend: find out where they are, from now on. Remembered. A later code of the same person
     /// replaces the earlier.
@@ -187,7 +185,7 @@ pub enum Command {
     RenewCode,
     /// The relays this peer is connected to, for friends to find it at.
     Reachable(Vec<Address>),
-    /// Relays to be remembered for the next start.
+    /// Relays to be remembered for the next start, the best first.
     KnowRelays(Vec<Address>),
 }
 

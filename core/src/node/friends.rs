@@ -14,6 +14,9 @@ use crate::view::{FriendCard, Person};
 /// Relays remembered for the next start.
 const KNOWN_RELAYS: usize = 32;
 
+/// Of the relays known, so many stand in a friend code made while none is connected: the first were the last that were.
+const OFFLINE_RELAYS: usize = 2;
+
 /// The person's side of friendship.
 #[derive(Default)]
 pub(super) struct Friends {
@@ -45,6 +48,18 @@ pub(super) struct RememberedFriends {
     generation: u32,
     known: Vec<Address>,
     friends: Vec<(AuthorId, Friend)>,
+}
+
+impl RememberedFriends {
+    /// Adds the relays that another knows.
+    pub(super) fn know_also(&mut self, other: RememberedFriends) {
+        for relay in other.known {
+            if !self.known.contains(&relay) {
+                self.known.push(relay);
+            }
+        }
+        self.known.truncate(KNOWN_RELAYS);
+    }
 }
 
 impl Friends {
@@ -88,7 +103,11 @@ impl Friends {
 }
 
 impl<V: Verify> Node<V> {
-    pub(super) fn invite(&mut self, request: u32, board: Option<BoardName>, relays: Vec<Address>) {
+    pub(super) fn invite(&mut self, request: u32, board: Option<BoardName>) {
+        let relays = match self.reach.relays() {
+            [] => self.friends.known.iter().take(OFFLINE_RELAYS).cloned().collect(),
+            here => here.to_vec(),
+        };
         let code = self.identity.as_ref().map(|identity| {
             let key = identity.identity();
             let reach = identity.reach(self.friends.generation);

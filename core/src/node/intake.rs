@@ -62,7 +62,11 @@ impl<V: Verify> Node<V> {
     }
 
     pub(super) fn accept(&mut self, event: Event, sender: Option<PeerId>, own: bool) {
-        let row = Row::of(&event, self.now.unix, own);
+        let mut row = Row::of(&event, self.now.unix, own);
+        // Written elsewhere by the same person; whoever sent it has it, so it need not be sent.
+        if !own && self.is_recognised(&row) {
+            (row.own, row.sent) = (true, true);
+        }
         let board = row.board;
         let named = |node: &Node<V>| node.index.board(&board).is_some_and(|board| board.name().is_some());
         let was_named = named(self);

@@ -18,6 +18,7 @@ mod peers;
 mod persist;
 mod publish;
 mod reach;
+mod recognise;
 mod scopes;
 mod session;
 mod state;
@@ -32,6 +33,7 @@ pub use api::{
     Target, Ticket, Update, ViewId,
 };
 pub use budget::Budget;
+pub use state::take_over;
 
 use crate::base::{BoardId, BoardName, EventId, Instant, Limits, Now, PeerId};
 use crate::crypto::{Identity, Rng, Verify, Zip215};
@@ -43,6 +45,7 @@ use directory::Directory;
 use friends::Friends;
 use persist::Persist;
 use reach::Reach;
+use recognise::Recognise;
 use session::Session;
 use views::Views;
 use wants::Wanted;
@@ -69,6 +72,7 @@ pub struct Node<V = Zip215> {
     friends: Friends,
     /// Reach records kept for others.
     reach: Reach,
+    recognise: Recognise,
 
     sessions: BTreeMap<PeerId, Session>,
     /// When each session wants attention next.
@@ -122,6 +126,7 @@ impl<V: Verify> Node<V> {
             directory: Directory::default(),
             friends: Friends::default(),
             reach: Reach::default(),
+            recognise: Recognise::default(),
             sessions: BTreeMap::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -192,6 +197,12 @@ impl<V: Verify> Node<V> {
         self.persist.is_pending(id)
     }
 
+    /// Whether everything that is to be stored is stored.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.persist.is_settled()
+    }
+
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Publish(request, draft) => self.publish(request, draft),
@@ -199,7 +210,7 @@ impl<V: Verify> Node<V> {
             Command::Close(view) => self.views.close(view),
             Command::Subscribe(name) => self.subscribe(name),
             Command::Unsubscribe(name) => self.unsubscribe(&name),
-            Command::Invite { request, board, relays } => self.invite(request, board, relays),
+            Command::Invite { request, board } => self.invite(request, board),
             Command::Befriend(code) => self.befriend(code),
             Command::Unfriend(author) => self.unfriend(&author),
             Command::CallMe(name) => self.call_me(name),

@@ -55,6 +55,11 @@ impl Persist {
         self.pending.len()
     }
 
+    /// Whether nothing is to be stored.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending.is_empty() && self.rows.is_empty() && !self.state && self.in_flight.is_none()
+    }
+
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.retry_at
     }

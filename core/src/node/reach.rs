@@ -49,6 +49,11 @@ impl Reach {
         true
     }
 
+    /// Where this node's person can be found.
+    pub(super) fn relays(&self) -> &[Address] {
+        &self.relays
+    }
+
     fn latest(&self, count: usize) -> impl Iterator<Item = &ReachRecord> {
         self.by_time.iter().rev().take(count).filter_map(|(_, slot)| self.records.get(slot))
     }

@@ -15,6 +15,28 @@ struct Remembered {
     directory: Vec<BoardName>,
     #[serde(default)]
     friends: RememberedFriends,
+    /// For an identity that was restored: whether what was held before has been looked through for its events.
+    #[serde(default)]
+    recognised: Option<bool>,
+}
+
+/// The state of a storage that is given to another identity: that of a backup, if there is one, with the boards and
+/// relays that are known here beside. What belonged to the person before is left out.
+#[must_use]
+pub fn take_over(here: Option<&[u8]>, backup: Option<&[u8]>) -> Vec<u8> {
+    let read = |bytes: Option<&[u8]>| -> Remembered {
+        bytes.and_then(|bytes| serde_ipld_dagcbor::from_slice(bytes).ok()).unwrap_or_default()
+    };
+    let (here, mut state) = (read(here), read(backup));
+    for name in here.subscriptions {
+        if !state.subscriptions.contains(&name) {
+            state.subscriptions.push(name);
+        }
+    }
+    state.directory = here.directory;
+    state.friends.know_also(here.friends);
+    state.recognised = Some(false);
+    serde_ipld_dagcbor::to_vec(&state).expect("names encode")
 }
 
 impl<V: Verify> Node<V> {
@@ -29,6 +51,7 @@ impl<V: Verify> Node<V> {
             self.directory.insert(name);
         }
         self.friends.restore(state.friends);
+        self.recognise_held(state.recognised);
         self.restored = true;
         self.offer_unsent_to_all();
         self.views.all_changed();
@@ -40,6 +63,7 @@ impl<V: Verify> Node<V> {
             subscriptions: self.subscriptions.values().cloned().collect(),
             directory: self.directory.names().cloned().collect(),
             friends: self.friends.remembered(),
+            recognised: self.recognise.remembered(),
         };
         serde_ipld_dagcbor::to_vec(&state).expect("names encode")
     }

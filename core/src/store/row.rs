@@ -43,11 +43,11 @@ pub struct Row {
     pub size: u32,
     /// Asked not to bump.
     pub sage: bool,
-    /// Written here.
+    /// By the person of this node: written here, or elsewhere and known by its key.
     pub own: bool,
     /// Acknowledged by another peer as durably stored.
     pub sent: bool,
-    /// The salt of an own opening post, to derive its key again.
+    /// The salt of an opening post: its author's key can be derived from it again.
     pub salt: Option<[u8; 16]>,
     /// The board's name, as an opening post announces it.
     pub board_name: Option<BoardName>,
@@ -87,7 +87,7 @@ impl Row {
             (rel, reference.id)
         });
         let (salt, board_name) = match event.body() {
-            Body::Thread(body) => (own.then_some(body.salt), body.board_name.clone()),
+            Body::Thread(body) => (Some(body.salt), body.board_name.clone()),
             _ => (None, None),
         };
         Row {

@@ -31,8 +31,8 @@ fn key(number: u8) -> SecretKey {
 
 /// The code that the person of a shell gives out, made by the node and read as a friend reads it.
 fn code_of(shell: &mut Shell, board: Option<&str>, relays: &[&str]) -> FriendCode {
-    let relays = relays.iter().map(|text| address(text)).collect();
-    shell.command(Command::Invite { request: 9, board: board.map(name), relays });
+    shell.command(Command::KnowRelays(relays.iter().map(|text| address(text)).collect()));
+    shell.command(Command::Invite { request: 9, board: board.map(name) });
     let code = shell.take(|said| match said {
         Said::Update(Update::Invited { request: 9, code }) => code.clone(),
         _ => None,
@@ -219,8 +219,8 @@ fn a_renewed_code_hides_from_those_who_had_the_old_one() {
         world.link(tab, 1);
     }
     world.run(120_000);
-    assert_eq!(world.shells[2].relays.friends, []);
-    assert_eq!(world.shells[3].relays.friends, [address("here")]);
+    assert_eq!(seen(&mut world.shells[2], identity(1).identity().public()), None);
+    assert!(seen(&mut world.shells[3], identity(1).identity().public()).is_some());
 
     // Remembered: after a restart the code is the new one.
     world.shells[0].restart();

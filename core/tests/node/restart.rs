@@ -1,14 +1,18 @@
 //! Ends in the middle of things, deadlines that lead somewhere, and the same outputs for the same inputs.
 
 use chanterelle_core::base::{EventId, Instant};
-use chanterelle_core::event::Event;
-use chanterelle_core::node::{Command, Input, Target};
+use chanterelle_core::crypto::ReachSecret;
+use chanterelle_core::event::{Content, Event};
+use chanterelle_core::invite::FriendCode;
+use chanterelle_core::node::{Command, Input, Target, Update, take_over};
+use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Frame, Role};
+use serde_bytes::ByteBuf;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::authors::{author, board, name};
-use super::shell::{EPOCH, Shell, peer, thread_target};
+use super::shell::{EPOCH, Said, Shell, peer, thread_target};
 use super::world::World;
 
 fn replies(count: usize) -> Vec<Event> {
@@ -224,4 +228,86 @@ fn the_same_inputs_give_the_same_outputs() {
     }
     assert_eq!(one.len(), two.len());
     assert_ne!(one, played(&mut Shell::tab(0x51)), "another seed, another person");
+}
+
+/// The disk of an identity that was restored here, with what was held before.
+fn restored_as(shell: &mut Shell, number: u8, backup: Option<&[u8]>) -> Shell {
+    let mut other = Shell::tab(number);
+    other.disk = shell.disk.clone();
+    other.disk.state = Some(take_over(shell.disk.state.as_deref(), backup));
+    other.restart();
+    other
+}
+
+#[test]
+fn a_restored_identity_knows_its_posts_again() {
+    // What one browser wrote is held by another, where the identity is restored later.
+    let mut first = Shell::tab(1);
+    let thread = first.write_thread("birch", "Mine.");
+    let in_own = first.write_reply("birch", thread, "And mine, under the same key.");
+    let foreign = author(7).thread("birch", "Another's.", EPOCH);
+    first.hold([&foreign]);
+    let in_other = first.write_reply("birch", foreign.id(), "Mine among others.");
+    let mut second = Shell::tab(2);
+    second.disk.bytes = first.disk.bytes.clone();
+    let rows = first.disk.rows.values().map(|row| Row { own: false, sent: false, ..row.clone() }).collect();
+    second.restart_with(rows);
+    second.command(Command::Subscribe(name("oak")));
+    assert!(!second.node.index().get(&thread).expect("held").own);
+
+    let mut restored = restored_as(&mut second, 1, first.disk.state.as_deref());
+    let own = |shell: &Shell, id| shell.node.index().get(&id).map(|row| (row.own, row.sent));
+    for id in [thread, in_own, in_other] {
+        assert_eq!(own(&restored, id), Some((true, true)));
+    }
+    assert_eq!(own(&restored, foreign.id()), Some((false, false)));
+    // As whoever opened the thread; and what is theirs can be changed.
+    let reply = restored.write_reply("birch", thread, "Here again.");
+    let author_of = |shell: &Shell, id| shell.node.index().get(&id).expect("held").author;
+    assert_eq!(author_of(&restored, reply), author_of(&restored, thread));
+    let delete = Content::Delete { target: in_other };
+    restored.publish(delete).expect("one's own post can be withdrawn");
+
+    // What comes later from elsewhere is known at once, after another start too.
+    let late = first.write_reply("birch", foreign.id(), "Written there meanwhile.");
+    restored.restart();
+    restored.greet_relay(peer(9));
+    let bytes = ByteBuf::from(first.disk.bytes[&late].to_vec());
+    restored.hear(peer(9), Frame::Events { n: 1, events: vec![bytes] });
+    assert_eq!(own(&restored, late), Some((true, true)));
+    assert_eq!(restored.node.index().unsent().count(), 2, "only what was written here is to be sent");
+}
+
+#[test]
+fn a_restored_identity_brings_its_friends_and_leaves_those_of_the_person_before() {
+    let friend = |number: u8| FriendCode::new(author(number).0.public(), ReachSecret([number; 16]));
+    let mut backed_up = Shell::tab(1);
+    backed_up.command(Command::Befriend(friend(5)));
+    backed_up.command(Command::CallMe(Some("Ann".to_owned())));
+    backed_up.command(Command::Subscribe(name("birch")));
+    let mut here = Shell::tab(2);
+    here.command(Command::Befriend(friend(6)));
+    here.command(Command::Subscribe(name("oak")));
+
+    let person = |shell: &mut Shell| {
+        shell.command(Command::Open(5, Target::Person));
+        shell.advance(1_000);
+        let told = shell.take(|said| match said {
+            Said::Update(Update::Person(5, person)) => person.clone(),
+            _ => None,
+        });
+        told.into_iter().next_back().expect("the person is told")
+    };
+    let by_file = person(&mut restored_as(&mut here, 1, backed_up.disk.state.as_deref()));
+    assert_eq!(by_file.name.as_deref(), Some("Ann"));
+    assert_eq!(by_file.friends.iter().map(|card| card.author).collect::<Vec<_>>(), [author(5).0.public()]);
+    let by_words = person(&mut restored_as(&mut here, 1, None));
+    assert_eq!((by_words.name, by_words.friends), (None, Vec::new()));
+    let mut boards = restored_as(&mut here, 1, backed_up.disk.state.as_deref());
+    boards.command(Command::Open(6, Target::Boards));
+    boards.advance(1_000);
+    let mut names: Vec<String> =
+        boards.screens[&6].boards.values().map(|card| card.name.to_string()).collect();
+    names.sort();
+    assert_eq!(names, ["birch", "oak"]);
 }

@@ -5,6 +5,7 @@ pub(crate) mod boards;
 pub(crate) mod catalog;
 pub(crate) mod comment;
 pub(crate) mod composer;
+pub(crate) mod friends;
 pub(crate) mod network;
 pub(crate) mod paths;
 pub(crate) mod post;

@@ -66,6 +66,7 @@ pub(crate) fn asked() -> AnyView {
 
 fn peer(session: &SessionInfo) -> AnyView {
     let state = match (session.role, session.syncing) {
+        _ if session.swallows => t::SWALLOWS,
         (None, _) => t::GREETING,
         (Some(_), true) => t::SYNCING,
         (Some(_), false) => t::IN_SYNC,

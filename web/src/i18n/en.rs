@@ -4,6 +4,7 @@ use chanterelle_core::base::{BoardName, BoardNameError};
 use chanterelle_core::event::DraftError;
 use chanterelle_core::node::StorageError;
 
+use crate::link::Refusal;
 use crate::state::NotPublished;
 
 pub(crate) const NAME: &str = "Chanterelle";
@@ -127,6 +128,7 @@ pub(crate) const RELAY: &str = "relay";
 pub(crate) const TAB: &str = "tab";
 pub(crate) const GREETING: &str = "saying hello";
 pub(crate) const SYNCING: &str = "looking for what is missing";
+pub(crate) const SWALLOWS: &str = "has not confirmed what was sent there; it is offered to others, too";
 pub(crate) const IN_SYNC: &str = "up to date";
 
 pub(crate) const SETTINGS: &str = "Settings";
@@ -139,8 +141,90 @@ pub(crate) const TEXT: &str = "Text";
 pub(crate) const TEXTS: [&str; 3] = ["Small", "Normal", "Large"];
 
 pub(crate) const FRIEND_CODE: &str = "Friend code";
-pub(crate) const FRIEND_CODE_LATER: &str = "This version cannot open friend codes. The code was read by nobody: it \
-    did not leave this browser. Ask your friend for the name of the board and open it by its name.";
+pub(crate) const PASTE_ABOUT: &str = "Somebody who wants to be found by you can send you a friend code. Paste it here, \
+    or the whole link.";
+pub(crate) const PASTE_AGAIN: &str = "Nothing was contacted. If you have another code, paste it here.";
+pub(crate) const PASTE_EMPTY: &str = "Paste a friend code first.";
+pub(crate) const OPEN_CODE: &str = "Open friend code";
+pub(crate) const FRIEND_FINGERPRINT: &str =
+    "Fingerprint of their identity, to compare if you want to be sure: ";
+pub(crate) const CODE_HOSTS: &str = "To find them, this tab will contact:";
+pub(crate) const CODE_NO_HOSTS: &str = "The code names no relay. You will find each other at the relays you are \
+    connected to.";
+pub(crate) const CODE_OPENS_NONE: &str = "The code opens no particular board.";
+pub(crate) const OWN_CODE: &str = "This is your own friend code. Send it to somebody else.";
+pub(crate) const ALSO_FOLLOW: &str = "Follow them, too";
+pub(crate) const FOLLOW_PUBLIC: &str = "(everybody can see whom you follow)";
+pub(crate) const CONNECT: &str = "Connect";
+pub(crate) const CONNECT_ABOUT: &str = "Until you connect, nobody learns that you have opened this code.";
+
+pub(crate) const INVITE: &str = "Invite a friend";
+pub(crate) const INVITE_ABOUT: &str = "Send this link to somebody: it shows them who you are and how to reach you, and \
+    opens a board of yours.";
+pub(crate) const CODE_NAME: &str = "Your name, as friends will see it";
+pub(crate) const CODE_NAME_WRONG: &str = "A name is one line of at most 40 characters, without < and > and without \
+    invisible characters.";
+pub(crate) const CODE_BOARD: &str = "Board";
+pub(crate) const CODE_NO_BOARD: &str = "none in particular";
+pub(crate) const CODE_ABOUT: &str = "Whoever has the link can see that you are online and at which relays. It links your \
+    name to no post: those stay under their own keys.";
+pub(crate) const MAKING_CODE: &str = "Making the code…";
+pub(crate) const COPY_CODE: &str = "Copy friend code";
+pub(crate) const CODE_COPIED: &str = "Copied.";
+pub(crate) const CODE_NOT_COPIED: &str = "The browser did not allow it; copy the marked text yourself.";
+pub(crate) const RENEW: &str = "Make a new code";
+pub(crate) const RENEW_SURE: &str = "Yes, make a new code";
+pub(crate) const RENEW_ABOUT: &str = "Those who have your code of now will not find you any more. Sure?";
+pub(crate) const RENEWED: &str = "Codes from before no longer lead to you.";
+pub(crate) const FRIENDS: &str = "Friends";
+pub(crate) const NO_FRIENDS: &str =
+    "Nobody yet. Open a code that somebody sent you, and they are listed here.";
+pub(crate) const HAVE_CODE: &str = "I was given a friend code";
+pub(crate) const SEEN: &str = "last heard of";
+pub(crate) const NOT_SEEN: &str = "not heard of yet";
+pub(crate) const FOLLOW: &str = "Follow";
+pub(crate) const UNFOLLOW: &str = "Unfollow";
+pub(crate) const FORGET: &str = "Forget";
+
+/// What somebody is called whose code has no name.
+pub(crate) fn friend_without_name(fingerprint: &str) -> String {
+    format!("A friend ({fingerprint})")
+}
+
+pub(crate) fn of_friend(action: &str, name: &str) -> String {
+    format!("{action} {name}")
+}
+
+pub(crate) fn called(name: &str) -> String {
+    format!("Friends will see “{name}”.")
+}
+
+pub(crate) fn code_opens(board: &BoardName) -> String {
+    format!("The code opens the board {}.", board_title(board))
+}
+
+/// Why an address in a code is not dialled.
+pub(crate) fn refused_address(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Private => {
+            "This friend code leads into a private network, which no page may contact on somebody else's word. Do not \
+             use it, and ask your friend for a new one."
+        }
+        Refusal::Plain => {
+            "This friend code names a relay without encryption. Ask your friend for one that uses a relay with https."
+        }
+        Refusal::Form => {
+            "This friend code names an address that is no relay's. Do not use it, and ask your friend for a new one."
+        }
+    }
+}
+
+/// An error's words as a sentence.
+pub(crate) fn sentence(words: &str) -> String {
+    let mut chars = words.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}
 
 pub(crate) const NOT_FOUND: &str = "Nothing is here";
 pub(crate) const NOT_FOUND_LONG: &str =

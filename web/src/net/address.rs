@@ -2,7 +2,8 @@
 //!
 //! `wss` anywhere public; `ws` and the own machine only for a page that came from the own machine, which is
 //! development. Addresses come from strangers, and a tab that dialled whatever it is told would be a way into the
-//! networks of its readers. What a name resolves to is the browser's knowledge and not checked here.
+//! networks of its readers. What a name resolves to is the browser's knowledge and not checked here, so a name must at
+//! least be one of the public naming system.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -63,22 +64,66 @@ impl Origin {
     }
 }
 
-/// The URL of an address somebody told of, if it may be dialled by a page from `origin`.
-pub(super) fn stranger_url(address: &Multiaddr, origin: &Origin) -> Option<String> {
-    let (local, public) = match address.iter().next()? {
+/// Why an address that somebody told of is not dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Not of a WebSocket, or not of a host that has a name.
+    Form,
+    /// In a private network, or the own machine.
+    Private,
+    /// Without encryption.
+    Plain,
+}
+
+/// Where an address that somebody told of leads: the host, if it may be dialled by a page from `origin`.
+///
+/// # Errors
+/// Why it may not.
+pub(super) fn judge(address: &Multiaddr, origin: &Origin) -> Result<String, Refusal> {
+    let (local, public) = match address.iter().next().ok_or(Refusal::Form)? {
         Protocol::Ip4(ip) => (ip.is_loopback(), is_public(ip)),
         Protocol::Ip6(ip) => match ip.to_ipv4_mapped() {
             Some(ip) => (ip.is_loopback(), is_public(ip)),
             None => (ip.is_loopback(), is_public_6(ip)),
         },
         Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => {
-            (is_localhost(&name), !is_localhost(&name) && !name.ends_with(".local"))
+            if !is_host_name(&name) {
+                return Err(Refusal::Form);
+            }
+            (is_localhost(&name), is_public_name(&name))
         }
-        _ => return None,
+        _ => return Err(Refusal::Form),
     };
-    let url = url(address)?;
-    let allowed = if local { origin.is_local() } else { public && url.starts_with("wss:") };
-    allowed.then_some(url)
+    let url = url(address).ok_or(Refusal::Form)?;
+    match (local, public) {
+        (true, _) if origin.is_local() => Ok(host(address)),
+        (false, true) if url.starts_with("wss:") => Ok(host(address)),
+        (false, true) => Err(Refusal::Plain),
+        (true, _) | (false, false) => Err(Refusal::Private),
+    }
+}
+
+/// The host of an address, with its port if that is not the one of https.
+pub(super) fn host(address: &Multiaddr) -> String {
+    let mut parts = address.iter();
+    let host = match parts.next() {
+        Some(Protocol::Ip4(ip)) => ip.to_string(),
+        Some(Protocol::Ip6(ip)) => format!("[{ip}]"),
+        Some(Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name)) => name.into_owned(),
+        _ => address.to_string(),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 443 => format!("{host}:{port}"),
+        _ => host,
+    }
+}
+
+/// The same address without a peer's id at its end: a relay that was made anew has another.
+pub(super) fn without_peer(mut address: Multiaddr) -> Multiaddr {
+    if let Some(Protocol::P2p(_)) = address.iter().last() {
+        address.pop();
+    }
+    address
 }
 
 /// What a browser calls a WebSocket address, with or without a peer's id at its end.
@@ -104,7 +149,28 @@ pub(super) fn url(address: &Multiaddr) -> Option<String> {
 }
 
 fn is_localhost(name: &str) -> bool {
-    name == "localhost" || name.ends_with(".localhost")
+    name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+}
+
+/// Letters, digits and hyphens between dots (RFC 952, RFC 1123), and not what a browser takes for an IPv4 address (URL
+/// Standard, section 3.5, "ends in a number").
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number =
+        last.bytes().all(|byte| byte.is_ascii_digit()) || last.to_ascii_lowercase().starts_with("0x");
+    name.len() <= 253 && name.split('.').all(is_label) && !is_number
+}
+
+/// Not one that only a local network knows (RFC 6762, 8375, 6761, and names without a dot).
+fn is_public_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let local =
+        ["local", "internal", "lan", "home", "corp", "intranet", "localdomain", "home.arpa", "localhost"];
+    name.contains('.') && !local.iter().any(|end| name.ends_with(&format!(".{end}")))
 }
 
 /// Not of a special purpose (RFC 6890, as far as something could be listening there).
@@ -128,7 +194,7 @@ fn is_public_6(ip: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, stranger_url};
+    use super::{Origin, Refusal, judge, url, without_peer};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -137,7 +203,30 @@ mod tests {
     }
 
     fn told(address: &str, origin: &Origin) -> Option<String> {
-        stranger_url(&address.parse().expect("an address"), origin)
+        let address = address.parse().expect("an address");
+        judge(&address, origin).ok().and_then(|_| url(&address))
+    }
+
+    #[test]
+    fn a_refusal_tells_why() {
+        let page = origin("https:", "board.example", "");
+        let why = |address: &str| judge(&address.parse().expect("an address"), &page);
+        assert_eq!(why("/dns4/relay.example/tcp/443/tls/ws"), Ok("relay.example".to_owned()));
+        assert_eq!(why("/dns4/relay.example/tcp/8443/wss"), Ok("relay.example:8443".to_owned()));
+        assert_eq!(why("/ip6/2606:4700::1111/tcp/443/tls/ws"), Ok("[2606:4700::1111]".to_owned()));
+        assert_eq!(why("/dns4/relay.example/tcp/80/ws"), Err(Refusal::Plain));
+        assert_eq!(why("/ip4/10.0.0.1/tcp/443/tls/ws"), Err(Refusal::Private));
+        assert_eq!(why("/dns4/router/tcp/443/tls/ws"), Err(Refusal::Private));
+        assert_eq!(why("/ip4/192.0.2.1/udp/443/quic-v1"), Err(Refusal::Form));
+        assert_eq!(why("/dns4/user:secret@relay.example/tcp/443/tls/ws"), Err(Refusal::Form));
+    }
+
+    #[test]
+    fn a_relay_is_known_by_its_address_and_not_by_its_key() {
+        let plain: libp2p::Multiaddr = "/dns4/relay.example/tcp/443/tls/ws".parse().expect("an address");
+        let with_key = plain.clone().with_p2p(libp2p::PeerId::random()).expect("no key yet");
+        assert_eq!(without_peer(with_key), plain);
+        assert_eq!(without_peer(plain.clone()), plain);
     }
 
     #[test]
@@ -173,6 +262,17 @@ mod tests {
         for address in [
             "/dns4/relay.example/tcp/80/ws",
             "/dns4/printer.local/tcp/443/tls/ws",
+            "/dns4/printer.LOCAL/tcp/443/tls/ws",
+            "/dns4/router/tcp/443/tls/ws",
+            "/dns4/nas.lan/tcp/443/tls/ws",
+            "/dns4/metadata.google.internal/tcp/443/tls/ws",
+            "/dns4/127.1/tcp/443/tls/ws",
+            "/dns4/2130706433/tcp/443/tls/ws",
+            "/dns4/a.0x7f/tcp/443/tls/ws",
+            "/dns4/relay.example./tcp/443/tls/ws",
+            "/dns4/relay_.example/tcp/443/tls/ws",
+            "/dns4/user@relay.example/tcp/443/tls/ws",
+            "/dns4/relay.example#x/tcp/443/tls/ws",
             "/ip4/10.1.2.3/tcp/443/tls/ws",
             "/ip4/172.16.0.1/tcp/443/tls/ws",
             "/ip4/192.168.0.1/tcp/443/tls/ws",

@@ -1,4 +1,4 @@
-//! How a tab learns whom to dial: it asks the relay that served the page, by `GET /api/v1/info`.
+//! What a relay tells of itself and of others, by `GET /api/v1/info`.
 //!
 //! Together with the page's own files this is the only HTTP of a tab. Dials nothing.
 
@@ -7,28 +7,21 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures_timer::Delay;
 use js_sys::{Array, Reflect};
-use libp2p::{Multiaddr, PeerId};
+use libp2p::Multiaddr;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{RequestCache, RequestInit, Response};
 
 use super::address::{self, Origin};
 
-/// Where the relay tells about itself.
+/// Where a relay tells about itself.
 const INFO: &str = "/api/v1/info";
 
-/// How long the relay may take to answer.
+/// How long a relay may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Addresses taken from an answer; a relay has a name or two.
-const ADDRESSES: u32 = 8;
-
-/// A relay and the addresses to try, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Relay {
-    pub(super) peer: PeerId,
-    pub(super) addresses: Vec<Multiaddr>,
-}
+/// Addresses taken from one answer: a relay's own, and those of its peers.
+const ADDRESSES: usize = 16;
 
 /// Where this page came from.
 pub(super) fn origin() -> Origin {
@@ -38,44 +31,31 @@ pub(super) fn origin() -> Origin {
     Origin { scheme: text(location.protocol()), host: text(location.hostname()), port: text(location.port()) }
 }
 
-/// Asks the relay that served the page who it is.
-///
-/// # Errors
-/// When it does not answer or cannot be dialled, in words for the person.
-pub(super) async fn relay(origin: &Origin) -> Result<Relay, String> {
-    let first = origin.address()?;
-    let answer = match select(Delay::new(TIMEOUT), Box::pin(ask())).await {
-        Either::Left(_) => None,
-        Either::Right((answer, _)) => answer.ok(),
+/// Asks the relay at `address` under which addresses it and the relays it knows are reached. Empty when it does not
+/// answer: then nothing is lost but a hint.
+pub(super) async fn others(address: &Multiaddr, origin: &Origin) -> Vec<Multiaddr> {
+    let Some(url) = address::url(address) else { return Vec::new() };
+    // `ws` and `wss` differ from `http` and `https` in this alone.
+    let url = format!("http{}", url.trim_start_matches("ws").trim_end_matches('/')) + INFO;
+    let answer = match select(Delay::new(TIMEOUT), Box::pin(ask(&url))).await {
+        Either::Right((Ok(answer), _)) => answer,
+        _ => return Vec::new(),
     };
-    let answer = answer.ok_or_else(|| format!("the relay at {} does not answer", origin.host))?;
-    let peer = Reflect::get(&answer, &"peer_id".into()).ok().and_then(|peer| peer.as_string());
-    let peer = peer
-        .and_then(|peer| peer.parse().ok())
-        .ok_or_else(|| format!("{} answers, but not as a relay of this network", origin.host))?;
-
-    let mut addresses = vec![first];
-    let told = Reflect::get(&answer, &"addresses".into()).unwrap_or_default();
-    for told in told.dyn_into::<Array>().unwrap_or_default().iter().take(ADDRESSES as usize) {
-        let Some(address) = told.as_string().and_then(|told| told.parse::<Multiaddr>().ok()) else {
-            continue;
-        };
-        // The first may be among them under another spelling.
-        if address::url(&address) != address::url(&addresses[0])
-            && address::stranger_url(&address, origin).is_some()
-        {
-            addresses.push(address);
-        }
-    }
-    Ok(Relay { peer, addresses })
+    let list = |key: &str| {
+        let list = Reflect::get(&answer, &key.into()).unwrap_or_default();
+        list.dyn_into::<Array>().unwrap_or_default()
+    };
+    let told = list("addresses").concat(&list("relays"));
+    let told = told.iter().take(ADDRESSES).filter_map(|told| told.as_string()?.parse::<Multiaddr>().ok());
+    told.map(address::without_peer).filter(|told| address::judge(told, origin).is_ok()).collect()
 }
 
-async fn ask() -> Result<JsValue, JsValue> {
+async fn ask(url: &str) -> Result<JsValue, JsValue> {
     let options = RequestInit::new();
     options.set_cache(RequestCache::NoStore);
     let window = web_sys::window().expect("the network lives on the page");
     let response: Response =
-        JsFuture::from(window.fetch_with_str_and_init(INFO, &options)).await?.unchecked_into();
+        JsFuture::from(window.fetch_with_str_and_init(url, &options)).await?.unchecked_into();
     if !response.ok() {
         return Err(JsValue::UNDEFINED);
     }

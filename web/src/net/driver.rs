@@ -1,5 +1,5 @@
-//! The loop of the network: takes what libp2p, the browser and the worker say, dials the relay, keeps one session per
-//! peer.
+//! The loop of the network: takes what libp2p, the browser and the worker say, goes the ways to relays, keeps one session
+//! per peer.
 //!
 //! Of two streams that two peers open to each other at once, the one opened by the lower id stays; a second stream
 //! from the same side replaces the first, whose end was not noticed. Nothing here reads a frame.
@@ -12,22 +12,24 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chanterelle_core::base::{Limits, PeerId as NodeId};
+use chanterelle_core::invite::Address;
+use chanterelle_core::node::{Relays, SessionInfo};
 use chanterelle_core::wire::SESSION_PROTOCOL;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
-use futures::future::{Fuse, FusedFuture as _};
+use futures::future::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select};
 use futures_timer::Delay;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{PeerId, Stream, StreamProtocol, Swarm, ping};
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, ping};
 use libp2p_stream::{Control, OpenStreamError};
 use wasm_bindgen_futures::spawn_local;
 
-use super::address::Origin;
-use super::bootstrap::{self, Relay};
-use super::redial::{Redial, SETTLED};
+use super::address::{self, Origin};
+use super::bootstrap;
 use super::session::{End, Session};
 use super::swarm::{Behaviour, BehaviourEvent, node_id};
+use super::ways::{Source, WayId, Ways};
 use super::{NetEvent, NetStatus};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new(SESSION_PROTOCOL);
@@ -50,8 +52,12 @@ pub(super) enum Note {
     Close(NodeId, Closing),
     /// So many bytes of a peer's frames have been dealt with.
     Took(NodeId, usize),
-    /// The relay that served the page said who it is, or did not.
-    Found(Result<Relay, String>),
+    /// Relays worth connecting to.
+    Know(Relays),
+    /// How the node finds its sessions.
+    Judged(Vec<SessionInfo>),
+    /// A relay told of others.
+    Told(Vec<Multiaddr>),
     /// A stream was opened, or was not.
     Opened(PeerId, Result<Stream, OpenStreamError>),
     /// The session of that number ended by itself.
@@ -88,13 +94,15 @@ pub(super) struct Driver {
     seats: BTreeMap<NodeId, Seat>,
     next_number: u64,
     has_node: bool,
-    relay: Option<Relay>,
-    /// Whether the relay is to be asked again who it is before it is dialled.
-    is_stale: bool,
-    is_asking: bool,
-    redial: Redial,
+    /// Whether sessions are wanted: there is a node, and the page is not going away.
+    is_wanted: bool,
+    ways: Ways,
+    /// The ways of the attempts under way.
+    dialling: BTreeMap<ConnectionId, WayId>,
     timer: Fuse<Delay>,
     status: NetStatus,
+    /// What was last told of relays: where there is a session, and all that are known.
+    relays: (Vec<Address>, Vec<Address>),
 }
 
 impl Driver {
@@ -106,6 +114,11 @@ impl Driver {
         on: Rc<dyn Fn(NetEvent)>,
     ) -> Self {
         let control = swarm.behaviour().streams.new_control();
+        let (mut ways, mut status) = (Ways::default(), NetStatus::default());
+        match origin.address() {
+            Ok(address) => ways.learn(address, Source::Origin),
+            Err(why) => status.trouble = Some(why),
+        }
         Self {
             swarm,
             control,
@@ -117,12 +130,12 @@ impl Driver {
             seats: BTreeMap::new(),
             next_number: 0,
             has_node: false,
-            relay: None,
-            is_stale: false,
-            is_asking: false,
-            redial: Redial::new(),
+            is_wanted: false,
+            ways,
+            dialling: BTreeMap::new(),
             timer: Fuse::terminated(),
-            status: NetStatus::default(),
+            status,
+            relays: Default::default(),
         }
     }
 
@@ -130,19 +143,15 @@ impl Driver {
     pub(super) async fn run(mut self, mut notes: UnboundedReceiver<Note>) {
         let incoming = self.control.accept(PROTOCOL).expect("the session protocol is accepted here alone");
         let mut incoming = incoming.fuse();
-        // Before the node runs, so that the answer is there when it does.
-        self.ask();
         loop {
             let mut timer = std::mem::replace(&mut self.timer, Fuse::terminated());
             select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 note = notes.select_next_some() => self.on_note(note),
                 (peer, stream) = incoming.select_next_some() => self.on_stream(peer, stream, false),
-                () = timer => self.on_timer(),
+                () = timer => {}
             }
-            if self.timer.is_terminated() {
-                self.timer = timer;
-            }
+            self.pursue();
             self.tell();
         }
     }
@@ -154,8 +163,7 @@ impl Driver {
                 self.resume();
             }
             Note::Resume => self.resume(),
-            Note::Retry if self.redial.retry() => self.attempt(),
-            Note::Retry => {}
+            Note::Retry => self.ways.hurry(),
             Note::Pause => self.pause(),
             Note::End => {
                 self.has_node = false;
@@ -177,7 +185,11 @@ impl Driver {
                     seat.session.took(bytes);
                 }
             }
-            Note::Found(answer) => self.on_found(answer),
+            Note::Know(relays) => self.on_know(&relays),
+            Note::Judged(sessions) => {
+                sessions.into_iter().for_each(|session| self.on_judged(&session));
+            }
+            Note::Told(others) => others.into_iter().for_each(|way| self.ways.learn(way, Source::Known)),
             Note::Opened(peer, Ok(stream)) => self.on_stream(peer, stream, true),
             Note::Opened(peer, Err(error)) => self.on_not_opened(peer, &error),
             Note::Ended(node, number, end) => {
@@ -190,7 +202,13 @@ impl Driver {
 
     fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } if endpoint.is_dialer() => {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. }
+                if endpoint.is_dialer() =>
+            {
+                if !self.arrived(connection_id, peer_id) {
+                    self.swarm.close_connection(connection_id);
+                    return;
+                }
                 let (mut control, note) = (self.control.clone(), self.note.clone());
                 spawn_local(async move {
                     let opened = control.open_stream(peer_id, PROTOCOL).await;
@@ -205,15 +223,12 @@ impl Driver {
                     self.leave(node, "the connection was lost");
                 }
             }
-            // An attempt that was given up here says nothing about the relay.
-            SwarmEvent::OutgoingConnectionError { error: DialError::Aborted, .. } => {}
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } if self.is_relay(peer) => {
-                self.is_stale = true;
-                let host = &self.origin.host;
-                self.failed(match error {
-                    DialError::WrongPeerId { .. } => format!("the relay at {host} is not who it said it is"),
-                    _ => format!("no connection to the relay at {host} can be made"),
-                });
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                let way = self.dialling.remove(&connection_id);
+                // An attempt that was given up here says nothing about the relay.
+                if let Some(way) = way.filter(|_| !matches!(error, DialError::Aborted)) {
+                    self.failed(way, |host| format!("no connection to the relay at {host} can be made"));
+                }
             }
             // A peer that does not know ping answers, so it is alive.
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
@@ -227,75 +242,85 @@ impl Driver {
         }
     }
 
-    fn on_timer(&mut self) {
-        self.redial.settled();
-        if self.redial.retry() {
-            self.attempt();
-        }
-    }
-
     fn resume(&mut self) {
-        if self.has_node && self.redial.resume() {
-            self.attempt();
-        }
+        self.is_wanted = self.has_node;
     }
 
     fn pause(&mut self) {
-        self.redial.pause();
+        self.is_wanted = false;
         let mut peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
-        // It may still be dialled.
-        peers.extend(self.relay.as_ref().map(|relay| relay.peer));
+        // They may still be dialled.
+        peers.extend(self.ways.peers());
         for peer in peers {
             self.disconnect(peer);
         }
+        self.ways.pause();
     }
 
-    /// Makes an attempt to connect.
-    fn attempt(&mut self) {
-        match &self.relay {
-            Some(relay) if !self.is_stale => {
-                let relay = relay.clone();
-                self.dial(relay);
-            }
-            _ => self.ask(),
-        }
-    }
-
-    fn ask(&mut self) {
-        if std::mem::replace(&mut self.is_asking, true) {
+    /// Goes the ways that are to be gone now, and sees to it that this is looked at again in time.
+    fn pursue(&mut self) {
+        if !self.is_wanted {
             return;
         }
+        let now = now();
+        for (way, address) in self.ways.attempts(now) {
+            let options = DialOpts::unknown_peer_id().address(address).build();
+            self.dialling.insert(options.connection_id(), way);
+            if let Err(error) = self.swarm.dial(options) {
+                self.failed(way, |host| format!("the relay at {host} cannot be dialled: {error}"));
+            }
+        }
+        if let Some(at) = self.ways.wake_at(now) {
+            self.timer = Delay::new(Duration::from_millis(at.saturating_sub(now))).fuse();
+        }
+    }
+
+    /// A way has led to a peer; whether to stay there.
+    fn arrived(&mut self, connection: ConnectionId, peer: PeerId) -> bool {
+        let Some(way) = self.dialling.remove(&connection) else { return true };
+        if !self.is_wanted {
+            return false;
+        }
+        if self.ways.is_alias(way, peer) {
+            self.ways.rest(way, now());
+            return false;
+        }
+        if let Some(way) = self.ways.get_mut(way) {
+            way.peer = Some(peer);
+        }
+        true
+    }
+
+    /// Takes up what the node knows of relays: what may not be dialled is left out.
+    fn on_know(&mut self, relays: &Relays) {
+        let allowed = |addresses: &[Address]| -> Vec<Multiaddr> {
+            let addresses = addresses.iter().filter_map(multiaddr);
+            addresses.filter(|address| address::judge(address, &self.origin).is_ok()).collect()
+        };
+        let (friends, known) = (allowed(&relays.friends), allowed(&relays.known));
+        self.ways.friends_are_at(friends);
+        known.into_iter().for_each(|address| self.ways.learn(address, Source::Known));
+    }
+
+    /// A relay that keeps nothing may still know another that does.
+    fn on_judged(&mut self, session: &SessionInfo) {
+        let Some(seat) = self.seats.get(&session.peer) else { return };
+        if self.ways.judge(seat.peer, session.swallows)
+            && let Some(way) = self.ways.way_to(seat.peer)
+        {
+            let address = way.address.clone();
+            self.ask_for_others(address);
+        }
+    }
+
+    /// Asks a relay which others it knows.
+    fn ask_for_others(&self, address: Multiaddr) {
         let (origin, note) = (self.origin.clone(), self.note.clone());
         spawn_local(async move {
-            let answer = bootstrap::relay(&origin).await;
+            let others = bootstrap::others(&address, &origin).await;
             // The driver runs for as long as the page.
-            let _ = note.unbounded_send(Note::Found(answer));
+            let _ = note.unbounded_send(Note::Told(others));
         });
-    }
-
-    fn on_found(&mut self, answer: Result<Relay, String>) {
-        self.is_asking = false;
-        let found = answer.map(|relay| self.relay = Some(relay));
-        self.is_stale = found.is_err();
-        if !self.redial.is_busy() {
-            return;
-        }
-        // It may not answer as a web server and still be reached at another of its addresses.
-        match (self.relay.clone(), found) {
-            (Some(relay), _) => self.dial(relay),
-            (None, Err(why)) => self.failed(why),
-            (None, Ok(())) => unreachable!("a relay that was found is remembered"),
-        }
-    }
-
-    fn dial(&mut self, relay: Relay) {
-        let options = DialOpts::peer_id(relay.peer)
-            .addresses(relay.addresses)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
-            .build();
-        if let Err(error) = self.swarm.dial(options) {
-            self.failed(format!("the relay at {} cannot be dialled: {error}", self.origin.host));
-        }
     }
 
     fn on_not_opened(&mut self, peer: PeerId, error: &OpenStreamError) {
@@ -303,21 +328,19 @@ impl Driver {
             return;
         }
         self.disconnect(peer);
-        if self.is_relay(peer) {
-            let host = &self.origin.host;
-            self.failed(match error {
-                OpenStreamError::UnsupportedProtocol(_) => {
-                    format!("the relay at {host} speaks another version; reload the page")
-                }
-                _ => format!("the relay at {host} opens no session"),
-            });
-        }
+        let Some(way) = self.ways.way_to(peer).map(|way| way.id) else { return };
+        self.failed(way, |host| match error {
+            OpenStreamError::UnsupportedProtocol(_) => {
+                format!("the relay at {host} speaks another version; reload the page")
+            }
+            _ => format!("the relay at {host} opens no session"),
+        });
     }
 
     fn on_stream(&mut self, peer: PeerId, stream: Stream, opened_here: bool) {
         let Some(node) = node_id(peer) else { return self.disconnect(peer) };
         // It was being opened when the page was paused.
-        if !self.redial.is_wanted() {
+        if !self.is_wanted {
             return self.disconnect(peer);
         }
         if let Some(seat) = self.seats.get(&node) {
@@ -343,9 +366,10 @@ impl Driver {
         (self.on)(NetEvent::Connected(node));
         let session = Session::start(stream, self.frame_limit, on_frame, on_end);
         self.seats.insert(node, Seat { number, peer, opened_here, closing: None, session });
-        if self.is_relay(peer) {
-            self.redial.up();
-            self.wait(SETTLED);
+        self.ways.up(peer, now());
+        if let Some(way) = self.ways.way_to(peer) {
+            let address = way.address.clone();
+            self.ask_for_others(address);
         }
     }
 
@@ -353,12 +377,11 @@ impl Driver {
     fn leave(&mut self, node: NodeId, why: &str) {
         let Some(seat) = self.vacate(node) else { return };
         self.disconnect(seat.peer);
-        if self.is_relay(seat.peer) {
-            let (why, unwanted) = seat
-                .closing
-                .as_ref()
-                .map_or((why, false), |closing| (closing.why.as_str(), closing.unwanted));
-            self.lost(format!("the relay at {}: {why}", self.origin.host), unwanted);
+        let (why, unwanted) =
+            seat.closing.as_ref().map_or((why, false), |closing| (closing.why.as_str(), closing.unwanted));
+        if let Some(way) = self.ways.way_to(seat.peer) {
+            let why = format!("the relay at {}: {why}", address::host(&way.address));
+            way.redial.failed(why, unwanted, js_sys::Math::random(), now());
         }
     }
 
@@ -377,36 +400,50 @@ impl Driver {
         let _ = self.swarm.disconnect_peer_id(peer);
     }
 
-    fn is_relay(&self, peer: PeerId) -> bool {
-        self.relay.as_ref().is_some_and(|relay| relay.peer == peer)
-    }
-
-    fn failed(&mut self, why: String) {
-        self.lost(why, false);
-    }
-
-    fn lost(&mut self, why: String, unwanted: bool) {
-        if let Some(wait) = self.redial.failed(why, unwanted, js_sys::Math::random()) {
-            self.wait(wait);
+    fn failed(&mut self, way: WayId, why: impl FnOnce(&str) -> String) {
+        if let Some(way) = self.ways.get_mut(way) {
+            let why = why(&address::host(&way.address));
+            way.redial.failed(why, false, js_sys::Math::random(), now());
         }
-    }
-
-    fn wait(&mut self, time: Duration) {
-        self.timer = Delay::new(time).fuse();
     }
 
     /// Tells the page how the network is, when it is another way than last told.
     fn tell(&mut self) {
         let relays = self.seats.values().filter(|seat| seat.closing.is_none()).count();
+        let trouble = self.ways.trouble().map(str::to_owned).or_else(|| self.origin.address().err());
         let status = NetStatus {
             direct: 0,
             relays: u32::try_from(relays).unwrap_or(u32::MAX),
-            connecting: self.redial.is_missing(),
-            trouble: self.redial.trouble().map(str::to_owned),
+            connecting: self.is_wanted && relays == 0,
+            trouble,
         };
         if self.status != status {
             self.status = status.clone();
             (self.on)(NetEvent::Status(status));
         }
+        let here = self.ways.here().filter_map(told).collect();
+        let relays = (here, self.ways.known().into_iter().filter_map(told).collect());
+        if self.is_wanted && self.relays != relays {
+            self.relays = relays.clone();
+            let (here, known) = relays;
+            (self.on)(NetEvent::Relays { here, known });
+        }
     }
+}
+
+/// An address as it is passed on.
+fn told(address: &Multiaddr) -> Option<Address> {
+    Address::new(&address.to_vec())
+}
+
+/// An address as it was passed on; `None` when it is none.
+pub(super) fn multiaddr(address: &Address) -> Option<Multiaddr> {
+    Multiaddr::try_from(address.as_bytes().to_vec()).ok().map(address::without_peer)
+}
+
+/// Milliseconds since the page was opened.
+fn now() -> u64 {
+    let performance = web_sys::window().and_then(|window| window.performance());
+    // Positive and far below 2^53.
+    performance.map_or(0.0, |performance| performance.now()) as u64
 }

@@ -2,7 +2,7 @@
 //!
 //! Lives on the page, because `RTCPeerConnection` does not exist in workers; the node lives in the worker. Frames pass
 //! through unread. Only relays are connected, over WebSocket; other transports are further modules beside
-//! [`websocket`], whose sessions the [`driver`] keeps in the same table.
+//! [`websocket`], whose sessions the [`driver`] keeps in the same table. Which relays, is decided in [`ways`].
 
 mod address;
 mod bootstrap;
@@ -10,21 +10,26 @@ mod driver;
 mod redial;
 mod session;
 mod swarm;
+mod ways;
 mod websocket;
 
 use std::rc::Rc;
 
 use chanterelle_core::base::PeerId;
+use chanterelle_core::invite::Address;
+use chanterelle_core::node::{Relays, SessionInfo};
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventTarget, PageTransitionEvent};
 
+pub(crate) use address::Refusal;
 use driver::{Closing, Driver, Note};
 
 /// How the network is, for the person.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NetStatus {
     /// Sessions with other tabs, over direct connections.
     pub(crate) direct: u32,
@@ -47,6 +52,23 @@ pub(crate) enum NetEvent {
     Received(PeerId, Vec<u8>),
     /// The status changed.
     Status(NetStatus),
+    /// The relays changed.
+    Relays {
+        /// Where there is a session.
+        here: Vec<Address>,
+        /// All that are known, the best first.
+        known: Vec<Address>,
+    },
+}
+
+/// The hosts of addresses that somebody told of, for the person to see before one is dialled.
+///
+/// # Errors
+/// Why one of them must not be dialled.
+pub(crate) fn hosts(addresses: &[Address]) -> Result<Vec<String>, Refusal> {
+    let origin = bootstrap::origin();
+    let host = |address| address::judge(&driver::multiaddr(address).ok_or(Refusal::Form)?, &origin);
+    addresses.iter().map(host).collect()
 }
 
 /// The network, which runs for as long as the page.
@@ -57,8 +79,7 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    /// Makes a key for this visit and asks the relay that served the page who it is. Connects to nobody before
-    /// [`Net::begin`].
+    /// Makes a key for this visit. Connects to nobody before [`Net::begin`].
     pub(crate) fn start(on: impl Fn(NetEvent) + 'static) -> Net {
         let swarm = swarm::swarm();
         let peer = swarm::node_id(*swarm.local_peer_id()).expect("the swarm's key is Ed25519");
@@ -99,6 +120,16 @@ impl Net {
     /// So many bytes of a peer's frames have been dealt with.
     pub(crate) fn took(&self, peer: PeerId, bytes: usize) {
         self.tell(Note::Took(peer, bytes));
+    }
+
+    /// Relays worth connecting to.
+    pub(crate) fn know(&self, relays: Relays) {
+        self.tell(Note::Know(relays));
+    }
+
+    /// How the node finds its sessions.
+    pub(crate) fn judged(&self, sessions: Vec<SessionInfo>) {
+        self.tell(Note::Judged(sessions));
     }
 
     fn tell(&self, note: Note) {

@@ -3,6 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::features::friends::{friend_list, own_code};
 use crate::i18n as t;
 use crate::kit::{heading, live};
 use crate::link::StorageStatus;
@@ -13,7 +14,8 @@ pub(crate) fn me() -> AnyView {
     not_ready();
     let client = Client::here();
     let boards = client.open_boards();
-    ready_when(move || boards.loaded.get());
+    let person = client.open_person();
+    ready_when(move || boards.loaded.get() && person.with(Option::is_some));
     let order = boards.items.order();
     let held = move || {
         let cards = order.get();
@@ -40,6 +42,12 @@ pub(crate) fn me() -> AnyView {
         .class("page prose")
         .child((
             heading(t::ME),
+            html::h2().id("invite").child(t::INVITE),
+            html::p().child(t::INVITE_ABOUT),
+            own_code(person, boards),
+            html::h2().child(t::FRIENDS),
+            friend_list(person),
+            html::p().child(html::a().href("/f").child(t::HAVE_CODE)),
             html::h2().child(t::KEYS),
             html::p().child(t::KEYS_ABOUT),
             html::p().child((t::FINGERPRINT, html::code().class("fingerprint").child(live(fingerprint)))),

@@ -6,6 +6,7 @@
 mod keyed;
 mod notices;
 mod open;
+mod person;
 mod preferences;
 mod publish;
 mod ready;
@@ -26,6 +27,7 @@ pub(crate) use publish::{NotPublished, Published};
 pub(crate) use ready::{not_ready, ready_when};
 
 use open::Sink;
+use person::OnCode;
 use publish::Answer;
 
 /// The page's one client of the node. A handle: copies mean the same client.
@@ -51,6 +53,7 @@ struct Inner {
     next: u32,
     sinks: BTreeMap<ViewId, Sink>,
     publishing: BTreeMap<u32, Answer>,
+    inviting: BTreeMap<u32, OnCode>,
 }
 
 impl Client {
@@ -62,6 +65,7 @@ impl Client {
                 next: 0,
                 sinks: BTreeMap::new(),
                 publishing: BTreeMap::new(),
+                inviting: BTreeMap::new(),
             }),
             identity: RwSignal::new(None),
             network: RwSignal::new(NetStatus { direct: 0, relays: 0, connecting: true, trouble: None }),
@@ -117,6 +121,7 @@ impl Client {
                 self.answer(request, Ok(Published { event, thread }));
             }
             Update::Refused { request, reason } => self.answer(request, Err(NotPublished::Refused(reason))),
+            Update::Invited { request, code } => self.invited(request, code),
             Update::Network(sessions) => self.sessions.set(sessions),
             Update::Notice(notice) => self.notices.on_notice(notice),
             shown => self.show(shown),

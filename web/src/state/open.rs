@@ -2,7 +2,7 @@
 
 use chanterelle_core::base::{BoardId, EventId, ThreadId};
 use chanterelle_core::node::{Command, Target, Update, ViewId};
-use chanterelle_core::view::{BoardCard, PostView, ThreadCard, ThreadHead};
+use chanterelle_core::view::{BoardCard, Person, PostView, ThreadCard, ThreadHead};
 use leptos::prelude::*;
 
 use super::Client;
@@ -53,6 +53,7 @@ pub(super) enum Sink {
     Catalog(Listing<ThreadCard>),
     Thread(ThreadView),
     Post(RwSignal<PostPreview>),
+    Person(RwSignal<Option<Person>>),
 }
 
 impl<V: Item> Listing<V> {
@@ -97,7 +98,7 @@ impl Client {
         preview
     }
 
-    fn open(self, target: Target, sink: Sink) -> ViewId {
+    pub(super) fn open(self, target: Target, sink: Sink) -> ViewId {
         let view = self.number();
         self.inner.update_value(|inner| {
             inner.sinks.insert(view, sink);
@@ -143,7 +144,16 @@ impl Client {
                     preview.set(post.map_or(PostPreview::Missing, |post| PostPreview::Held(Box::new(post))));
                 }
             }
-            Update::Published { .. } | Update::Refused { .. } | Update::Network(_) | Update::Notice(_) => {}
+            Update::Person(view, person) => {
+                if let Some(Sink::Person(shown)) = sink(view) {
+                    shown.set(person);
+                }
+            }
+            Update::Published { .. }
+            | Update::Refused { .. }
+            | Update::Invited { .. }
+            | Update::Network(_)
+            | Update::Notice(_) => {}
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Publishing: a draft out, one answer back. What becomes of the post afterwards is told by the views.
 
-use chanterelle_core::base::{EventId, ThreadId};
+use chanterelle_core::base::{AuthorId, EventId, ThreadId};
 use chanterelle_core::event::{Content, Draft, DraftError, Persona};
 use chanterelle_core::node::Command;
 use leptos::prelude::*;
@@ -35,6 +35,21 @@ impl Client {
         content: Content,
         then: impl FnOnce(Result<Published, NotPublished>) + 'static,
     ) {
+        self.publish_as(Persona::Pseudonym, content, then);
+    }
+
+    /// Says under the person's own name that they follow somebody, or no longer.
+    pub(crate) fn follow(self, who: AuthorId, begin: bool) {
+        // The list of friends shows what came of it.
+        self.publish_as(Persona::Identity, Content::Follow { who, ended: !begin }, |_| {});
+    }
+
+    fn publish_as(
+        self,
+        persona: Persona,
+        content: Content,
+        then: impl FnOnce(Result<Published, NotPublished>) + 'static,
+    ) {
         if self.notices.failed.with_untracked(Option::is_some) {
             then(Err(NotPublished::Stopped));
             return;
@@ -43,7 +58,7 @@ impl Client {
         self.inner.update_value(|inner| {
             inner.publishing.insert(request, Box::new(then));
         });
-        self.send(Command::Publish(request, Draft { persona: Persona::Pseudonym, content }));
+        self.send(Command::Publish(request, Draft { persona, content }));
     }
 
     pub(super) fn answer(self, request: u32, answer: Result<Published, NotPublished>) {

@@ -1,55 +1,98 @@
-//! One node per profile: the Web Lock (W3C Web Locks API) that its worker holds.
+//! Who runs the node: the one worker of a profile that holds a Web Lock (W3C Web Locks API). And which tabs live: each
+//! worker holds a lock of its own for as long as it does.
 //!
-//! Also covers the moment of a reload, in which the old page's worker is not quite gone. That every tab of a profile is
-//! a live view on the one node is a later step; here the others wait for their turn.
+//! Without Web Locks (a page over plain http) there is nothing to wait for: such a page gets no storage either.
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{Either, select};
-use futures_timer::Delay;
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-const NAME: &str = "chanterelle node";
+use super::messages::TabId;
 
-/// A worker of a page that was left needs a moment to die; longer than this, and it is another tab.
-const RELOAD: Duration = Duration::from_secs(2);
+/// Of the profile: whose worker holds it runs the node.
+pub(super) const PROFILE: &str = "chanterelle node";
+
+/// A tab's own lock.
+pub(super) fn of_tab(tab: TabId) -> String {
+    format!("chanterelle tab {:016x}", tab.0)
+}
 
 #[wasm_bindgen]
 extern "C" {
     type Locks;
     #[wasm_bindgen(method, catch)]
-    fn request(this: &Locks, name: &str, held: &Function) -> Result<Promise, JsValue>;
+    fn request(this: &Locks, name: &str, options: &Object, held: &Function) -> Result<Promise, JsValue>;
 }
 
-/// Waits for the lock and holds it for as long as the worker lives. `on_other` is called once when another tab holds
-/// it. Without Web Locks (a page over plain http) there is nothing to wait for: such a page gets no storage either.
-pub(super) async fn acquire(on_other: impl FnOnce()) {
-    let Some(locks) = locks() else { return };
+/// A lock that is held. Dropping it gives it to who waits.
+pub(super) struct Held {
+    /// Resolves the promise that holds the lock.
+    release: Option<Function>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(release) = self.release.take() {
+            // Resolving a promise calls nobody before this returns.
+            let _ = release.call0(&JsValue::UNDEFINED);
+        }
+    }
+}
+
+/// Waits for a lock. `on_lost` is called when another has taken it away by [`steal`].
+pub(super) async fn acquire(name: &str, on_lost: impl FnOnce() + 'static) -> Held {
+    request(name, false, on_lost).await
+}
+
+/// Takes a lock from whoever holds it.
+pub(super) async fn steal(name: &str, on_lost: impl FnOnce() + 'static) -> Held {
+    request(name, true, on_lost).await
+}
+
+async fn request(name: &str, steal: bool, on_lost: impl FnOnce() + 'static) -> Held {
+    let nothing = Held { release: None };
+    let Some(locks) = locks() else { return nothing };
     let (granted, grant) = oneshot::channel();
     let granted = Rc::new(Cell::new(Some(granted)));
-    let held = Closure::<dyn Fn() -> Promise>::new(move || {
-        if let Some(granted) = granted.take() {
-            // The receiver lives until the grant.
-            let _ = granted.send(());
+    let given = Rc::new(Cell::new(false));
+    let held = Closure::<dyn Fn() -> Promise>::new({
+        let given = given.clone();
+        move || {
+            let mut release = None;
+            let promise = Promise::new(&mut |resolve, _| release = Some(resolve));
+            given.set(true);
+            if let Some(granted) = granted.take() {
+                // If nobody waits any more, what is sent here is dropped, and the lock with it.
+                let _ = granted.send(Held { release });
+            }
+            promise
         }
-        // Held until the promise settles, which it never does.
-        Promise::new(&mut |_, _| {})
     });
-    let request = locks.request(NAME, held.as_ref().unchecked_ref());
+    let options = Object::new();
+    Reflect::set(&options, &"steal".into(), &steal.into()).expect("a plain object takes any property");
+    let Ok(request) = locks.request(name, &options, held.as_ref().unchecked_ref()) else { return nothing };
     // Called at most once, whenever that is.
     held.forget();
-    let Ok(request) = request else { return };
-    // The request settles only when the browser refuses it; then there are no locks to wait for.
-    let decided = select(grant, JsFuture::from(request));
-    if let Either::Right(((), decided)) = select(decided, Delay::new(RELOAD)).await {
-        on_other();
-        decided.await;
+    let (refuse, refused) = oneshot::channel();
+    spawn_local(async move {
+        // It settles when the lock was given back, which is no news, when it was stolen, or when there are no locks.
+        if JsFuture::from(request).await.is_err() {
+            if given.get() {
+                on_lost();
+            } else {
+                let _ = refuse.send(());
+            }
+        }
+    });
+    match futures::future::select(grant, refused).await {
+        futures::future::Either::Left((Ok(held), _)) => held,
+        // The sender of the grant lives in the closure for ever, so this is the browser's refusal.
+        _ => nothing,
     }
 }
 
@@ -64,38 +107,39 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    use futures::channel::oneshot;
-    use js_sys::Promise;
-    use wasm_bindgen::JsCast as _;
-    use wasm_bindgen::prelude::Closure;
+    use futures::FutureExt as _;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    use super::{NAME, acquire, locks};
+    use super::{acquire, steal};
 
     #[wasm_bindgen_test]
-    async fn a_second_tab_says_so_waits_and_takes_over() {
-        // Another tab has the lock until it is released.
-        let release = Rc::new(Cell::new(None));
-        let (held, holds) = oneshot::channel();
-        let held = Rc::new(Cell::new(Some(held)));
-        let hold = Closure::<dyn Fn() -> Promise>::new({
-            let release = release.clone();
-            move || {
-                assert!(held.take().expect("granted once").send(()).is_ok());
-                Promise::new(&mut |resolve, _| release.set(Some(resolve)))
-            }
-        });
-        let locks = locks().expect("the browser has locks");
-        drop(locks.request(NAME, hold.as_ref().unchecked_ref()).expect("locks can be asked for"));
-        holds.await.expect("nobody else has it");
+    async fn the_next_has_the_lock_when_it_is_dropped() {
+        let first = acquire("test: next", || panic!("nobody steals")).await;
+        let mut second = Box::pin(acquire("test: next", || panic!("nobody steals")));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first);
+        drop(second.await);
+    }
 
-        let told = Cell::new(0);
-        acquire(|| {
-            told.set(told.get() + 1);
-            let resolve = release.take().expect("the other tab still has it");
-            resolve.call0(&wasm_bindgen::JsValue::UNDEFINED).expect("a promise resolves");
+    #[wasm_bindgen_test]
+    async fn who_is_robbed_hears_of_it() {
+        let lost = Rc::new(Cell::new(0));
+        let first = acquire("test: robbed", {
+            let lost = lost.clone();
+            move || lost.set(lost.get() + 1)
         })
         .await;
-        assert_eq!(told.get(), 1);
+        let second = steal("test: robbed", || panic!("nobody steals from the thief")).await;
+        for _ in 0..1_000 {
+            if lost.get() > 0 {
+                break;
+            }
+            futures_timer::Delay::new(std::time::Duration::from_millis(1)).await;
+        }
+        assert_eq!(lost.get(), 1);
+        drop(first);
+        let third = acquire("test: robbed", || {});
+        drop(second);
+        drop(third.await);
     }
 }

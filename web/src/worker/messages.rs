@@ -4,7 +4,7 @@
 //! not decode are a defect. A message carries as many items as have come together; its buffer is transferred.
 
 use chanterelle_core::base::{AuthorId, PeerId};
-use chanterelle_core::node::{CloseReason, Command, Update};
+use chanterelle_core::node::{CloseReason, Command, Relays, Update};
 use js_sys::{Array, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,24 @@ use serde_bytes::ByteBuf;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::MessagePort;
 
+use crate::net::NetStatus;
 use crate::storage::StorageStatus;
+
+/// Names a tab of the profile: drawn anew by every worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct TabId(pub(crate) u64);
 
 /// What the page tells the worker.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// The page is there, and this is its key on the network. Comes first, and once.
     Start(PeerId),
+    /// Whether the page is looked at. One that is takes over from a leader that does not answer.
+    Seen(bool),
+    /// The browser is about to stop this page: another tab should lead.
+    Yield,
+    /// How the network of this page is.
+    Net(NetStatus),
     /// A person wants something.
     Command(Command),
     /// A session is open.
@@ -30,10 +41,16 @@ pub(crate) enum ToWorker {
 }
 
 /// What the worker tells the page.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum ToPage {
     /// The node of this profile runs behind this page: from now on it may have sessions.
     Running,
+    /// It does not any more: another tab leads, or none.
+    Rests,
+    /// How the network of the leading tab is.
+    Net(NetStatus),
+    /// Relays worth connecting to.
+    Relays(Relays),
     /// The person this profile belongs to, as others know them.
     Identity(AuthorId),
     /// The person should know.
@@ -70,10 +87,15 @@ pub(crate) fn post<T: Serialize>(port: &MessagePort, items: &[T]) {
     if items.is_empty() {
         return;
     }
-    let bytes = serde_ipld_dagcbor::to_vec(items).expect("messages encode");
-    let bytes = Uint8Array::from(bytes.as_slice());
+    let bytes = encode(items);
     port.post_message_with_transferable(&bytes, &Array::of1(&bytes.buffer()))
         .expect("a fresh buffer can be transferred");
+}
+
+/// One value as bytes.
+pub(super) fn encode<T: Serialize + ?Sized>(item: &T) -> Uint8Array {
+    let bytes = serde_ipld_dagcbor::to_vec(item).expect("messages encode");
+    Uint8Array::from(bytes.as_slice())
 }
 
 /// Reads the items of a message.
@@ -81,6 +103,14 @@ pub(crate) fn post<T: Serialize>(port: &MessagePort, items: &[T]) {
 /// # Errors
 /// When the data is no message of the same build.
 pub(crate) fn read<T: DeserializeOwned>(data: &JsValue) -> Result<Vec<T>, String> {
+    decode(data)
+}
+
+/// Reads one value.
+///
+/// # Errors
+/// When the data is not that value in the form of the same build.
+pub(super) fn decode<T: DeserializeOwned>(data: &JsValue) -> Result<T, String> {
     let bytes: &Uint8Array = data.dyn_ref().ok_or("the message holds no bytes")?;
     serde_ipld_dagcbor::from_slice(&bytes.to_vec()).map_err(|error| error.to_string())
 }
@@ -92,7 +122,7 @@ mod tests {
 
     use chanterelle_core::base::{AuthorId, BoardName, EventId, PeerId};
     use chanterelle_core::event::{Content, Draft, DraftError, Persona};
-    use chanterelle_core::node::{CloseReason, Command, Target, Update};
+    use chanterelle_core::node::{CloseReason, Command, Relays, Target, Update};
     use chanterelle_core::view::Delta;
     use futures::channel::oneshot;
     use serde::Serialize;
@@ -104,6 +134,7 @@ mod tests {
     use web_sys::{MessageChannel, MessageEvent};
 
     use super::{Ending, ToPage, ToWorker, post, read};
+    use crate::net::NetStatus;
     use crate::storage::StorageStatus;
 
     /// What arrives at the other end of a port.
@@ -129,6 +160,9 @@ mod tests {
         let content = Content::Thread { board, subject: None, comment: "ä\u{1f344}\n".to_owned() };
         let items = [
             ToWorker::Start(peer),
+            ToWorker::Seen(false),
+            ToWorker::Yield,
+            ToWorker::Net(NetStatus::default()),
             ToWorker::Command(Command::Publish(u32::MAX, Draft { persona: Persona::Identity, content })),
             ToWorker::Command(Command::Open(1, Target::Post(EventId([1; 32])))),
             ToWorker::Connected(peer),
@@ -144,6 +178,14 @@ mod tests {
         let peer = PeerId([3; 32]);
         let items = [
             ToPage::Running,
+            ToPage::Rests,
+            ToPage::Net(NetStatus {
+                direct: 1,
+                relays: 2,
+                connecting: true,
+                trouble: Some("why".to_owned()),
+            }),
+            ToPage::Relays(Relays::default()),
             ToPage::Identity(AuthorId([9; 32])),
             ToPage::Storage(StorageStatus::Ready { durable: true }),
             ToPage::Storage(StorageStatus::MemoryOnly("why".to_owned())),

@@ -6,16 +6,18 @@ use std::rc::Rc;
 
 use chanterelle_core::Node;
 use chanterelle_core::base::{EventId, PeerId};
-use chanterelle_core::node::{Batch, Input, Output, StorageError, Ticket};
+use chanterelle_core::node::{Batch, Command, Input, Output, StorageError, Ticket};
+use futures::channel::oneshot;
 use serde_bytes::ByteBuf;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::MessagePort;
 
+use super::channel::Channel;
 use super::clock::{self, Timer};
-use super::messages::{ToPage, ToWorker, post};
+use super::messages::{TabId, ToPage, ToWorker};
+use super::tabs::Tabs;
 use crate::storage::Storage;
 
-/// A node with its storage, its timer and its way to the page.
+/// A node with its storage, its timer and its way to the pages.
 #[derive(Clone)]
 pub(super) struct Shell(Rc<RefCell<Inner>>);
 
@@ -23,32 +25,48 @@ struct Inner {
     node: Node,
     /// Or why there is none.
     storage: Result<Rc<Storage>, StorageError>,
-    port: MessagePort,
+    tabs: Tabs,
+    build: Rc<Channel>,
     timer: Timer,
+    /// Once the node is to stop: told when everything is stored.
+    finishing: Option<oneshot::Sender<()>>,
+    /// Nothing is done any more.
+    stopped: bool,
 }
 
 impl Shell {
     /// A shell around a node that has been fed what is stored. Everything it does follows from inputs.
-    pub(super) fn new(node: Node, storage: Result<Rc<Storage>, StorageError>, port: MessagePort) -> Shell {
+    pub(super) fn new(
+        node: Node,
+        storage: Result<Rc<Storage>, StorageError>,
+        tabs: Tabs,
+        build: Rc<Channel>,
+    ) -> Shell {
         Shell(Rc::new_cyclic(|inner: &std::rc::Weak<RefCell<Inner>>| {
             let inner = inner.clone();
             let timer = Timer::new(move || {
-                let shell = Shell(inner.upgrade().expect("the timer is dropped with its shell"));
+                // Called after the shell was dropped: then there is nobody to wake.
+                let Some(shell) = inner.upgrade().map(Shell) else { return };
                 shell.0.borrow_mut().timer.fired();
-                shell.feed([Input::Wake], Vec::new());
+                shell.feed([Input::Wake]);
             });
-            RefCell::new(Inner { node, storage, port, timer })
+            let (finishing, stopped) = (None, false);
+            RefCell::new(Inner { node, storage, tabs, build, timer, finishing, stopped })
         }))
     }
 
-    /// Passes what the page said to the node.
+    /// Passes what the own page said to the node.
     pub(super) fn take(&self, messages: Vec<ToWorker>) {
         let mut took: BTreeMap<PeerId, u32> = BTreeMap::new();
         let inputs: Vec<Input> = messages
             .into_iter()
             .filter_map(|message| match message {
-                ToWorker::Start(_) => None,
-                ToWorker::Command(command) => Some(Input::Command(command)),
+                ToWorker::Start(_) | ToWorker::Seen(_) | ToWorker::Yield => None,
+                ToWorker::Net(status) => {
+                    self.0.borrow_mut().tabs.tell_others(ToPage::Net(status));
+                    None
+                }
+                ToWorker::Command(command) => self.of_own_page(command),
                 ToWorker::Connected(peer) => Some(Input::Connected(peer)),
                 ToWorker::Disconnected(peer) => Some(Input::Disconnected(peer)),
                 ToWorker::Received(peer, frame) => {
@@ -59,23 +77,83 @@ impl Shell {
                 }
             })
             .collect();
-        self.feed(inputs, took.into_iter().map(|(peer, bytes)| ToPage::Took(peer, bytes)).collect());
+        let took = took.into_iter().map(|(peer, bytes)| ToPage::Took(peer, bytes));
+        took.for_each(|took| self.0.borrow_mut().tabs.tell_own(took));
+        self.feed(inputs);
     }
 
-    /// Passes inputs to the node and performs what follows; what is for the page leaves in one message, behind `first`.
-    pub(super) fn feed(&self, inputs: impl IntoIterator<Item = Input>, first: Vec<ToPage>) {
+    fn of_own_page(&self, command: Command) -> Option<Input> {
+        let tabs = &mut self.0.borrow_mut().tabs;
+        let own = tabs.own();
+        tabs.take(own, command).map(Input::Command)
+    }
+
+    /// Passes what another tab's page said to the node.
+    pub(super) fn take_from(&self, tab: TabId, commands: Vec<Command>) {
+        let take = |command| self.0.borrow_mut().tabs.take(tab, command).map(Input::Command);
+        let inputs: Vec<Input> = commands.into_iter().filter_map(take).collect();
+        self.feed(inputs);
+    }
+
+    /// Serves another tab; whether it is new.
+    pub(super) fn welcome(&self, tab: TabId) -> bool {
+        self.0.borrow_mut().tabs.welcome(tab)
+    }
+
+    /// Another tab is gone.
+    pub(super) fn leave(&self, tab: TabId) {
+        let closed = self.0.borrow_mut().tabs.leave(tab);
+        self.feed(closed.into_iter().map(Input::Command));
+    }
+
+    /// Tells every page something.
+    pub(super) fn tell_all(&self, items: impl IntoIterator<Item = ToPage>) {
+        let mut inner = self.0.borrow_mut();
+        items.into_iter().for_each(|item| inner.tabs.tell_all(item));
+        drop(inner);
+        self.feed([]);
+    }
+
+    /// Whether no other tab is served.
+    pub(super) fn is_alone(&self) -> bool {
+        self.0.borrow().tabs.is_alone()
+    }
+
+    /// Waits until everything that was taken is stored; then the node stops.
+    pub(super) async fn finish(self) {
+        let (told, stored) = oneshot::channel();
+        self.0.borrow_mut().finishing = Some(told);
+        self.feed([]);
+        // The sender lives in the shell.
+        let _ = stored.await;
+        self.stop();
+    }
+
+    /// The node stops at once. What was not stored was not shown as saved.
+    pub(super) fn stop(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.stopped = true;
+        inner.timer.set(clock::now().instant, None);
+        inner.storage = Err(StorageError::Unavailable(String::new()));
+    }
+
+    /// Passes inputs to the node and performs what follows; what is for a page leaves in one message.
+    pub(super) fn feed(&self, inputs: impl IntoIterator<Item = Input>) {
         let mut guard = self.0.borrow_mut();
         let inner = &mut *guard;
+        if inner.stopped {
+            return;
+        }
         let now = clock::now();
-        let mut to_page = first;
         for input in inputs {
             inner.node.handle(now, input);
         }
         while let Some(output) = inner.node.poll_output() {
             match output {
-                Output::Send(peer, frame) => to_page.push(ToPage::Send(peer, ByteBuf::from(frame))),
-                Output::Close(peer, reason) => to_page.push(ToPage::Close(peer, reason.into())),
-                Output::Update(update) => to_page.push(ToPage::Update(update)),
+                Output::Send(peer, frame) => inner.tabs.tell_own(ToPage::Send(peer, ByteBuf::from(frame))),
+                Output::Close(peer, reason) => inner.tabs.tell_own(ToPage::Close(peer, reason.into())),
+                Output::Update(update) => inner.tabs.update(update),
+                Output::Relays(relays) => inner.tabs.tell_own(ToPage::Relays(relays)),
                 Output::Persist(batch) => match &inner.storage {
                     Ok(storage) => self.persist(storage.clone(), batch),
                     Err(error) => inner.node.handle(now, Input::Persisted(batch.ticket, Err(error.clone()))),
@@ -87,7 +165,13 @@ impl Shell {
             }
         }
         inner.timer.set(now.instant, inner.node.poll_timeout());
-        post(&inner.port, &to_page);
+        inner.tabs.flush(&inner.build);
+        if inner.node.is_settled()
+            && let Some(told) = inner.finishing.take()
+        {
+            // Whoever waits for it may be gone.
+            let _ = told.send(());
+        }
     }
 
     /// The transaction is begun before this returns, so that what is asked for later finds it.
@@ -95,7 +179,7 @@ impl Shell {
         let shell = self.clone();
         spawn_local(async move {
             let outcome = storage.write(&batch).await;
-            shell.feed([Input::Persisted(batch.ticket, outcome)], Vec::new());
+            shell.feed([Input::Persisted(batch.ticket, outcome)]);
         });
     }
 
@@ -104,7 +188,7 @@ impl Shell {
         spawn_local(async move {
             // What cannot be read is not there for now; the next reader asks again.
             let found = storage.read(&ids).await.unwrap_or_default();
-            shell.feed([Input::ReadDone(ticket, found)], Vec::new());
+            shell.feed([Input::ReadDone(ticket, found)]);
         });
     }
 }
@@ -122,9 +206,13 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
     use web_sys::{MessageChannel, MessageEvent};
 
+    use std::rc::Rc;
+
     use super::Shell;
-    use crate::worker::empty_node;
-    use crate::worker::messages::{ToPage, ToWorker, read};
+    use crate::worker::channel::Channel;
+    use crate::worker::lead::empty_node;
+    use crate::worker::messages::{TabId, ToPage, ToWorker, read};
+    use crate::worker::tabs::Tabs;
 
     /// Whether the node, after a peer has said this, wants no further session with it; `None` if it goes on with this one.
     async fn ends(frame: Frame) -> Option<bool> {
@@ -137,7 +225,9 @@ mod tests {
 
         let (node, _) = empty_node(PeerId([1; 32]));
         let storage = Err(StorageError::Unavailable("a test has none".to_owned()));
-        let shell = Shell::new(node, storage, channel.port1());
+        let build = Rc::new(Channel::of_build("test: shell", |_| {}));
+        let tabs = Tabs::new(TabId(1), 1, channel.port1());
+        let shell = Shell::new(node, storage, tabs, build);
         let peer = PeerId([2; 32]);
         let frame = ByteBuf::from(frame.encode(&Limits::default()));
         shell.take(vec![ToWorker::Connected(peer), ToWorker::Received(peer, frame)]);

@@ -12,13 +12,16 @@ use libp2p::swarm::SwarmEvent;
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::{Driver, Note, PROTOCOL, Relay};
+use libp2p::Multiaddr;
+
+use super::{Driver, Note, PROTOCOL};
 use crate::net::NetEvent;
 use crate::net::address::Origin;
 use crate::net::swarm::{node_id, swarm_over};
+use crate::net::ways::{Source, Ways};
 
-/// A relay in the same page, which takes every stream.
-async fn relay() -> Relay {
+/// The address of a relay in the same page, which takes every stream.
+async fn relay() -> Multiaddr {
     let mut swarm = swarm_over(MemoryTransport::default());
     let mut incoming =
         swarm.behaviour().streams.new_control().accept(PROTOCOL).expect("accepted once").fuse();
@@ -28,7 +31,6 @@ async fn relay() -> Relay {
             break address;
         }
     };
-    let peer = *swarm.local_peer_id();
     spawn_local(async move {
         let mut open = Vec::new();
         loop {
@@ -38,7 +40,7 @@ async fn relay() -> Relay {
             }
         }
     });
-    Relay { peer, addresses: vec![address] }
+    address
 }
 
 /// A driver that knows a relay and has begun to dial it.
@@ -66,10 +68,18 @@ impl Test {
             }
         };
         let mut driver = Driver::new(swarm, own, origin, note, Rc::new(on));
-        driver.relay = Some(relay().await);
+        driver.ways = Ways::default();
+        driver.ways.learn(relay().await, Source::Origin);
         driver.on_note(Note::Begin);
-        assert!(driver.redial.is_busy());
+        driver.pursue();
+        assert_eq!(driver.dialling.len(), 1);
         Test { driver, notes, connected }
+    }
+
+    /// Another relay that the tab knows of.
+    async fn learn_another(&mut self) {
+        self.driver.ways.learn(relay().await, Source::Known);
+        self.driver.pursue();
     }
 
     /// Runs the driver until `holds`.
@@ -91,6 +101,7 @@ impl Test {
                 note = self.notes.select_next_some() => self.driver.on_note(note),
                 () = over => return false,
             }
+            self.driver.pursue();
         }
         true
     }
@@ -106,7 +117,7 @@ async fn a_page_that_is_paused_gives_up_what_it_dials_and_dials_again_later() {
     test.driver.on_note(Note::Pause);
     test.never(|driver| !driver.seats.is_empty()).await;
     assert!(!test.is_connected());
-    assert_eq!((test.connected.get(), test.driver.redial.trouble()), (0, None));
+    assert_eq!((test.connected.get(), test.driver.ways.trouble()), (0, None));
 
     test.driver.on_note(Note::Resume);
     test.until(|driver| !driver.seats.is_empty()).await;
@@ -120,8 +131,36 @@ async fn a_stream_that_opens_while_paused_is_refused() {
     let mut test = Test::begin().await;
     test.until(|driver| driver.swarm.connected_peers().next().is_some()).await;
     // As if the pause had come while the stream was on its way.
-    test.driver.redial.pause();
+    test.driver.is_wanted = false;
     test.never(|driver| !driver.seats.is_empty()).await;
     assert_eq!(test.connected.get(), 0);
     assert!(!test.is_connected());
+}
+
+#[wasm_bindgen_test]
+async fn a_tab_is_at_two_relays_and_at_the_other_when_one_is_lost() {
+    let mut test = Test::begin().await;
+    test.learn_another().await;
+    test.until(|driver| driver.seats.len() == 2).await;
+    assert_eq!(test.connected.get(), 2);
+
+    let lost = *test.driver.seats.keys().next().expect("there are two");
+    test.driver.leave(lost, "it was restarted");
+    assert_eq!(test.driver.seats.len(), 1);
+    test.until(|driver| driver.seats.len() == 2).await;
+    assert_eq!(test.connected.get(), 3);
+}
+
+#[wasm_bindgen_test]
+async fn two_addresses_of_one_relay_are_one_session() {
+    let mut test = Test::begin().await;
+    // Another spelling: `/memory/N` twice is not the same address.
+    let address = test.driver.ways.known()[0].clone();
+    test.until(|driver| driver.seats.len() == 1).await;
+    let peer = test.driver.seats.values().next().expect("there is one").peer;
+    test.driver.ways.learn(address.with_p2p(peer).expect("no key yet"), Source::Known);
+    test.driver.pursue();
+    test.until(|driver| driver.dialling.is_empty()).await;
+    test.never(|driver| driver.seats.len() != 1).await;
+    assert_eq!(test.connected.get(), 1);
 }

@@ -1,0 +1,321 @@
+//! The ways to relays that a tab knows, and which of them it goes. Knows no clock and dials nothing; times are
+//! milliseconds of the caller's clock.
+//!
+//! A tab wants to be at the relay that its page came from and at those where its friends are, and at no fewer than two
+//! that keep what they are given, so that the loss of one is no loss: another is known already, or found among those that
+//! were told of. A relay is known by its address. Its key may be another tomorrow, when it was made anew.
+
+use libp2p::{Multiaddr, PeerId};
+
+use super::redial::Redial;
+
+/// Sessions with relays that keep what they are given.
+const ENOUGH: usize = 2;
+
+/// Sessions with relays, at most.
+const MOST: usize = 4;
+
+/// An attempt that takes longer does not keep another from being made meanwhile.
+const SLOW: u64 = 3_000;
+
+/// How long a way is left alone that has led to a relay there is a session with already.
+const ALIAS: u64 = 10 * 60 * 1_000;
+
+/// Ways remembered. Addresses come from strangers.
+const LIMIT: usize = 48;
+
+/// Why a way is known, the best reason first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// The page came from there.
+    Origin,
+    /// A friend is there, or said so in their code.
+    Friend,
+    /// There was a session before, or a relay told of it.
+    Known,
+}
+
+/// Names a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WayId(u32);
+
+/// The way to one relay.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) id: WayId,
+    /// Without the relay's key.
+    pub(super) address: Multiaddr,
+    source: Source,
+    pub(super) redial: Redial,
+    /// Who was found there last.
+    pub(super) peer: Option<PeerId>,
+    /// Whether what was sent there is not acknowledged.
+    swallows: bool,
+    /// Whether there was ever a session.
+    proven: bool,
+}
+
+/// All ways.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    ways: Vec<Way>,
+    last: u32,
+}
+
+impl Ways {
+    /// Learns of a way, or of a better reason for one.
+    pub(super) fn learn(&mut self, address: Multiaddr, source: Source) {
+        if let Some(way) = self.ways.iter_mut().find(|way| way.address == address) {
+            way.source = way.source.min(source);
+            return;
+        }
+        if self.ways.len() >= LIMIT {
+            let forgettable =
+                |way: &Way| way.source == Source::Known && !way.proven && way.redial.due().is_some();
+            let Some(at) = self.ways.iter().position(forgettable) else { return };
+            self.ways.remove(at);
+        }
+        self.last += 1;
+        let redial = Redial::new();
+        let (id, peer, swallows, proven) = (WayId(self.last), None, false, false);
+        self.ways.push(Way { id, address, source, redial, peer, swallows, proven });
+    }
+
+    /// From now on friends are at these relays and no others.
+    pub(super) fn friends_are_at(&mut self, addresses: Vec<Multiaddr>) {
+        for way in self.ways.iter_mut().filter(|way| way.source == Source::Friend) {
+            way.source = Source::Known;
+        }
+        addresses.into_iter().for_each(|address| self.learn(address, Source::Friend));
+    }
+
+    /// The ways to be tried now, which the caller then does.
+    pub(super) fn attempts(&mut self, now: u64) -> Vec<(WayId, Multiaddr)> {
+        let mut attempts = Vec::new();
+        while let Some(way) = self.next(now) {
+            way.redial.attempt(now);
+            attempts.push((way.id, way.address.clone()));
+        }
+        attempts
+    }
+
+    fn next(&mut self, now: u64) -> Option<&mut Way> {
+        let wanted = |way: &Way| {
+            let busy = way.redial.busy_since().is_some_and(|since| now.saturating_sub(since) < SLOW);
+            busy || (way.redial.is_up() && !way.swallows)
+        };
+        let enough = self.ways.iter().filter(|way| wanted(way)).count() >= ENOUGH;
+        if self.ways.iter().filter(|way| way.redial.due().is_none()).count() >= MOST {
+            return None;
+        }
+        let due = self.ways.iter_mut().filter(|way| way.redial.due().is_some_and(|due| due <= now));
+        // `min_by_key` takes the first of equals: what was told first.
+        due.filter(|way| !enough || way.source < Source::Known).min_by_key(|way| (way.source, !way.proven))
+    }
+
+    /// When to look again whether there is something to try; `None` when only something that happens can change that.
+    pub(super) fn wake_at(&self, now: u64) -> Option<u64> {
+        let due = self.ways.iter().filter_map(|way| way.redial.due());
+        let slow = self.ways.iter().filter_map(|way| way.redial.busy_since()).map(|since| since + SLOW);
+        due.chain(slow).filter(|at| *at > now).min()
+    }
+
+    /// A way by its name.
+    pub(super) fn get_mut(&mut self, id: WayId) -> Option<&mut Way> {
+        self.ways.iter_mut().find(|way| way.id == id)
+    }
+
+    /// The way on which a peer was found, one with a session before others.
+    pub(super) fn way_to(&mut self, peer: PeerId) -> Option<&mut Way> {
+        let ways = self.ways.iter_mut().filter(|way| way.peer == Some(peer));
+        ways.min_by_key(|way| !way.redial.is_up())
+    }
+
+    /// Whether another way leads to a peer, on which there is a session or will be.
+    pub(super) fn is_alias(&self, id: WayId, peer: PeerId) -> bool {
+        self.ways.iter().any(|way| way.id != id && way.peer == Some(peer) && way.redial.due().is_none())
+    }
+
+    /// A way has led to whom there is a session with on another.
+    pub(super) fn rest(&mut self, id: WayId, now: u64) {
+        if let Some(way) = self.get_mut(id) {
+            way.peer = None;
+            way.redial.rest(now + ALIAS);
+        }
+    }
+
+    /// There is a session with a peer.
+    pub(super) fn up(&mut self, peer: PeerId, now: u64) {
+        if let Some(way) = self.way_to(peer) {
+            (way.proven, way.swallows) = (true, false);
+            way.redial.up(now);
+        }
+    }
+
+    /// Takes note of whether a peer keeps what it is sent; whether it is news that it does not.
+    pub(super) fn judge(&mut self, peer: PeerId, swallows: bool) -> bool {
+        let Some(way) = self.way_to(peer) else { return false };
+        let before = std::mem::replace(&mut way.swallows, swallows);
+        swallows && !before
+    }
+
+    /// Something happened that makes other attempts worth while.
+    pub(super) fn hurry(&mut self) {
+        self.ways.iter_mut().for_each(|way| way.redial.hurry());
+    }
+
+    /// All that is under way is given up, to be tried again at once when there is reason to.
+    pub(super) fn pause(&mut self) {
+        self.ways.iter_mut().for_each(|way| way.redial.rest(0));
+    }
+
+    /// Who may be being dialled.
+    pub(super) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.ways.iter().filter_map(|way| way.peer)
+    }
+
+    /// Where there is a session, by a way that others can go too.
+    pub(super) fn here(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.ways.iter().filter(|way| way.redial.is_up()).map(|way| &way.address)
+    }
+
+    /// All addresses, those with a session first, then those that had one.
+    pub(super) fn known(&self) -> Vec<&Multiaddr> {
+        let mut ways: Vec<&Way> = self.ways.iter().collect();
+        ways.sort_by_key(|way| (!way.redial.is_up(), !way.proven, way.source));
+        ways.into_iter().map(|way| &way.address).collect()
+    }
+
+    /// Why there is no session, as the best way has it.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        let troubled = self.ways.iter().filter(|way| way.redial.trouble().is_some());
+        troubled.min_by_key(|way| way.source).and_then(|way| way.redial.trouble())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::{Multiaddr, PeerId};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::{LIMIT, SLOW, Source, WayId, Ways};
+
+    fn address(host: &str) -> Multiaddr {
+        format!("/dns4/{host}.example/tcp/443/tls/ws").parse().expect("an address")
+    }
+
+    fn ways(known: &[(&str, Source)]) -> Ways {
+        let mut ways = Ways::default();
+        known.iter().for_each(|(host, source)| ways.learn(address(host), *source));
+        ways
+    }
+
+    fn attempts(ways: &mut Ways, now: u64) -> Vec<Multiaddr> {
+        ways.attempts(now).into_iter().map(|(_, address)| address).collect()
+    }
+
+    /// The way to `host` has led to a session.
+    fn up(ways: &mut Ways, host: &str, now: u64) -> (WayId, PeerId) {
+        let way = ways.ways.iter_mut().find(|way| way.address == address(host)).expect("a way that is known");
+        let (id, peer) = (way.id, PeerId::random());
+        way.peer = Some(peer);
+        ways.up(peer, now);
+        (id, peer)
+    }
+
+    fn fail(ways: &mut Ways, host: &str, now: u64) {
+        let way = ways.ways.iter_mut().find(|way| way.address == address(host)).expect("a way that is known");
+        way.redial.failed("gone".to_owned(), false, 1.0, now);
+    }
+
+    #[test]
+    fn the_origin_and_friends_first_and_a_second_of_the_others() {
+        let mut tab = ways(&[("spare", Source::Known), ("other", Source::Known), ("home", Source::Origin)]);
+        assert_eq!(attempts(&mut tab, 0), [address("home"), address("spare")]);
+        assert_eq!(attempts(&mut tab, 1), []);
+        tab.friends_are_at(vec![address("friend"), address("other")]);
+        assert_eq!(
+            attempts(&mut tab, 2),
+            [address("other"), address("friend")],
+            "in the order they were known"
+        );
+        assert_eq!(attempts(&mut tab, SLOW + 2), [], "never more than four");
+    }
+
+    #[test]
+    fn another_takes_the_place_of_one_that_is_lost_or_slow() {
+        let mut tab = ways(&[
+            ("home", Source::Origin),
+            ("b", Source::Known),
+            ("c", Source::Known),
+            ("d", Source::Known),
+        ]);
+        assert_eq!(attempts(&mut tab, 0), [address("home"), address("b")]);
+        up(&mut tab, "home", 10);
+        // The second does not come about.
+        assert_eq!(attempts(&mut tab, SLOW - 1), []);
+        assert_eq!(tab.wake_at(SLOW - 1), Some(SLOW));
+        assert_eq!(attempts(&mut tab, SLOW), [address("c")]);
+        up(&mut tab, "c", SLOW + 1);
+        fail(&mut tab, "b", SLOW + 2);
+        fail(&mut tab, "home", SLOW + 3);
+        assert_eq!(
+            attempts(&mut tab, SLOW + 3),
+            [address("d")],
+            "at once, and not the one that has just failed"
+        );
+        assert_eq!(tab.trouble(), Some("gone"));
+    }
+
+    #[test]
+    fn one_that_keeps_nothing_does_not_count() {
+        let mut tab = ways(&[("home", Source::Origin), ("b", Source::Known), ("c", Source::Known)]);
+        attempts(&mut tab, 0);
+        up(&mut tab, "home", 1);
+        let (_, b) = up(&mut tab, "b", 1);
+        assert_eq!(attempts(&mut tab, 2), []);
+        assert!(tab.judge(b, true) && !tab.judge(b, true));
+        assert_eq!(attempts(&mut tab, 3), [address("c")]);
+    }
+
+    #[test]
+    fn two_ways_to_one_relay_are_one_session() {
+        let mut tab = ways(&[("home", Source::Origin), ("alias", Source::Known), ("c", Source::Known)]);
+        let tried = tab.attempts(0);
+        let (_, peer) = up(&mut tab, "home", 1);
+        let alias = tried[1].0;
+        tab.get_mut(alias).expect("a way").peer = Some(peer);
+        assert!(tab.is_alias(alias, peer));
+        tab.rest(alias, 2);
+        assert_eq!(attempts(&mut tab, 2), [address("c")]);
+        assert_eq!(tab.here().collect::<Vec<_>>(), [&address("home")]);
+    }
+
+    #[test]
+    fn what_strangers_tell_displaces_nothing_that_was_proven() {
+        let mut tab = ways(&[("home", Source::Origin), ("proven", Source::Known)]);
+        attempts(&mut tab, 0);
+        up(&mut tab, "proven", 1);
+        for n in 0..LIMIT * 2 {
+            tab.learn(address(&format!("told-{n}")), Source::Known);
+        }
+        assert_eq!(tab.ways.len(), LIMIT);
+        assert_eq!(tab.known()[0], &address("proven"));
+        assert!(tab.known().contains(&&address("home")));
+        assert_eq!(tab.known().last(), Some(&&address(&format!("told-{}", LIMIT * 2 - 1))));
+    }
+
+    #[test]
+    fn after_a_pause_everything_is_tried_anew() {
+        let mut tab = ways(&[("home", Source::Origin)]);
+        attempts(&mut tab, 0);
+        up(&mut tab, "home", 1);
+        tab.pause();
+        assert_eq!(attempts(&mut tab, 2), [address("home")]);
+        fail(&mut tab, "home", 3);
+        assert_eq!(attempts(&mut tab, 4), []);
+        tab.hurry();
+        assert_eq!(attempts(&mut tab, 5), [address("home")]);
+    }
+}

@@ -1,0 +1,169 @@
+//! While another tab's worker runs the node: this one carries its page's commands there and what it is told back, and
+//! waits for the lock.
+//!
+//! A leader whose browser has frozen it says nothing and keeps the lock. A tab that a person looks at and that hears
+//! nothing for [`PATIENCE`] takes it away.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use futures_timer::Delay;
+
+use super::channel::{Between, Channel, ToTab};
+use super::lock::{self, Held};
+use super::messages::{ToPage, ToWorker, post};
+use super::{Event, Tab};
+
+/// Before the first greeting.
+const FIRST_GREET: Duration = Duration::from_millis(20);
+
+/// Between two greetings; a leader answers each, so it is known to live.
+const GREET: Duration = Duration::from_secs(2);
+
+/// A leader that says nothing for this long is not there for anybody.
+const PATIENCE: u32 = 4;
+
+/// Greetings without an answer after which it is assumed that a tab of another build leads.
+const FOREIGN: u32 = 1;
+
+const OTHER_BUILD: &str = "Another tab of this browser runs another version of this page, and only one of them can \
+                           have the storage. Reload this page to go on with the current version.";
+
+/// How this worker came to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// Its page was just opened: if tabs of another build are there, they give way to it.
+    Start,
+    /// It has led, and another tab took the lock.
+    Lost,
+    /// It has led, and the browser was about to stop the page. It leads again when that is over.
+    Yielded,
+    /// It has led, and gave way to another build: its page can only be reloaded.
+    OtherBuild,
+}
+
+/// Follows until this worker is to lead.
+pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
+    if since == Since::OtherBuild {
+        post(&tab.port, &[ToPage::Failed(OTHER_BUILD.to_owned())]);
+        loop {
+            tab.next_events().await;
+        }
+    }
+    if since == Since::Yielded {
+        until_seen(tab).await;
+    }
+    let mut lock = Box::pin(lock::acquire(lock::PROFILE, tab.on_lost()));
+    let mut reign = Reign { served: None, silent: 0 };
+    // A lonely tab has the lock before that is over, and greets nobody.
+    let mut timer = Delay::new(FIRST_GREET);
+    loop {
+        match next(lock.as_mut(), tab, &mut timer).await {
+            Next::Lock(held) => return held,
+            Next::Events(events) => events.into_iter().for_each(|event| reign.on_event(tab, event)),
+            Next::Timer => {
+                timer = Delay::new(GREET);
+                tab.build.say(&Between::Hello(tab.id));
+                reign.silent += 1;
+                if reign.silent > PATIENCE && tab.is_seen {
+                    return lock::steal(lock::PROFILE, tab.on_lost()).await;
+                }
+                if reign.silent > FOREIGN && reign.served.is_none() {
+                    reign.is_foreign(tab, since);
+                }
+            }
+        }
+    }
+}
+
+/// What comes first.
+enum Next {
+    Lock(Held),
+    Events(Vec<Event>),
+    Timer,
+}
+
+async fn next(lock: Pin<&mut impl Future<Output = Held>>, tab: &mut Tab, timer: &mut Delay) -> Next {
+    let events = Box::pin(tab.next_events());
+    match select(select(lock, events), timer).await {
+        Either::Left((Either::Left((held, _)), _)) => Next::Lock(held),
+        Either::Left((Either::Right((events, _)), _)) => Next::Events(events),
+        Either::Right(_) => Next::Timer,
+    }
+}
+
+/// The page goes on when the browser lets it, which the page tells.
+async fn until_seen(tab: &mut Tab) {
+    loop {
+        for event in tab.next_events().await {
+            let Event::Page(items) = event else { continue };
+            tab.note(&items, false);
+            if items.contains(&ToWorker::Seen(true)) {
+                return;
+            }
+        }
+    }
+}
+
+/// What this tab knows of the leader.
+struct Reign {
+    /// The reign in which it is served.
+    served: Option<u64>,
+    /// Greetings since it last heard from the leader.
+    silent: u32,
+}
+
+impl Reign {
+    fn on_event(&mut self, tab: &mut Tab, event: Event) {
+        match event {
+            Event::Page(items) => {
+                tab.note(&items, self.served.is_some());
+                let commands: Vec<_> = items
+                    .into_iter()
+                    .filter_map(|item| match item {
+                        ToWorker::Command(command) => Some(command),
+                        _ => None,
+                    })
+                    .collect();
+                if self.served.is_some() && !commands.is_empty() {
+                    tab.build.say(&Between::Commands(tab.id, commands));
+                }
+            }
+            Event::Between(Between::Leads) => {
+                self.served = None;
+                tab.build.say(&Between::Hello(tab.id));
+            }
+            Event::Told(ToTab::Welcome(reign)) => {
+                self.silent = 0;
+                // To tell one leader twice would be to publish twice.
+                if self.served.replace(reign) != Some(reign) {
+                    tab.build.say(&Between::Commands(tab.id, tab.wishes.again()));
+                }
+            }
+            Event::Told(ToTab::Page(items)) => {
+                self.silent = 0;
+                hand_on(tab, items);
+            }
+            Event::Between(Between::All(items)) if self.served.is_some() => hand_on(tab, items),
+            Event::Between(_) | Event::Builds(_) | Event::Gone(_) | Event::Lost => {}
+        }
+    }
+
+    /// Nobody of this build answers, and yet the lock is taken.
+    fn is_foreign(&mut self, tab: &Tab, since: Since) {
+        match since {
+            Since::Start => Channel::of_all_builds(|_| {}).want_to_lead(&tab.name),
+            _ => post(&tab.port, &[ToPage::Failed(OTHER_BUILD.to_owned())]),
+        }
+    }
+}
+
+fn hand_on(tab: &mut Tab, items: Vec<ToPage>) {
+    for item in &items {
+        if let ToPage::Update(update) = item {
+            tab.wishes.heard(update);
+        }
+    }
+    post(&tab.port, &items);
+}
