@@ -3,11 +3,13 @@
 //! The worker gets the module that the page has compiled, so nothing is fetched or compiled twice. Frames go to and fro
 //! between the network here and the node there; the user interface sends commands and hears what came in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chanterelle_core::base::AuthorId;
 use chanterelle_core::node::{Command, Update};
+use futures::channel::oneshot;
 use js_sys::{Array, Object, Reflect};
 use serde_bytes::ByteBuf;
 use wasm_bindgen::prelude::Closure;
@@ -21,7 +23,8 @@ use crate::net::{Net, NetEvent};
 use crate::worker::messages::{ToPage, ToWorker, post, read};
 
 pub(crate) use crate::net::{NetStatus, Refusal, hosts};
-pub(crate) use crate::storage::StorageStatus;
+pub(crate) use crate::storage::{Lock, LockKey, SecretError, StorageStatus};
+pub(crate) use crate::worker::messages::{Answer, Ask, Backup};
 
 /// What the user interface hears.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +33,8 @@ pub(crate) enum Incoming {
     Update(Update),
     /// Whom the posts of this browser come from.
     Identity(AuthorId),
+    /// A passphrase opens what is stored.
+    Locked(Lock),
     /// The network changed.
     Net(NetStatus),
     /// The storage changed. After [`Incoming::Failed`] it says that the trouble is over: the node runs.
@@ -46,6 +51,18 @@ impl Link {
     /// Sends a command.
     pub(crate) fn send(&self, command: Command) {
         self.0.tell(ToWorker::Command(command));
+    }
+
+    /// Asks about the person's secret.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, SecretError> {
+        let (answer, answered) = oneshot::channel();
+        let number = self.0.questions.replace(self.0.questions.get() + 1);
+        self.0.asked.borrow_mut().insert(number, answer);
+        self.0.tell(ToWorker::Ask(number, ask));
+        answered.await.expect("whoever waits is held until there is an answer")
     }
 }
 
@@ -75,6 +92,10 @@ struct Page {
     net: RefCell<Option<Net>>,
     /// What leaves with the next message.
     outbox: RefCell<Vec<ToWorker>>,
+    /// How many questions about the secret there were.
+    questions: Cell<u32>,
+    /// Who waits for an answer, by the number of the question.
+    asked: RefCell<BTreeMap<u32, oneshot::Sender<Result<Answer, SecretError>>>>,
     audience: RefCell<Audience>,
 }
 
@@ -91,6 +112,8 @@ impl Page {
             port: channel.port1(),
             net: RefCell::new(None),
             outbox: RefCell::default(),
+            questions: Cell::new(0),
+            asked: RefCell::default(),
             audience: RefCell::new(Audience::Absent(Vec::new())),
         });
         // First the worker, whose start takes longest.
@@ -152,6 +175,14 @@ impl Page {
                 ToPage::Rests => net.end(),
                 ToPage::Relays(relays) => net.know(relays),
                 ToPage::Net(status) => self.hand_over(Incoming::Net(status)),
+                ToPage::Locked(lock) => self.hand_over(Incoming::Locked(lock)),
+                ToPage::Answered(number, answer) => {
+                    let asked = self.asked.borrow_mut().remove(&number);
+                    if let Some(asked) = asked {
+                        // Whoever asked may be gone.
+                        let _ = asked.send(answer);
+                    }
+                }
                 ToPage::Identity(author) => self.hand_over(Incoming::Identity(author)),
                 ToPage::Update(update) => {
                     if let Update::Network(sessions) = &update {

@@ -17,7 +17,7 @@ use chanterelle_core::base::AuthorId;
 use chanterelle_core::node::{Command, SessionInfo, Update, ViewId};
 use leptos::prelude::*;
 
-use crate::link::{self, Incoming, Link, NetStatus, StorageStatus};
+use crate::link::{self, Answer, Ask, Incoming, Link, Lock, NetStatus, SecretError, StorageStatus};
 
 pub(crate) use keyed::{Item, Keyed};
 pub(crate) use notices::Notices;
@@ -28,7 +28,7 @@ pub(crate) use ready::{not_ready, ready_when};
 
 use open::Sink;
 use person::OnCode;
-use publish::Answer;
+use publish::OnPublished;
 
 /// The page's one client of the node. A handle: copies mean the same client.
 #[derive(Clone, Copy)]
@@ -36,6 +36,8 @@ pub(crate) struct Client {
     inner: StoredValue<Inner, LocalStorage>,
     /// The person's own key, once the node runs.
     pub identity: RwSignal<Option<AuthorId>>,
+    /// How a passphrase opens what is stored here, while it is locked.
+    pub locked: RwSignal<Option<Lock>>,
     /// How the page is connected.
     pub network: RwSignal<NetStatus>,
     /// The sessions with peers.
@@ -52,7 +54,7 @@ struct Inner {
     /// Numbers views and requests. One counter serves both; they need only be new.
     next: u32,
     sinks: BTreeMap<ViewId, Sink>,
-    publishing: BTreeMap<u32, Answer>,
+    publishing: BTreeMap<u32, OnPublished>,
     inviting: BTreeMap<u32, OnCode>,
 }
 
@@ -68,6 +70,7 @@ impl Client {
                 inviting: BTreeMap::new(),
             }),
             identity: RwSignal::new(None),
+            locked: RwSignal::new(None),
             network: RwSignal::new(NetStatus { direct: 0, relays: 0, connecting: true, trouble: None }),
             sessions: RwSignal::new(Vec::new()),
             storage: RwSignal::new(StorageStatus::Opening),
@@ -90,6 +93,15 @@ impl Client {
         });
     }
 
+    /// Asks about the person's secret.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub(crate) async fn ask(self, ask: Ask) -> Result<Answer, SecretError> {
+        let link = self.inner.with_value(|inner| inner.link.clone());
+        link.expect("the link is made before anything is shown").ask(ask).await
+    }
+
     fn number(self) -> u32 {
         self.inner
             .try_update_value(|inner| {
@@ -102,7 +114,11 @@ impl Client {
     fn on_incoming(self, incoming: Incoming) {
         match incoming {
             Incoming::Update(update) => self.on_update(update),
-            Incoming::Identity(author) => self.identity.set(Some(author)),
+            Incoming::Identity(author) => {
+                self.locked.set(None);
+                self.identity.set(Some(author));
+            }
+            Incoming::Locked(lock) => self.locked.set(Some(lock)),
             Incoming::Net(status) => self.network.set(status),
             Incoming::Storage(status) => {
                 self.notices.failed.set(None);

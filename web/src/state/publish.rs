@@ -26,7 +26,7 @@ pub(crate) enum NotPublished {
 }
 
 /// What is done with the answer, once.
-pub(super) type Answer = Box<dyn FnOnce(Result<Published, NotPublished>)>;
+pub(super) type OnPublished = Box<dyn FnOnce(Result<Published, NotPublished>)>;
 
 impl Client {
     /// Publishes under the pseudonym of the thread. `then` is called once, also when the node stops before it answers.

@@ -34,7 +34,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
 use connection::{Connection, Durability};
-pub(crate) use secret::random;
+pub(crate) use secret::{Held, Lock, LockKey, SecretError, random};
 
 const DATABASE: &str = "chanterelle";
 
@@ -149,12 +149,56 @@ impl Storage {
         Ok(value.map(|value| Uint8Array::from(value).to_vec()))
     }
 
-    /// The person's root secret, made on first use.
+    /// The person's root secret, made on first use, or how a passphrase opens it.
     ///
     /// # Errors
-    /// When it cannot be read, unwrapped or stored. A stored one is never replaced.
-    pub(crate) async fn root(&self) -> Result<Root, StorageError> {
-        secret::root(self).await
+    /// When it cannot be read, unwrapped or stored.
+    pub(crate) async fn root(&self) -> Result<Held, StorageError> {
+        secret::held(self).await
+    }
+
+    /// The root secret, opened by the key of a passphrase if it is locked.
+    ///
+    /// # Errors
+    /// When that is another passphrase's key, or the root cannot be read.
+    pub(crate) async fn unlock(&self, key: Option<&LockKey>) -> Result<Root, SecretError> {
+        secret::unlock(self, key).await
+    }
+
+    /// Changes by which key the root secret is opened beside the browser's own; `old` is that of now.
+    ///
+    /// # Errors
+    /// When `old` is not; or the storage refuses. Then nothing has changed.
+    pub(crate) async fn lock(
+        &self,
+        old: Option<&LockKey>,
+        new: Option<(&LockKey, &Lock)>,
+    ) -> Result<(), SecretError> {
+        secret::lock(self, old, new).await
+    }
+
+    /// Puts another identity here, with the state of a backup; the one of now is kept, for [`Storage::swap`].
+    ///
+    /// # Errors
+    /// When the storage refuses; then nothing has changed.
+    pub(crate) async fn replace(&self, root: &Root, backup: Option<&[u8]>) -> Result<(), SecretError> {
+        secret::replace(self, root, backup).await
+    }
+
+    /// Puts the identity from before back, and keeps the one of now in its place.
+    ///
+    /// # Errors
+    /// When there is none, or the storage refuses; then nothing has changed.
+    pub(crate) async fn swap(&self) -> Result<(), SecretError> {
+        secret::swap(self).await
+    }
+
+    /// Whether there is an identity from before.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    pub(crate) async fn has_previous(&self) -> Result<bool, StorageError> {
+        secret::has_previous(self).await
     }
 
     /// Stores a batch, all of it or nothing, and returns when it is durable.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chanterelle_core::base::{AuthorId, BoardId, EventId, Seconds};
+use chanterelle_core::crypto::Root;
 use chanterelle_core::event::Kind;
 use chanterelle_core::node::{Batch, Put, StorageError, Ticket};
 use chanterelle_core::store::Row;
@@ -13,12 +14,13 @@ use futures::FutureExt as _;
 use futures_timer::Delay;
 use js_sys::{Reflect, Uint8Array};
 use rexie::Rexie;
+use serde_bytes::ByteArray;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::connection::{Connection, Durability};
-use super::{EVENTS, INDEX, META, Storage, VERSION, bytes, index};
+use super::{EVENTS, Held, INDEX, Lock, LockKey, META, SecretError, Storage, VERSION, bytes, index};
 
 /// A storage of its own for a test, empty.
 async fn fresh(name: &'static str) -> Storage {
@@ -66,6 +68,7 @@ fn row(n: u32, sent: bool) -> Row {
         sent,
         salt: None,
         board_name: None,
+        follow: None,
         refs: Vec::new(),
     }
 }
@@ -190,16 +193,76 @@ async fn a_batch_that_cannot_be_stored_leaves_nothing() {
 async fn the_root_stays_the_same_and_its_key_cannot_be_exported() {
     let name = "test-root";
     let storage = fresh(name).await;
-    let root = storage.root().await.expect("made").0;
+    let root = root_of(&storage).await;
     assert_ne!(root, [0; 32]);
     drop(storage);
 
     let storage = open(name).await;
-    assert_eq!(storage.root().await.expect("read").0, root);
+    assert_eq!(root_of(&storage).await, root);
     let key = storage.meta("key").await.expect("readable").expect("stored");
     assert_eq!(Reflect::get(&key, &"extractable".into()), Ok(JsValue::FALSE));
     let wrapped = Uint8Array::from(storage.meta("root").await.expect("readable").expect("stored")).to_vec();
     assert!(!wrapped.windows(8).any(|part| part == &root[..8]));
+}
+
+/// The root of a storage that is not locked.
+async fn root_of(storage: &Storage) -> [u8; 32] {
+    match storage.root().await.expect("made or read") {
+        Held::Open(root) => root.0,
+        Held::Locked(lock) => panic!("locked by {lock:?}"),
+    }
+}
+
+fn lock(salt: u8) -> Lock {
+    Lock { salt: ByteArray::new([salt; 16]), memory: 65_536, passes: 3, lanes: 1 }
+}
+
+#[wasm_bindgen_test]
+async fn a_lock_opens_by_its_key_alone() {
+    let name = "test-lock";
+    let storage = fresh(name).await;
+    let root = root_of(&storage).await;
+    let (right, wrong) = (LockKey::new([1; 32]), LockKey::new([2; 32]));
+    storage.lock(None, Some((&right, &lock(1)))).await.expect("locked");
+    drop(storage);
+
+    let storage = open(name).await;
+    assert!(matches!(storage.root().await, Ok(Held::Locked(held)) if held == lock(1)));
+    for key in [None, Some(&wrong)] {
+        assert!(matches!(storage.unlock(key).await, Err(SecretError::WrongKey)));
+        assert_eq!(storage.lock(key, None).await, Err(SecretError::WrongKey), "nor is it taken off");
+    }
+    assert_eq!(storage.unlock(Some(&right)).await.expect("the right key").0, root);
+
+    // Another passphrase, then none.
+    storage.lock(Some(&right), Some((&wrong, &lock(2)))).await.expect("locked anew");
+    assert!(matches!(storage.unlock(Some(&right)).await, Err(SecretError::WrongKey)));
+    storage.lock(Some(&wrong), None).await.expect("taken off");
+    assert_eq!(root_of(&storage).await, root);
+}
+
+#[wasm_bindgen_test]
+async fn another_identity_takes_the_place_and_the_one_before_comes_back() {
+    let name = "test-replace";
+    let storage = fresh(name).await;
+    let first = root_of(&storage).await;
+    let key = LockKey::new([1; 32]);
+    storage.lock(None, Some((&key, &lock(1)))).await.expect("locked");
+    storage.write(&batch(false, Vec::new(), Some(b"\xa0"))).await.expect("stored");
+    assert_eq!(storage.has_previous().await, Ok(false));
+    assert_eq!(storage.swap().await, Err(SecretError::NoPrevious));
+
+    storage.replace(&Root([9; 32]), None).await.expect("replaced");
+    drop(storage);
+    let storage = open(name).await;
+    assert_eq!(root_of(&storage).await, [9; 32]);
+    assert_eq!(storage.has_previous().await, Ok(true));
+
+    storage.swap().await.expect("swapped");
+    assert!(matches!(storage.root().await, Ok(Held::Locked(held)) if held == lock(1)), "with its lock");
+    assert_eq!(storage.unlock(Some(&key)).await.expect("the right key").0, first);
+    storage.swap().await.expect("and back");
+    assert_eq!(root_of(&storage).await, [9; 32]);
 }
 
 #[wasm_bindgen_test]

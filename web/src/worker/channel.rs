@@ -14,7 +14,7 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{BroadcastChannel, MessageEvent};
 
-use super::messages::{TabId, ToPage, decode, encode};
+use super::messages::{Ask, TabId, ToPage, decode, encode};
 
 /// What tabs of one build say to each other.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub(super) enum Between {
     Leads,
     /// What the page of a tab wants of the node.
     Commands(TabId, Vec<Command>),
+    /// What the page of a tab asks about the secret, under its number.
+    Ask(TabId, u32, Ask),
     /// For every page but the leader's own.
     All(Vec<ToPage>),
 }

@@ -10,10 +10,13 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures_timer::Delay;
 
+use chanterelle_core::node::StorageError;
+
 use super::channel::{Between, Channel, ToTab};
 use super::lock::{self, Held};
 use super::messages::{ToPage, ToWorker, post};
 use super::{Event, Tab};
+use crate::storage::SecretError;
 
 /// Before the first greeting.
 const FIRST_GREET: Duration = Duration::from_millis(20);
@@ -29,6 +32,8 @@ const FOREIGN: u32 = 1;
 
 const OTHER_BUILD: &str = "Another tab of this browser runs another version of this page, and only one of them can \
                            have the storage. Reload this page to go on with the current version.";
+
+const LEADER_GONE: &str = "the tab that was asked has been closed; look whether it was done, and try again";
 
 /// How this worker came to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +60,7 @@ pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
         until_seen(tab).await;
     }
     let mut lock = Box::pin(lock::acquire(lock::PROFILE, tab.on_lost()));
-    let mut reign = Reign { served: None, silent: 0 };
+    let mut reign = Reign { served: None, silent: 0, asked: Vec::new() };
     // A lonely tab has the lock before that is over, and greets nobody.
     let mut timer = Delay::new(FIRST_GREET);
     loop {
@@ -112,6 +117,8 @@ struct Reign {
     served: Option<u64>,
     /// Greetings since it last heard from the leader.
     silent: u32,
+    /// What the leader has not answered.
+    asked: Vec<u32>,
 }
 
 impl Reign {
@@ -119,13 +126,18 @@ impl Reign {
         match event {
             Event::Page(items) => {
                 tab.note(&items, self.served.is_some());
-                let commands: Vec<_> = items
-                    .into_iter()
-                    .filter_map(|item| match item {
-                        ToWorker::Command(command) => Some(command),
-                        _ => None,
-                    })
-                    .collect();
+                let (mut commands, mut asks) = (Vec::new(), Vec::new());
+                for item in items {
+                    match item {
+                        ToWorker::Command(command) => commands.push(command),
+                        ToWorker::Ask(number, ask) => asks.push((number, ask)),
+                        _ => {}
+                    }
+                }
+                for (number, ask) in asks {
+                    self.asked.push(number);
+                    tab.build.say(&Between::Ask(tab.id, number, ask));
+                }
                 if self.served.is_some() && !commands.is_empty() {
                     tab.build.say(&Between::Commands(tab.id, commands));
                 }
@@ -138,16 +150,27 @@ impl Reign {
                 self.silent = 0;
                 // To tell one leader twice would be to publish twice.
                 if self.served.replace(reign) != Some(reign) {
+                    self.give_up_asking(tab);
                     tab.build.say(&Between::Commands(tab.id, tab.wishes.again()));
                 }
             }
             Event::Told(ToTab::Page(items)) => {
                 self.silent = 0;
+                self.asked.retain(|number| {
+                    !items.iter().any(|item| matches!(item, ToPage::Answered(of, _) if of == number))
+                });
                 hand_on(tab, items);
             }
-            Event::Between(Between::All(items)) if self.served.is_some() => hand_on(tab, items),
-            Event::Between(_) | Event::Builds(_) | Event::Gone(_) | Event::Lost => {}
+            Event::Between(Between::All(items)) => hand_on(tab, items),
+            Event::Between(_) | Event::Builds(_) | Event::Gone(_) | Event::Lost | Event::Changed => {}
         }
+    }
+
+    /// What the last leader did not answer, it may have done or not.
+    fn give_up_asking(&mut self, tab: &Tab) {
+        let lost = || Err(SecretError::Storage(StorageError::Failed(LEADER_GONE.to_owned())));
+        let given_up = self.asked.drain(..).map(|number| ToPage::Answered(number, lost()));
+        post(&tab.port, &given_up.collect::<Vec<_>>());
     }
 
     /// Nobody of this build answers, and yet the lock is taken.

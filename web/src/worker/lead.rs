@@ -19,8 +19,8 @@ use super::channel::{Between, Builds};
 use super::messages::{TabId, ToPage, ToWorker, post};
 use super::shell::Shell;
 use super::tabs::Tabs;
-use super::{Event, Tab, clock};
-use crate::storage::{Storage, StorageStatus, Untidy, random};
+use super::{Event, Tab, clock, secret};
+use crate::storage::{Held, Storage, StorageStatus, Untidy, random};
 
 /// Opening takes milliseconds; after this the browser is not going to answer.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,6 +37,8 @@ pub(super) enum End {
     Lost,
     /// A tab of another build wants to lead.
     OtherBuild,
+    /// Another identity is stored than the node has.
+    Changed,
 }
 
 #[wasm_bindgen]
@@ -49,7 +51,10 @@ extern "C" {
 /// Runs the node until another is to do it.
 pub(super) async fn lead(tab: &mut Tab) -> End {
     post(&tab.port, &[ToPage::Running, ToPage::Storage(StorageStatus::Opening)]);
-    let shell = start(tab).await;
+    let shell = match start(tab).await {
+        Ok(shell) => shell,
+        Err(end) => return end,
+    };
     tab.build.say(&Between::Leads);
     shell.take(tab.wishes.again().into_iter().map(ToWorker::Command).collect());
     loop {
@@ -72,8 +77,10 @@ fn on_event(tab: &mut Tab, shell: &Shell, event: Event) -> Option<End> {
         Event::Page(items) => {
             let yields = items.contains(&ToWorker::Yield) && !shell.is_alone();
             for item in &items {
-                if let ToWorker::Command(command) = item {
-                    tab.wishes.note(command, true);
+                match item {
+                    ToWorker::Command(command) => tab.wishes.note(command, true),
+                    ToWorker::Ask(number, ask) => secret::answer(tab, shell, tab.id, *number, ask.clone()),
+                    _ => {}
                 }
             }
             shell.take(items);
@@ -85,7 +92,9 @@ fn on_event(tab: &mut Tab, shell: &Shell, event: Event) -> Option<End> {
             }
         }
         Event::Between(Between::Commands(other, commands)) => shell.take_from(other, commands),
+        Event::Between(Between::Ask(other, number, ask)) => secret::answer(tab, shell, other, number, ask),
         Event::Gone(other) => shell.leave(other),
+        Event::Changed => return Some(End::Changed),
         Event::Lost => return Some(End::Lost),
         Event::Builds(Builds { wants_to_lead }) if wants_to_lead != tab.name => return Some(End::OtherBuild),
         Event::Between(Between::Leads | Between::All(_)) | Event::Builds(_) | Event::Told(_) => {}
@@ -94,9 +103,10 @@ fn on_event(tab: &mut Tab, shell: &Shell, event: Event) -> Option<End> {
 }
 
 /// Opens the storage and starts the node with it, or one without storage.
-async fn start(tab: &Tab) -> Shell {
-    let (node, author, storage, untidy) = match open(tab.peer, tab).await {
-        Ok((node, author, storage, untidy)) => (node, author, Ok(storage), Some(untidy)),
+async fn start(tab: &mut Tab) -> Result<Shell, End> {
+    let (node, author, storage, untidy) = match open(tab).await {
+        Ok(Ok((node, author, storage, untidy))) => (node, author, Ok(storage), Some(untidy)),
+        Ok(Err(end)) => return Err(end),
         Err(error) => {
             let (node, author) = empty_node(tab.peer);
             (node, author, Err(error), None)
@@ -120,11 +130,13 @@ async fn start(tab: &Tab) -> Shell {
             let _ = storage.tidy(untidy).await;
         });
     }
-    shell
+    Ok(shell)
 }
 
+type Opened = (Node, AuthorId, Rc<Storage>, Untidy);
+
 /// Opens the storage and feeds a node with it.
-async fn open(peer: PeerId, tab: &Tab) -> Result<(Node, AuthorId, Rc<Storage>, Untidy), StorageError> {
+async fn open(tab: &mut Tab) -> Result<Result<Opened, End>, StorageError> {
     let port = tab.port.clone();
     let on_lost = move || {
         let status = StorageStatus::MemoryOnly(STORAGE_LOST.to_owned());
@@ -138,14 +150,20 @@ async fn open(peer: PeerId, tab: &Tab) -> Result<(Node, AuthorId, Rc<Storage>, U
             ));
         }
     };
-    let root = storage.root().await?;
+    let root = match storage.root().await? {
+        Held::Open(root) => root,
+        Held::Locked(lock) => match secret::until_unlocked(tab, &storage, &lock).await {
+            Ok(root) => root,
+            Err(end) => return Ok(Err(end)),
+        },
+    };
     let state = storage.state().await?;
     let identity = Identity::from_root(root);
     let author = identity.identity().public();
-    let mut node = Node::new(setup(peer, identity)?, clock::now());
+    let mut node = Node::new(setup(tab.peer, identity)?, clock::now());
     let untidy = storage.rows(|rows| node.handle(clock::now(), Input::Restore(rows))).await?;
     node.handle(clock::now(), Input::Restored(state));
-    Ok((node, author, Rc::new(storage), untidy))
+    Ok(Ok((node, author, Rc::new(storage), untidy)))
 }
 
 /// A node that keeps nothing and signs with keys that are gone when the page is.

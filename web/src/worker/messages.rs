@@ -8,16 +8,73 @@ use chanterelle_core::node::{CloseReason, Command, Relays, Update};
 use js_sys::{Array, Uint8Array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteArray, ByteBuf};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::MessagePort;
 
 use crate::net::NetStatus;
-use crate::storage::StorageStatus;
+use crate::storage::{Lock, LockKey, SecretError, StorageStatus};
 
 /// Names a tab of the profile: drawn anew by every worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct TabId(pub(crate) u64);
+
+/// What a page asks of whoever holds the storage, about the person's secret. Each is answered once.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Ask {
+    /// The secret and what belongs to it; the key is needed if there is a lock.
+    Backup(Option<LockKey>),
+    /// Put another identity here.
+    Restore(Backup),
+    /// Put the one from before back.
+    Swap,
+    /// Whether there is one, and a lock.
+    State,
+    /// Put a lock on, or take it off; the first key is that of the lock there is.
+    Lock(Option<LockKey>, Option<(LockKey, Lock)>),
+    /// Open what is locked, so that the node can run.
+    Unlock(LockKey),
+    /// The browser has promised to keep the storage, or not.
+    Kept(bool),
+}
+
+/// What an identity is made of.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Backup {
+    /// The secret everything is derived from.
+    pub(crate) root: ByteArray<32>,
+    /// What the node remembers beside events, if that was backed up.
+    pub(crate) state: Option<ByteBuf>,
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// To [`Ask::Backup`].
+    Backup(Backup),
+    /// To [`Ask::State`].
+    State {
+        /// Whether an identity from before is kept.
+        previous: bool,
+        /// Whether a passphrase locks this one, and how.
+        lock: Option<Lock>,
+    },
+    /// It is done.
+    Done,
+}
+
+/// Shows that there is something, and no secret.
+macro_rules! hidden {
+    ($($item:ident)*) => {$(
+        impl std::fmt::Debug for $item {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($item), "(..)"))
+            }
+        }
+    )*};
+}
+
+hidden! { Ask Answer Backup }
 
 /// What the page tells the worker.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +87,8 @@ pub(crate) enum ToWorker {
     Yield,
     /// How the network of this page is.
     Net(NetStatus),
+    /// Something about the secret, with a number that the answer carries.
+    Ask(u32, Ask),
     /// A person wants something.
     Command(Command),
     /// A session is open.
@@ -51,6 +110,10 @@ pub(crate) enum ToPage {
     Net(NetStatus),
     /// Relays worth connecting to.
     Relays(Relays),
+    /// A passphrase opens what is stored; the node waits for its key.
+    Locked(Lock),
+    /// The answer to what the page asked under this number.
+    Answered(u32, Result<Answer, SecretError>),
     /// The person this profile belongs to, as others know them.
     Identity(AuthorId),
     /// The person should know.

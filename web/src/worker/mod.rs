@@ -17,6 +17,7 @@ mod follow;
 mod lead;
 mod lock;
 pub(crate) mod messages;
+mod secret;
 mod shell;
 mod tabs;
 mod wishes;
@@ -51,6 +52,8 @@ enum Event {
     Gone(TabId),
     /// The lock was taken away.
     Lost,
+    /// Another identity is stored than the node has.
+    Changed,
 }
 
 /// This worker, whether it leads or follows.
@@ -177,6 +180,7 @@ async fn run(
             End::Yielded => Since::Yielded,
             End::Lost => Since::Lost,
             End::OtherBuild => Since::OtherBuild,
+            End::Changed => Since::Start,
         };
         drop(held);
     }

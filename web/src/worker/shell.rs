@@ -13,9 +13,9 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::channel::Channel;
 use super::clock::{self, Timer};
-use super::messages::{TabId, ToPage, ToWorker};
+use super::messages::{Answer, TabId, ToPage, ToWorker};
 use super::tabs::Tabs;
-use crate::storage::Storage;
+use crate::storage::{SecretError, Storage};
 
 /// A node with its storage, its timer and its way to the pages.
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl Shell {
         let inputs: Vec<Input> = messages
             .into_iter()
             .filter_map(|message| match message {
-                ToWorker::Start(_) | ToWorker::Seen(_) | ToWorker::Yield => None,
+                ToWorker::Start(_) | ToWorker::Seen(_) | ToWorker::Yield | ToWorker::Ask(..) => None,
                 ToWorker::Net(status) => {
                     self.0.borrow_mut().tabs.tell_others(ToPage::Net(status));
                     None
@@ -112,6 +112,20 @@ impl Shell {
         items.into_iter().for_each(|item| inner.tabs.tell_all(item));
         drop(inner);
         self.feed([]);
+    }
+
+    /// Answers a page.
+    pub(super) fn answer(&self, tab: TabId, number: u32, answer: Result<Answer, SecretError>) {
+        self.0.borrow_mut().tabs.tell(tab, ToPage::Answered(number, answer));
+        self.feed([]);
+    }
+
+    /// The storage.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn storage(&self) -> Result<Rc<Storage>, StorageError> {
+        self.0.borrow().storage.clone()
     }
 
     /// Whether no other tab is served.

@@ -112,6 +112,15 @@ impl Tabs {
         self.outbox.own.push(item);
     }
 
+    /// Something for one page.
+    pub(super) fn tell(&mut self, tab: TabId, item: ToPage) {
+        if tab == self.own {
+            self.outbox.own.push(item);
+        } else {
+            self.outbox.others.entry(tab).or_default().push(item);
+        }
+    }
+
     /// Something for every page.
     pub(super) fn tell_all(&mut self, item: ToPage) {
         self.state.note(&item);
@@ -133,10 +142,7 @@ impl Tabs {
     pub(super) fn update(&mut self, update: Update) {
         match self.desk.give(update) {
             (Addressee::All, update) => self.tell_all(ToPage::Update(update)),
-            (Addressee::One(tab), update) if tab == self.own => self.tell_own(ToPage::Update(update)),
-            (Addressee::One(tab), update) => {
-                self.outbox.others.entry(tab).or_default().push(ToPage::Update(update));
-            }
+            (Addressee::One(tab), update) => self.tell(tab, ToPage::Update(update)),
             (Addressee::Nobody, _) => {}
         }
     }

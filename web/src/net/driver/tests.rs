@@ -120,6 +120,7 @@ async fn a_page_that_is_paused_gives_up_what_it_dials_and_dials_again_later() {
     assert_eq!((test.connected.get(), test.driver.ways.trouble()), (0, None));
 
     test.driver.on_note(Note::Resume);
+    test.driver.pursue();
     test.until(|driver| !driver.seats.is_empty()).await;
     assert_eq!(test.connected.get(), 1);
     test.driver.on_note(Note::Pause);
