@@ -5,7 +5,7 @@ use chanterelle_annex::{backup, qr, scan, stretch, words};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
-use web_sys::{MessageEvent, MessagePort};
+use web_sys::{MessageEvent, MessagePort, console};
 use zeroize::Zeroizing;
 
 /// Answers at this port, for as long as the worker lives. Called by `worker.js`. First says that it is there, by a message
@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 #[wasm_bindgen]
 #[allow(unreachable_pub, reason = "wasm-bindgen exports public functions only")]
 pub fn serve(port: MessagePort) {
+    // What follows is a trap, which the page hears of; why, only the console.
+    std::panic::set_hook(Box::new(|info| console::error_1(&info.to_string().into())));
     let on_message = Closure::<dyn Fn(MessageEvent)>::new({
         let port = port.clone();
         move |event: MessageEvent| {

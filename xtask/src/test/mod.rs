@@ -1,9 +1,8 @@
 //! `cargo xtask test [--only PART] [FILTER]`: every test there is, and one plain line at the end.
 //!
-//! Three parts: `native` (annex, core, relay, xtask), `wasm` (annex, core and page in
-//! Chromium) and `product` (real relay, real
-//! browsers). A part that does not build counts as one failure and the others still run. Test binaries are started one
-//! by one, so a binary that dies without a summary is seen; nothing that was not run passes silently.
+//! Three parts: `native` (annex, core, relay, xtask), `wasm` (annex, core and page in Chromium) and `product` (real
+//! relay, real browsers). A part that does not build counts as one failure and the others still run. Test binaries are
+//! started one by one, so a binary that dies without a summary is seen; nothing that was not run passes silently.
 
 mod build;
 mod suite;
