@@ -1,8 +1,8 @@
 //! The network watch: events travel in sessions (`/chanterelle/1`) and nowhere else.
 //!
 //! Sessions run inside the one WebSocket to the relay and are encrypted there, so this holds by what is outside: all
-//! that a browser may send beside the WebSocket are GETs of the page's own files and of the relay's description,
-//! without a body and without a query, and the words of a post are in nothing that was sent or received. That events
+//! that a browser may send beside the WebSocket are GETs of the page's own files, of its shell and of the relay's
+//! description, without a body and without a query, and the words of a post are in nothing that was sent or received. That events
 //! did arrive in sessions is what the relay's figures say.
 
 use std::collections::BTreeSet;
@@ -22,6 +22,9 @@ pub struct Watch {
 /// The one answer of the relay's HTTP interface that a page needs.
 const INFO: &str = "/api/v1/info";
 
+/// The shell of the page, which the service worker keeps beside the files.
+const SHELL: &str = "/";
+
 /// What files of a page are.
 const FILES: [&str; 6] =
     ["text/javascript", "text/css", "application/wasm", "application/manifest+json", "image/", "font/"];
@@ -34,7 +37,7 @@ impl Watch {
     pub async fn over(log: &NetLog, relays: &[SocketAddr], markers: &[String]) -> Watch {
         let mut watch = Watch {
             relays: relays.to_vec(),
-            files: BTreeSet::from([INFO.to_owned()]),
+            files: BTreeSet::from([INFO.to_owned(), SHELL.to_owned()]),
             markers: markers.to_vec(),
         };
         let asked: BTreeSet<&str> = log.requests.iter().map(|request| request.url.as_str()).collect();
@@ -128,7 +131,7 @@ mod tests {
     fn watch() -> Watch {
         Watch {
             relays: vec!["127.0.0.1:7".parse().expect("an address")],
-            files: BTreeSet::from(["/api/v1/info".to_owned(), "/app-0123456789abcdef.js".to_owned()]),
+            files: ["/", "/api/v1/info", "/app-0123456789abcdef.js"].map(str::to_owned).into(),
             markers: vec!["secret".to_owned()],
         }
     }
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_page_and_its_session_are_allowed() {
-        for url in ["/api/v1/info", "/app-0123456789abcdef.js"] {
+        for url in ["/", "/api/v1/info", "/app-0123456789abcdef.js"] {
             assert_eq!(complaints(request(&format!("{PAGE}{url}"))), [""; 0]);
         }
         assert_eq!(complaints(request("ws://127.0.0.1:7/")), [""; 0]);
@@ -160,6 +163,7 @@ mod tests {
     fn everything_else_is_a_violation() {
         for url in [
             "http://127.0.0.1:7/api/v1/info?event=1",
+            "http://127.0.0.1:7/?event=1",
             "http://127.0.0.1:7/api/v1/events",
             "http://127.0.0.1:7/b/x?lang=en",
             "http://127.0.0.1:8/api/v1/info",

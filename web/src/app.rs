@@ -6,6 +6,7 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
 
 use crate::kit::Clock;
+use crate::offline::Versions;
 use crate::state::{Client, Preferences};
 use crate::{layout, pages};
 
@@ -18,6 +19,7 @@ fn app() -> AnyView {
     provide_context(Preferences::load());
     provide_context(Client::start());
     provide_context(Clock::start());
+    provide_context(Versions::start());
     view! { <Router>{layout_with_routes}</Router> }.into_any()
 }
 

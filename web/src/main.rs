@@ -5,10 +5,14 @@
 //! | [`app`], [`layout`], [`pages`], [`features`], [`kit`], [`markup`], [`i18n`] | page | what is seen |
 //! | [`state`] | page | what the node tells, as signals |
 //! | [`link`] | page | starts worker and network; messages to and from them |
+//! | [`annex`] | page | a second program, for what few visits need, in a worker of its own |
+//! | [`offline`] | page | the service worker, and newer versions of the page |
 //! | [`net`] | page | libp2p |
 //! | [`worker`] | worker | the node, and the loop that performs its outputs |
 //! | [`storage`] | worker | IndexedDB |
 
+#[allow(dead_code, reason = "what asks the annex is not on a page yet")]
+mod annex;
 mod app;
 mod features;
 mod i18n;
@@ -17,6 +21,7 @@ mod layout;
 mod link;
 mod markup;
 mod net;
+mod offline;
 mod pages;
 mod state;
 mod storage;

@@ -39,7 +39,8 @@ pub(crate) fn command(ws: &Workspace, args: Args) -> Result<ExitCode> {
                 .rust
                 .cargo(ws)?
                 .args(["clippy", "--release", "--target", TARGET, "--all-targets"])
-                .args(["--package", "chanterelle-core", "--package", "chanterelle-web"])
+                .args(["--package", "chanterelle-annex", "--package", "chanterelle-core"])
+                .args(["--package", "chanterelle-web"])
                 .args(["--", "--deny", "warnings"]),
         );
     } else {

@@ -1,7 +1,9 @@
-//! Builds the page with Trunk, and the relay that embeds it.
+//! Builds the page with Trunk, finishes it, and builds the relay that embeds it.
 //!
 //! Trunk takes seconds even when nothing changed, so the page is left alone while a fingerprint of everything it is made
 //! of stays the same. The relay is cargo's business, which knows by itself what changed.
+
+mod finish;
 
 use std::fs;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -14,8 +16,17 @@ use crate::setup::{self, PageTools, WasmOpt};
 use crate::workspace::Workspace;
 
 /// What the page is made of, relative to the checkout.
-const SOURCES: [&str; 8] =
-    [".cargo", "Cargo.toml", "Cargo.lock", "Trunk.toml", "core/Cargo.toml", "core/src", "web", "www"];
+const SOURCES: [&str; 9] = [
+    ".cargo",
+    "Cargo.toml",
+    "Cargo.lock",
+    "Trunk.toml",
+    "core/Cargo.toml",
+    "core/src",
+    "web",
+    "www",
+    "xtask/src/page",
+];
 
 /// Builds the page into `dist` of the target directory, then the relay with that page inside.
 ///
@@ -75,6 +86,7 @@ fn build_unless_same(ws: &Workspace, tools: &PageTools) -> Result<()> {
     if !index.is_file() {
         bail!("trunk succeeded, but did not write {}", index.display());
     }
+    finish::finish(&ws.dist(), &ws.root().join("www"))?;
     Ok(fs::write(&stamp, fingerprint)?)
 }
 

@@ -15,6 +15,11 @@ pub(crate) fn calm_alert(text: String) -> AnyView {
     html::div().role("alert").class("alert calm").child(text).into_any()
 }
 
+/// What is worth knowing and no trouble. A screen reader says it when the person pauses.
+pub(crate) fn notice(content: impl IntoView) -> AnyView {
+    html::div().role("status").class("alert calm").child(content.into_any()).into_any()
+}
+
 /// An alert while there is something to say.
 pub(crate) fn alert_if(text: impl Fn() -> Option<String> + Send + Sync + 'static) -> AnyView {
     let text = Memo::new(move |_| text());

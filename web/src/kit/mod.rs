@@ -12,7 +12,7 @@ mod logo;
 mod page;
 mod waiting;
 
-pub(crate) use alert::{alert, alert_if, calm_alert};
+pub(crate) use alert::{alert, alert_if, calm_alert, notice};
 pub(crate) use clock::{Clock, ago, stamp};
 pub(crate) use dom::{escape_pressed, focus_in_place, reveal, scroll_to, submit_pressed};
 pub(crate) use each::each;

@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 
 use crate::i18n as t;
-use crate::kit::{alert, alert_if, calm_alert, live};
+use crate::kit::{alert, alert_if, calm_alert, live, notice};
 use crate::link::StorageStatus;
+use crate::offline::Versions;
 use crate::state::Client;
 
 pub(super) fn notices() -> AnyView {
@@ -36,6 +37,13 @@ pub(super) fn notices() -> AnyView {
             alert((html::p().child(t::CLOCK), dismiss.child(t::DISMISS)))
         })
     };
+    let versions = expect_context::<Versions>();
+    let newer = move || {
+        versions.newer.get().then(|| {
+            let reload = html::button().r#type("button").on(ev::click, move |_| versions.reload());
+            notice((html::p().child(t::NEWER), reload.child(t::RELOAD)))
+        })
+    };
     // Told only while nobody is there: trouble with one of several relays is no concern of the reader's.
     let cut_off = Memo::new(move |_| {
         client.network.with(|status| match &status.trouble {
@@ -51,6 +59,7 @@ pub(super) fn notices() -> AnyView {
             alert_if(move || storing.with(|error| error.as_ref().map(t::storing))),
             live(wrong_clock),
             live(move || cut_off.get().map(calm_alert)),
+            live(newer),
         ))
         .into_any()
 }

@@ -1,8 +1,8 @@
 //! `cargo xtask test [--only PART] [FILTER]`: every test there is, and one plain line at the end.
 //!
-//! Three parts: `native` (core, relay, xtask), `wasm` (core and page in Chromium) and `product` (real relay, real
-//! browsers). A part that does not build counts as one failure and the others still run. Test binaries are started one
-//! by one, so a binary that dies without a summary is seen; nothing that was not run passes silently.
+//! Three parts: `native` (annex, core, relay, xtask), `wasm` (annex, core and page in Chromium) and `product` (real
+//! relay, real browsers). A part that does not build counts as one failure and the others still run. Test binaries are
+//! started one by one, so a binary that dies without a summary is seen; nothing that was not run passes silently.
 
 mod build;
 mod suite;
@@ -29,7 +29,7 @@ use self::summary::Report;
 const PRODUCT: &str = "chanterelle-e2e";
 
 /// What is built natively.
-const NATIVE: [&str; 4] = ["chanterelle-core", "chanterelle-relay", "xtask", PRODUCT];
+const NATIVE: [&str; 5] = ["chanterelle-annex", "chanterelle-core", "chanterelle-relay", "xtask", PRODUCT];
 
 /// `cargo xtask test [--only native|wasm|product] [FILTER]`.
 pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
@@ -115,7 +115,7 @@ impl Run<'_> {
     }
 
     fn wasm(&mut self) -> Result<()> {
-        let mut packages = vec!["chanterelle-core"];
+        let mut packages = vec!["chanterelle-annex", "chanterelle-core"];
         if mentions(&self.ws.root().join("web"), "#[wasm_bindgen_test")? {
             packages.push("chanterelle-web");
         }

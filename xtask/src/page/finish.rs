@@ -1,0 +1,187 @@
+//! What Trunk leaves undone: a hash in the names of the annex, and the service worker with the list of all files.
+//!
+//! The same page gives the same bytes, and any other page another service worker, by which browsers notice it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use data_encoding::{BASE64, HEXLOWER};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+const INDEX: &str = "index.html";
+const SERVICE_WORKER: &str = "sw.js";
+
+/// Trunk gives workers names without a hash, which would have to be asked for again each time.
+const ANNEX: &str = "chanterelle-annex";
+const ANNEX_FILES: [&str; 2] = ["chanterelle-annex.js", "chanterelle-annex_bg.wasm"];
+
+/// Where the page reads how the annex is called.
+const ANNEX_ELEMENT: &str = "<meta name=\"annex\" content=\"/chanterelle-annex\">";
+
+/// Where the service worker has its build.
+const BUILD: &str = "const BUILD = { name: \"\", files: {} };";
+
+/// Hexadecimal digits of a hash in a name: as many as Trunk puts into its own, by which the relay knows them.
+const DIGITS: usize = 16;
+
+/// Finishes the page in `dist`; `sources` is the folder that has the service worker.
+///
+/// # Errors
+/// If a file is missing, or has no place for what belongs there.
+pub(super) fn finish(dist: &Path, sources: &Path) -> Result<()> {
+    name_annex(dist)?;
+    let mut files = BTreeMap::new();
+    list(dist, "", &mut files)?;
+    // The shell is what the relay answers at every address of the page.
+    let shell = files.remove(&format!("/{INDEX}")).with_context(|| format!("there is no {INDEX}"))?;
+    files.insert("/".to_owned(), shell);
+    let name = digits(&Sha256::digest(serde_json::to_vec(&files)?));
+    let build = serde_json::to_string_pretty(&json!({"name": name, "files": files}))?;
+    let worker = read(&sources.join(SERVICE_WORKER))?;
+    write(&dist.join(SERVICE_WORKER), &replace(&worker, BUILD, &format!("const BUILD = {build};"))?)
+}
+
+fn name_annex(dist: &Path) -> Result<()> {
+    let mut hasher = Sha256::new();
+    for file in ANNEX_FILES {
+        hasher.update(bytes(&dist.join(file))?);
+    }
+    let hash = digits(&hasher.finalize());
+    let hashed = |text: &str| text.replace(ANNEX, &format!("{ANNEX}-{hash}"));
+    for file in ANNEX_FILES {
+        fs::rename(dist.join(file), dist.join(hashed(file)))?;
+    }
+    let index = dist.join(INDEX);
+    write(&index, &replace(&read(&index)?, ANNEX_ELEMENT, &hashed(ANNEX_ELEMENT))?)
+}
+
+/// Collects the files below a folder by their paths, each with its hash as Subresource Integrity writes it.
+fn list(folder: &Path, path: &str, files: &mut BTreeMap<String, String>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_str().with_context(|| format!("{} is no name for a URL", name.display()))?;
+        let path = format!("{path}/{name}");
+        if entry.file_type()?.is_dir() {
+            list(&entry.path(), &path, files)?;
+        } else {
+            let hash = BASE64.encode(&Sha256::digest(bytes(&entry.path())?));
+            files.insert(path, format!("sha256-{hash}"));
+        }
+    }
+    Ok(())
+}
+
+fn digits(hash: &[u8]) -> String {
+    HEXLOWER.encode(hash)[..DIGITS].to_owned()
+}
+
+fn replace(text: &str, from: &str, to: &str) -> Result<String> {
+    if text.matches(from).count() != 1 {
+        bail!("`{from}` has to be there once");
+    }
+    Ok(text.replace(from, to))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A page as Trunk leaves it. Removed when dropped.
+    struct Page(PathBuf);
+
+    impl Page {
+        fn new(name: &str) -> Self {
+            let page = Page(std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id())));
+            for (path, content) in [
+                ("dist/index.html", format!("<head>{ANNEX_ELEMENT}</head>").as_str()),
+                ("dist/chanterelle-annex.js", "js"),
+                ("dist/chanterelle-annex_bg.wasm", "wasm"),
+                ("dist/icons/icon.svg", "<svg/>"),
+                ("www/sw.js", &format!("first\n{BUILD}\nlast\n")),
+            ] {
+                page.put(path, content);
+            }
+            page
+        }
+
+        fn put(&self, path: &str, content: &str) {
+            let path = self.0.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+
+        fn finish(&self) -> Result<String> {
+            finish(&self.0.join("dist"), &self.0.join("www"))?;
+            read(&self.0.join("dist/sw.js"))
+        }
+    }
+
+    impl Drop for Page {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_service_worker_lists_every_file_with_its_hash() {
+        let page = Page::new("list");
+        let worker = page.finish().unwrap();
+        let (before, after) = worker.split_once("const BUILD = ").unwrap();
+        let (build, after) = after.split_once(";\n").unwrap();
+        assert_eq!((before, after), ("first\n", "last\n"));
+        let build: serde_json::Value = serde_json::from_str(build).unwrap();
+        let files = build["files"].as_object().unwrap();
+        // printf jswasm | sha256sum
+        let annex = "/chanterelle-annex-4304b0fbaa891e81";
+        let paths: Vec<&str> = files.keys().map(String::as_str).collect();
+        assert_eq!(paths, ["/", &format!("{annex}.js"), &format!("{annex}_bg.wasm"), "/icons/icon.svg"]);
+        // printf '<svg/>' | openssl dgst -sha256 -binary | base64
+        assert_eq!(files["/icons/icon.svg"], "sha256-1NxWZpFDA08xqjCWNdQRPZrXagKxc52iLJZe0gSb6eY=");
+        let index = read(&page.0.join("dist/index.html")).unwrap();
+        assert_eq!(index, format!("<head><meta name=\"annex\" content=\"{annex}\"></head>"));
+        assert_eq!(build["name"].as_str().unwrap().len(), DIGITS);
+    }
+
+    #[test]
+    fn the_same_page_has_the_same_service_worker_and_another_page_another() {
+        let [one, same, other] = ["one", "same", "other"].map(Page::new);
+        other.put("dist/icons/icon.svg", "<svg />");
+        let [one, same, other] = [one, same, other].map(|page| page.finish().unwrap());
+        assert_eq!(one, same);
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn what_has_no_place_is_an_error() {
+        for (path, content) in [
+            ("www/sw.js", "nothing"),
+            ("dist/index.html", "<head></head>"),
+            ("www/sw.js", &format!("{BUILD}{BUILD}")),
+        ] {
+            let page = Page::new("place");
+            page.put(path, content);
+            assert!(page.finish().is_err(), "{path}: {content}");
+        }
+        let page = Page::new("missing");
+        fs::remove_file(page.0.join("dist/chanterelle-annex.js")).unwrap();
+        assert!(page.finish().is_err());
+    }
+}
