@@ -2,8 +2,8 @@
 //!
 //! Sessions run inside the one WebSocket to the relay and are encrypted there, so this holds by what is outside: all
 //! that a browser may send beside the WebSocket are GETs of the page's own files, of its shell and of the relay's
-//! description, without a body and without a query, and the words of a post are in nothing that was sent or received. That events
-//! did arrive in sessions is what the relay's figures say.
+//! description, without a body and without a query, and the words of a post are in nothing that was sent or received.
+//! That events did arrive in sessions is what the relay's figures say.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -1,11 +1,17 @@
 //! The texts of the page in English.
 
+#[allow(dead_code, reason = "what asks the annex is not on a page yet")]
+mod annex;
+
 use chanterelle_core::base::{BoardName, BoardNameError};
 use chanterelle_core::event::DraftError;
 use chanterelle_core::node::StorageError;
 
 use crate::link::Refusal;
 use crate::state::NotPublished;
+
+#[allow(unused_imports, reason = "what asks the annex is not on a page yet")]
+pub(crate) use annex::*;
 
 pub(crate) const NAME: &str = "Chanterelle";
 pub(crate) const SKIP: &str = "Skip to content";

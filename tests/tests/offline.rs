@@ -1,0 +1,327 @@
+//! Without a network: the page opens from what its service worker keeps, and takes posts. With another version of the
+//! page: it waits until the person wants it.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use chanterelle_e2e::browser::Browser;
+use chanterelle_e2e::elements::Scope;
+use chanterelle_e2e::relay::Relay;
+use chanterelle_e2e::stage::play;
+use chanterelle_e2e::{http, wait};
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// Waits until a service worker keeps the page and answers for it.
+async fn is_kept(browser: &Browser) {
+    const STATE: &str = "return navigator.serviceWorker.controller?.state ?? 'there is none'";
+    wait::until(&format!("the service worker of {}", browser.name()), async || {
+        let state = browser.script(STATE, &[]).await?;
+        wait::holds(state == "activated", || format!("its state is {state}"))
+    })
+    .await;
+}
+
+/// Waits until the status "Network" counts so many relays.
+async fn relays(browser: &Browser, count: &str) {
+    wait::until(&format!("{count} relays in {}", browser.name()), async || {
+        let status = browser.one(Scope::Page, "status", "Network").await?;
+        let relays = status.attr("data-relays").await.map_err(|error| error.to_string())?;
+        wait::holds(relays.as_deref() == Some(count), || format!("data-relays is {relays:?}"))
+    })
+    .await;
+}
+
+#[test]
+fn the_page_opens_and_takes_posts_without_a_network() {
+    play("the_page_opens_and_takes_posts_without_a_network", async |stage| {
+        let relay = stage.relay().await;
+        let a = stage.browser("a").await;
+        let [before, meanwhile] = ["before", "meanwhile"].map(|about| stage.word(about));
+        a.open(&relay.url("/b/moss?lang=en")).await;
+        let thread = a.new_thread("Moss", &before).await;
+        let op = a.post_with(&before).await;
+        a.post_in_state(&op.id, "sent").await;
+        is_kept(&a).await;
+
+        relay.stop().await;
+        a.reload().await;
+        a.post_with(&before).await;
+        relays(&a, "0").await;
+        a.open(&relay.url("/b/moss?lang=en")).await;
+        let threads = a.find(Scope::Page, "list", "Threads").await;
+        a.find(Scope::In(&threads), "link", "Moss").await;
+        // A board that was never opened, by its address and from the list.
+        a.open(&relay.url("/b/lichen?lang=en")).await;
+        a.find(Scope::Page, "button", "New thread").await;
+        a.open(&relay.url("/?lang=en")).await;
+        a.open_board("ferns").await;
+
+        a.open(&relay.url(&format!("{thread}?lang=en"))).await;
+        a.watch_states().await;
+        a.reply(&meanwhile).await;
+        let reply = a.post_with(&meanwhile).await;
+        a.post_in_state(&reply.id, "saved").await;
+        a.reload().await;
+        a.post_in_state(&reply.id, "saved").await;
+        a.post_with(&before).await;
+
+        relay.start_again().await;
+        a.post_in_state(&reply.id, "sent").await;
+    });
+}
+
+/// Asks the annex for the words of 32 zeros, as the page does, and gives what comes back as a text.
+const WORDS: &str = "
+    const program = document.querySelector('meta[name=annex]').content;
+    const worker = new Worker('/worker.js', {type: 'module'});
+    const {port1, port2} = new MessageChannel();
+    return new Promise((give, fail) => {
+        worker.onerror = event => fail(event.message || 'there is no worker');
+        port1.onmessage = ({data}) => {
+            if (data.length > 0) {
+                worker.terminate();
+                return give(new TextDecoder().decode(data));
+            }
+            const name = new TextEncoder().encode('WordsOf');
+            port1.postMessage(new Uint8Array([0xa1, 0x60 + name.length, ...name, 0x58, 32, ...new Uint8Array(32)]));
+        };
+        worker.postMessage({module: program + '_bg.wasm', glue: program + '.js', port: port2}, [port2]);
+    });";
+
+#[test]
+fn the_annex_runs_with_a_network_and_without() {
+    play("the_annex_runs_with_a_network_and_without", async |stage| {
+        let relay = stage.relay().await;
+        let a = stage.browser("a").await;
+        a.open(&relay.url("/?lang=en")).await;
+        let words = async || {
+            let words = a.script(WORDS, &[]).await.unwrap_or_else(|error| panic!("{error}"));
+            words.as_str().expect("the answer is a text").to_owned()
+        };
+        let answer = words().await;
+        let expected = format!("{}art", "abandon ".repeat(23));
+        assert!(answer.contains(&expected), "{answer:?}");
+        is_kept(&a).await;
+        relay.stop().await;
+        assert_eq!(words().await, answer);
+        a.reload().await;
+        assert_eq!(words().await, answer);
+        relay.start_again().await;
+    });
+}
+
+/// What the relay's service worker says of its build.
+async fn build(relay: &Relay) -> Value {
+    let worker = relay.get("/sw.js").await.text();
+    let build = worker.split_once("const BUILD = ").and_then(|(_, rest)| rest.split_once(";\n"));
+    serde_json::from_str(build.expect("the service worker has a build").0).expect("the build is JSON")
+}
+
+#[test]
+fn the_files_of_the_page_are_kept_and_nothing_else() {
+    play("the_files_of_the_page_are_kept_and_nothing_else", async |stage| {
+        let relay = stage.relay().await;
+        let a = stage.browser("a").await;
+        a.open(&relay.url("/b/moss?lang=en")).await;
+        is_kept(&a).await;
+        a.reload().await;
+        relays(&a, "1").await;
+        const ASK: &str = "
+            const ask = path => fetch(path).then(answer => answer.status, () => 'nobody');
+            return Promise.all(['/api/v1/info', '/livez', '/nothing', '/media/x', '/icons/icon.svg', '/sw.js'].map(ask));";
+        let ask = async || a.script(ASK, &[]).await.expect("the page may ask its relay");
+        stage.do_not_watch();
+        assert_eq!(ask().await, json!([200, 200, 404, 404, 200, 200]));
+        const KEPT: &str = "
+            const names = await caches.keys();
+            const kept = await Promise.all(names.map(async name => (await (await caches.open(name)).keys())));
+            return [names, kept.flat().map(request => new URL(request.url).pathname).sort()];";
+        let build = build(&relay).await;
+        let files: Vec<&String> = build["files"].as_object().expect("files by path").keys().collect();
+        let name = format!("chanterelle {}", build["name"].as_str().expect("the build has a name"));
+        assert_eq!(a.script(KEPT, &[]).await, Ok(json!([[name], files])));
+        assert!(files.iter().any(|path| path.ends_with("_bg.wasm")) && files.contains(&&"/".to_owned()));
+        relay.stop().await;
+        assert_eq!(ask().await, json!(["nobody", "nobody", "nobody", "nobody", 200, "nobody"]));
+        relay.start_again().await;
+    });
+}
+
+#[test]
+fn a_browser_without_service_workers_has_the_page_all_the_same() {
+    play("a_browser_without_service_workers_has_the_page_all_the_same", async |stage| {
+        let relay = stage.relay().await;
+        let a = stage.browser("a").await;
+        let without = json!({"source": "delete Navigator.prototype.serviceWorker"});
+        a.devtools("Page.addScriptToEvaluateOnNewDocument", without)
+            .await
+            .expect("the driver runs scripts early");
+        let words = stage.word("without");
+        a.open(&relay.url("/b/moss?lang=en")).await;
+        assert_eq!(a.script("return 'serviceWorker' in navigator", &[]).await, Ok(false.into()));
+        a.new_thread("Moss", &words).await;
+        let op = a.post_with(&words).await;
+        a.post_in_state(&op.id, "sent").await;
+        assert_eq!(a.alerts().await, Ok(Vec::new()));
+        let severe: Vec<_> = a.console().await.into_iter().filter(|line| line.level == "SEVERE").collect();
+        assert!(severe.is_empty(), "{severe:#?}");
+    });
+}
+
+/// A file as it is served.
+#[derive(Clone)]
+struct File {
+    kind: String,
+    body: Vec<u8>,
+}
+
+/// A page by its paths, which can be replaced by another version while it is served.
+#[derive(Clone, Default)]
+struct Site(Arc<Mutex<BTreeMap<String, File>>>);
+
+impl Site {
+    /// The page as the relay has it.
+    async fn copy(relay: &Relay) -> Site {
+        let site = Site::default();
+        let build = build(relay).await;
+        let files = build["files"].as_object().expect("files by path").keys();
+        for path in files.map(String::as_str).chain(["/sw.js"]) {
+            let answer = http::get(&relay.url(path), &[]).await.expect("the relay answers");
+            assert_eq!(answer.status, 200, "{path}");
+            let file = File { kind: answer.header("content-type").to_owned(), body: answer.body.to_vec() };
+            site.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), file);
+        }
+        site
+    }
+
+    /// Makes another version of it: with a mark in the shell, and a service worker that knows of it.
+    fn change(&self) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = |body: &[u8]| format!("sha256-{}", BASE64.encode(&Sha256::digest(body)));
+        let shell = files.get_mut("/").expect("there is a shell");
+        let before = hash(&shell.body);
+        let text = String::from_utf8_lossy(&shell.body).replace("<title>", "<meta name=\"second\"><title>");
+        shell.body = text.into_bytes();
+        let after = hash(&shell.body);
+        let worker = files.get_mut("/sw.js").expect("there is a service worker");
+        let text = String::from_utf8_lossy(&worker.body);
+        assert!(text.contains(&before), "the hash of the shell is that of its bytes");
+        worker.body =
+            text.replace(&before, &after).replacen("\"name\": \"", "\"name\": \"second ", 1).into_bytes();
+    }
+
+    /// Answers until the program ends.
+    fn serve(&self) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let site = self.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let site = site.clone();
+                thread::spawn(move || site.answer(stream));
+            }
+        });
+        address
+    }
+
+    fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        let mut request = [0; 8192];
+        let read = stream.read(&mut request)?;
+        let request = String::from_utf8_lossy(&request[..read]);
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default();
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        let status = if file.is_some() { "200 OK" } else { "404 Not Found" };
+        let File { kind, body } =
+            file.unwrap_or_else(|| File { kind: "text/plain".to_owned(), body: Vec::new() });
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\n\
+             Connection: close\r\n\r\n",
+            body.len()
+        )?;
+        stream.write_all(&body)
+    }
+}
+
+const NEWER: &str = "A new version is ready.";
+
+/// Whether the page says that there is a newer one.
+async fn offers(browser: &Browser) -> Result<bool, String> {
+    for status in browser.all(Scope::Page, "status", None).await? {
+        if status.text().await.map_err(|error| error.to_string())?.contains(NEWER) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn offered(browser: &Browser) {
+    wait::until("the notice of a new version", async || {
+        wait::holds(offers(browser).await?, || "it is not there".to_owned())
+    })
+    .await;
+}
+
+/// Whether the page that is shown is the changed one.
+async fn is_second(browser: &Browser) -> Result<bool, String> {
+    let found = browser.script("return document.querySelector('meta[name=second]') !== null", &[]).await?;
+    Ok(found == true)
+}
+
+async fn becomes_second(browser: &Browser) {
+    wait::until("the new version", async || {
+        wait::holds(is_second(browser).await?, || "it is the old one".to_owned())
+    })
+    .await;
+}
+
+#[test]
+fn a_new_version_waits_until_it_is_wanted() {
+    play("a_new_version_waits_until_it_is_wanted", async |stage| {
+        // The page comes from a server that is no relay.
+        stage.do_not_watch();
+        let relay = stage.relay().await;
+        let site = Site::copy(&relay).await;
+        let address = site.serve();
+        let home = format!("http://{address}/?lang=en");
+        let a = stage.browser("a").await;
+        a.open(&home).await;
+        is_kept(&a).await;
+        let first = a.client().window().await.expect("there is a tab");
+
+        site.change();
+        a.reload().await;
+        assert_eq!(is_second(&a).await, Ok(false), "the old version goes on");
+        offered(&a).await;
+
+        // Another tab of the old version, in which something is being typed.
+        let second = a.client().new_window(true).await.expect("a second tab can be opened").handle;
+        a.client().switch_to_window(second.clone()).await.expect("it can be looked at");
+        a.goto(&home).await;
+        a.fill(Scope::Page, "Board name", "unfinished").await;
+        assert_eq!(is_second(&a).await, Ok(false), "one version for all tabs");
+
+        a.client().switch_to_window(first.clone()).await.expect("the first is still there");
+        a.click(Scope::Page, "button", "Reload").await;
+        becomes_second(&a).await;
+        a.ready().await;
+        assert_eq!(offers(&a).await, Ok(false), "there is nothing newer");
+
+        a.client().switch_to_window(second).await.expect("the second is still there");
+        offered(&a).await;
+        assert_eq!(is_second(&a).await, Ok(false), "nobody asked this tab");
+        let typed = a.find(Scope::Page, "textbox", "Board name").await.prop("value").await;
+        assert_eq!(typed.expect("a textbox has a value").as_deref(), Some("unfinished"));
+        a.click(Scope::Page, "button", "Reload").await;
+        becomes_second(&a).await;
+        let names = a.script("return caches.keys()", &[]).await.expect("the page may look at its caches");
+        let names: Vec<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        assert!(matches!(names.as_slice(), [only] if only.starts_with("chanterelle second ")), "{names:?}");
+    });
+}
