@@ -11,7 +11,6 @@
 //! | [`worker`] | worker | the node, and the loop that performs its outputs |
 //! | [`storage`] | worker | IndexedDB |
 
-#[allow(dead_code, reason = "what asks the annex is not on a page yet")]
 mod annex;
 mod app;
 mod features;

@@ -6,12 +6,11 @@ pub(crate) mod catalog;
 pub(crate) mod comment;
 pub(crate) mod composer;
 pub(crate) mod friends;
+pub(crate) mod identity;
 pub(crate) mod network;
 pub(crate) mod paths;
 pub(crate) mod post;
 pub(crate) mod preview;
-#[allow(dead_code, reason = "no page shows a friend code yet")]
 pub(crate) mod qr;
-#[allow(dead_code, reason = "no page reads a friend code yet")]
 pub(crate) mod scan;
 pub(crate) mod thread;

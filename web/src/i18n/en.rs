@@ -1,7 +1,7 @@
 //! The texts of the page in English.
 
-#[allow(dead_code, reason = "what asks the annex is not on a page yet")]
 mod annex;
+mod identity;
 
 use chanterelle_core::base::{BoardName, BoardNameError};
 use chanterelle_core::event::DraftError;
@@ -10,8 +10,8 @@ use chanterelle_core::node::StorageError;
 use crate::link::Refusal;
 use crate::state::NotPublished;
 
-#[allow(unused_imports, reason = "what asks the annex is not on a page yet")]
 pub(crate) use annex::*;
+pub(crate) use identity::*;
 
 pub(crate) const NAME: &str = "Chanterelle";
 pub(crate) const SKIP: &str = "Skip to content";
@@ -120,7 +120,7 @@ pub(crate) fn grouped(digits: &str) -> String {
 }
 
 pub(crate) const KEYS_LOSS: &str = "They are in this browser and nowhere else. If you clear its data for this site, \
-    your posts stay with others, but you can no longer edit or delete them. This version cannot make a backup yet.";
+    your posts stay with others, but you can no longer edit or delete them.";
 pub(crate) const KEPT: &str = "Kept here";
 pub(crate) const KEPT_OPENING: &str = "Storage is being opened…";
 pub(crate) const KEPT_DURABLE: &str = "The browser has promised not to clear this by itself.";
@@ -147,6 +147,7 @@ pub(crate) const TEXT: &str = "Text";
 pub(crate) const TEXTS: [&str; 3] = ["Small", "Normal", "Large"];
 
 pub(crate) const FRIEND_CODE: &str = "Friend code";
+pub(crate) const CODE_QR: &str = "Friend code QR";
 pub(crate) const PASTE_ABOUT: &str = "Somebody who wants to be found by you can send you a friend code. Paste it here, \
     or the whole link.";
 pub(crate) const PASTE_AGAIN: &str = "Nothing was contacted. If you have another code, paste it here.";

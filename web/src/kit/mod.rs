@@ -11,6 +11,7 @@ mod live;
 mod logo;
 mod page;
 mod waiting;
+mod work;
 
 pub(crate) use alert::{alert, alert_if, calm_alert, notice};
 pub(crate) use clock::{Clock, ago, stamp};
@@ -20,3 +21,4 @@ pub(crate) use live::{Live, live};
 pub(crate) use logo::logo;
 pub(crate) use page::{heading, title};
 pub(crate) use waiting::waiting;
+pub(crate) use work::Work;

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::{ev, html};
 
+use crate::features::identity::{offer, unlock};
 use crate::i18n as t;
 use crate::kit::{alert, alert_if, calm_alert, live, notice};
 use crate::link::StorageStatus;
@@ -60,6 +61,8 @@ pub(super) fn notices() -> AnyView {
             live(wrong_clock),
             live(move || cut_off.get().map(calm_alert)),
             live(newer),
+            unlock(),
+            offer(),
         ))
         .into_any()
 }

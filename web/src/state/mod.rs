@@ -42,6 +42,8 @@ pub(crate) struct Client {
     pub network: RwSignal<NetStatus>,
     /// The sessions with peers.
     pub sessions: RwSignal<Vec<SessionInfo>>,
+    /// Whether something was written on this page: from then on there is something to lose.
+    pub wrote: RwSignal<bool>,
     /// Where posts are kept.
     pub storage: RwSignal<StorageStatus>,
     /// What is wrong.
@@ -73,6 +75,7 @@ impl Client {
             locked: RwSignal::new(None),
             network: RwSignal::new(NetStatus { direct: 0, relays: 0, connecting: true, trouble: None }),
             sessions: RwSignal::new(Vec::new()),
+            wrote: RwSignal::new(false),
             storage: RwSignal::new(StorageStatus::Opening),
             notices: Notices::new(),
         };
@@ -134,6 +137,7 @@ impl Client {
     fn on_update(self, update: Update) {
         match update {
             Update::Published { request, event, thread } => {
+                self.wrote.set(true);
                 self.answer(request, Ok(Published { event, thread }));
             }
             Update::Refused { request, reason } => self.answer(request, Err(NotPublished::Refused(reason))),

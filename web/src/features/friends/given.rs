@@ -10,6 +10,7 @@ use leptos::{ev, html};
 use leptos_router::hooks::use_navigate;
 
 use crate::features::paths::board_path;
+use crate::features::scan::scanner;
 use crate::i18n as t;
 use crate::kit::{alert, alert_if, heading, live, title};
 use crate::link::{self, Refusal};
@@ -155,12 +156,17 @@ fn friend(code: FriendCode, hosts: Vec<String>) -> AnyView {
 pub(crate) fn friend_code(shown: RwSignal<Given>) -> AnyView {
     live(move || match shown.get() {
         Given::Code(code, hosts) => friend(*code, hosts),
-        Given::Nothing => (heading(t::FRIEND_CODE), html::p().child(t::PASTE_ABOUT), paste(shown)).into_any(),
+        Given::Nothing => {
+            let found = move |text: String| shown.set(given(&text));
+            (heading(t::FRIEND_CODE), html::p().child(t::PASTE_ABOUT), paste(shown), scanner(found))
+                .into_any()
+        }
         Given::Wrong(wrong) => (
             heading(t::FRIEND_CODE),
             alert(wrong_code(&wrong)),
             html::p().child(t::PASTE_AGAIN),
             paste(shown),
+            scanner(move |text: String| shown.set(given(&text))),
         )
             .into_any(),
     })

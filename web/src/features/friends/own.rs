@@ -6,6 +6,7 @@ use chanterelle_core::view::{BoardCard, Person};
 use leptos::prelude::*;
 use leptos::{ev, html};
 
+use crate::features::qr::qr_code;
 use crate::i18n as t;
 use crate::kit::{alert_if, live, waiting};
 use crate::state::{Client, Listing};
@@ -45,7 +46,7 @@ pub(crate) fn own_code(person: RwSignal<Option<Person>>, boards: Listing<BoardCa
                 board_choice(boards, board),
             )),
             live(move || match link.get() {
-                Some(link) => shown(link),
+                Some(link) => (shown(link.clone()), qr_code(move || link.clone(), t::CODE_QR)).into_any(),
                 None => waiting(t::MAKING_CODE),
             }),
             html::p().class("quiet").child(t::CODE_ABOUT),
