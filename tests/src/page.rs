@@ -177,6 +177,50 @@ impl Browser {
         .await;
     }
 
+    /// On `/me`: what this person is called in their friend code from now on.
+    ///
+    /// # Panics
+    /// When that is not said to be so.
+    pub async fn name_oneself(&self, name: &str) {
+        self.fill(Scope::Page, "Your name, as friends will see it", name).await;
+        self.click(Scope::Page, "button", "Save").await;
+        let said = format!("“{name}”");
+        wait::until("the name to be taken", async || {
+            let text = self.client().source().await.map_err(|error| error.to_string())?;
+            wait::holds(text.contains(&said), || "it is not said".to_owned())
+        })
+        .await;
+    }
+
+    /// On `/me`: the link of this person's friend code that opens a board.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn friend_code(&self, board: &str) -> String {
+        const CHOOSE: &str = "
+            const choice = document.querySelector('#code-board');
+            const known = [...choice.options].some(option => option.value === arguments[0]);
+            if (known) {
+                choice.value = arguments[0];
+                choice.dispatchEvent(new Event('change', {bubbles: true}));
+            }
+            return known;";
+        wait::until("the board to be offered", async || {
+            let known = self.script(CHOOSE, &[board.into()]).await?;
+            wait::holds(known == true, || "it is not".to_owned())
+        })
+        .await;
+        // It is made anew for the board: told apart by what it decodes to, which is longer by the name.
+        let mut before = String::new();
+        wait::until("the code to stay as it is", async || {
+            let field = self.one(Scope::Page, "textbox", "Friend code").await?;
+            let value = field.prop("value").await.map_err(|error| error.to_string())?.unwrap_or_default();
+            let stays = value == std::mem::replace(&mut before, value.clone()) && value.contains("/f#chan1");
+            wait::holds(stays, || value.clone()).map(|()| value)
+        })
+        .await
+    }
+
     /// All posts that are shown, in their order.
     ///
     /// # Errors

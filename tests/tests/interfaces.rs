@@ -86,7 +86,22 @@ fn the_page_has_what_is_promised() {
         peer(&a, &peers.codes, &relay).await;
 
         a.open(&relay.url("/settings?lang=en")).await;
+        has(&a, row(&table, "settings")).await;
         everywhere(&a, row(&table, "everywhere")).await;
+
+        a.open(&relay.url("/me?lang=en")).await;
+        has(&a, row(&table, "me")).await;
+        everywhere(&a, row(&table, "everywhere")).await;
+        a.name_oneself("Fungus").await;
+        let code = a.friend_code("contract").await;
+
+        let b = stage.browser("b").await;
+        b.open(&code).await;
+        assert_eq!(row(&table, "friend code").elements, [("button".to_owned(), "Connect".to_owned())]);
+        b.find(Scope::Page, "heading", "Fungus").await;
+        everywhere(&b, row(&table, "everywhere")).await;
+        b.click(Scope::Page, "button", "Connect").await;
+        b.path_that("the code's board", |path| path == "/b/contract").await;
     });
 }
 
