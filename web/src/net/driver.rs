@@ -160,6 +160,8 @@ impl Driver {
         match note {
             Note::Begin => {
                 self.has_node = true;
+                // A node that has just begun knows nothing of what was told before.
+                self.relays = Default::default();
                 self.resume();
             }
             Note::Resume => self.resume(),
