@@ -19,17 +19,21 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::address::Endpoint;
 use crate::clients::{Rate, Slots};
 use crate::driver::{self, Driver, DriverError};
 use crate::http::assets::Assets;
 use crate::http::serve::Server;
 use crate::http::{self, App};
 use crate::metrics::Metrics;
+use crate::net::dialler::Dialler;
 use crate::net::key::{self, KeyError};
 use crate::net::session::{Owed, Shared};
 use crate::net::{self, Network};
+use crate::relays::Relays;
 use crate::settings::Settings;
 use crate::storage::{DataLock, OpenError, Storage};
+use crate::tls::{self, TlsError};
 
 /// Frames that wait for the node, of all sessions together. Less than a peer may send at once without being charged,
 /// so that a pause of ours never looks like a flood of theirs.
@@ -58,6 +62,9 @@ pub enum StartError {
     /// The node cannot be made.
     #[error(transparent)]
     Driver(#[from] DriverError),
+    /// A relay is to be dialled with TLS and nobody can be trusted.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// libp2p cannot be set up.
     #[error("cannot set up libp2p: {0}")]
     Network(String),
@@ -102,7 +109,9 @@ impl Application {
         let address = listener.local_addr().map_err(|error| StartError::Listen(settings.listen, error))?;
         let lock = DataLock::take(&settings.data)?;
         let key = key::load_or_create(&settings.data)?;
+        let dialler = dialler(&settings.peers)?;
         let metrics = Arc::new(Metrics::default());
+        let relays = Relays::new(metrics.relays.clone());
         let storage = Storage::open(&settings.data, settings.max_database_mib, metrics.clone()).await?;
 
         let limits = Limits::default();
@@ -122,6 +131,7 @@ impl Application {
             agent: agent.to_owned(),
             storage: storage.clone(),
             metrics: metrics.clone(),
+            relays: relays.clone(),
             sessions: session_events_receiver,
             disconnect,
             restored,
@@ -134,7 +144,10 @@ impl Application {
             net::Config {
                 key,
                 incoming: incoming_receiver,
-                listen: web_socket(address),
+                dialler,
+                peers: settings.peers.clone(),
+                relays: relays.clone(),
+                listen: Endpoint::listening(address, false).multiaddr(),
                 external: external.clone(),
                 agent: agent.to_owned(),
                 max_connections: u32::try_from(settings.max_connections).unwrap_or(u32::MAX),
@@ -163,6 +176,7 @@ impl Application {
             limits: Arc::new(limits),
             peer,
             addresses: external.into_iter().map(|address| address.with(Protocol::P2p(peer))).collect(),
+            relays,
             assets: Arc::new(Assets::embedded()),
             storage: storage.clone(),
             metrics: metrics.clone(),
@@ -187,7 +201,7 @@ impl Application {
             drain,
             // On a thread of its own: the node computes, and nobody else should wait for it.
             driver: tokio::task::spawn_blocking(move || runtime.block_on(driver.run())),
-            network: tokio::spawn(network.run(stop_network.clone())),
+            network: tokio::spawn(network.run(stop.clone(), stop_network.clone())),
             server: tokio::spawn(server.run(stop.clone())),
             stop,
             stop_network,
@@ -278,7 +292,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// What peers are told: what the operator set, or on loopback the socket itself. Anything else would be a guess.
 fn external_addresses(settings: &Settings, address: SocketAddr) -> Vec<Multiaddr> {
     if settings.external.is_empty() && address.ip().is_loopback() {
-        return vec![web_socket(address)];
+        return vec![Endpoint::listening(address, false).multiaddr()];
     }
     if settings.external.is_empty() {
         tracing::warn!(
@@ -288,6 +302,8 @@ fn external_addresses(settings: &Settings, address: SocketAddr) -> Vec<Multiaddr
     settings.external.clone()
 }
 
-fn web_socket(address: SocketAddr) -> Multiaddr {
-    Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port())).with(Protocol::Ws("/".into()))
+/// Whom the relays that are dialled with TLS must be certified by is asked once, at the start.
+fn dialler(peers: &[Multiaddr]) -> Result<Dialler, TlsError> {
+    let tls = peers.iter().filter_map(Endpoint::of).any(|peer| peer.tls);
+    Ok(Dialler::new(if tls { Some(tls::client_config()?) } else { None }))
 }

@@ -64,6 +64,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
 /// What this relay is and how peers reach it.
 pub(super) async fn info(State(app): State<App>) -> Response {
     let limits = &app.limits;
+    let relays = app.relays.addresses(app.settings.is_development(), Instant::now());
     let body = json!({
         "software": env!("CARGO_PKG_NAME").trim_end_matches("-relay"),
         "version": env!("CARGO_PKG_VERSION"),
@@ -71,6 +72,7 @@ pub(super) async fn info(State(app): State<App>) -> Response {
         "peer_id": app.peer.to_string(),
         "addresses": app.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "ice_servers": app.settings.ice_servers,
+        "relays": relays.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "limits": {
             "event_bytes": limits.event_bytes,
             "comment_chars": limits.comment_chars,

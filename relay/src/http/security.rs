@@ -20,7 +20,7 @@ impl SecurityHeaders {
     /// For the page shell `index`, served under `settings`.
     #[must_use]
     pub(crate) fn new(index: &[u8], settings: &Settings) -> SecurityHeaders {
-        let policy = content_security_policy(&String::from_utf8_lossy(index), is_development(settings));
+        let policy = content_security_policy(&String::from_utf8_lossy(index), settings.is_development());
         let policy = HeaderValue::try_from(policy).expect("directives and hashes are a header value");
         let fixed = HeaderValue::from_static;
         SecurityHeaders(vec![
@@ -51,12 +51,7 @@ pub(crate) async fn apply(
     response
 }
 
-/// Whether the page may also dial unencrypted relays on loopback. A public relay behind a reverse proxy listens on
-/// loopback, too, but somebody has told it where it is reached or whom it may trust.
-fn is_development(settings: &Settings) -> bool {
-    settings.listen.ip().is_loopback() && settings.external.is_empty() && settings.trusted_proxies.is_empty()
-}
-
+/// In `development` the page may also dial unencrypted relays on loopback.
 fn content_security_policy(index: &str, development: bool) -> String {
     let scripts = hashes(index, "script");
     let styles = hashes(index, "style");
@@ -102,8 +97,7 @@ fn hashes(index: &str, element: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{content_security_policy, hashes, is_development};
-    use crate::settings::Keys;
+    use super::{content_security_policy, hashes};
 
     const INDEX: &str = "<!doctype html><style>p{}</style><script src=\"/a.js\"></script>\
         <script type=\"module\">alert(1)</script><scripture>x</scripture>";
@@ -130,18 +124,5 @@ mod tests {
         for directive in ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
             assert!(public.contains(directive));
         }
-    }
-
-    #[test]
-    fn a_relay_that_the_public_reaches_through_a_proxy_is_not_in_development() {
-        let development = |text: &str| {
-            let keys: Keys = toml::from_str(text).expect("the test's keys are TOML");
-            is_development(&keys.resolve().expect("the test's settings are valid"))
-        };
-        assert!(development(""));
-        assert!(development("listen = '[::1]:8080'"));
-        assert!(!development("listen = '0.0.0.0:8080'"));
-        assert!(!development("external = ['/dns4/relay.example/tcp/443/wss']"));
-        assert!(!development("trusted_proxies = ['127.0.0.1']"));
     }
 }

@@ -21,6 +21,9 @@ pub struct Keys {
     /// Address under which peers reach the relay, as a multiaddr such as /dns4/relay.example/tcp/443/wss; repeatable
     #[arg(long, env = "CHANTERELLE_EXTERNAL", value_name = "MULTIADDR", value_delimiter = ',')]
     pub external: Option<Vec<String>>,
+    /// Other relay to exchange everything with, as URL or multiaddr such as https://relay.example; repeatable
+    #[arg(long, env = "CHANTERELLE_PEER", value_name = "ADDR", value_delimiter = ',')]
+    pub peer: Option<Vec<String>>,
     /// Address of a reverse proxy whose X-Forwarded-For is believed; repeatable
     #[arg(long, env = "CHANTERELLE_TRUSTED_PROXIES", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<String>>,
@@ -72,6 +75,7 @@ impl Keys {
             listen: self.listen.or(weaker.listen),
             data: self.data.or(weaker.data),
             external: self.external.or(weaker.external),
+            peer: self.peer.or(weaker.peer),
             trusted_proxies: self.trusted_proxies.or(weaker.trusted_proxies),
             ice_servers: self.ice_servers.or(weaker.ice_servers),
             log: self.log.or(weaker.log),
@@ -91,6 +95,7 @@ impl Keys {
             listen: Some("127.0.0.1:8080".to_owned()),
             data: Some(PathBuf::from("chanterelle-data")),
             external: Some(Vec::new()),
+            peer: Some(Vec::new()),
             trusted_proxies: Some(Vec::new()),
             ice_servers: Some(Vec::new()),
             log: Some("info".to_owned()),

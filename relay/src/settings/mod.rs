@@ -17,7 +17,7 @@ use libp2p::Multiaddr;
 use serde::Serialize;
 
 pub use keys::Keys;
-use values::{at_least_one, drain, each, external, ice_server, log_format, parse};
+use values::{at_least_one, drain, each, external, ice_server, log_format, parse, peer};
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Addresses under which peers reach the relay from outside.
     pub external: Vec<Multiaddr>,
+    /// Other relays to keep a session with, where they are dialled.
+    pub peers: Vec<Multiaddr>,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// STUN and TURN servers told to tabs.
@@ -46,6 +48,16 @@ pub struct Settings {
     pub max_database_mib: Option<u32>,
     /// How long a stopping relay may take to finish what it began.
     pub drain: Duration,
+}
+
+impl Settings {
+    /// Whether this is somebody's own machine: what is on loopback means something to all who come here. A public relay
+    /// behind a reverse proxy listens on loopback, too, but somebody has told it where it is reached or whom it may
+    /// trust.
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        self.listen.ip().is_loopback() && self.external.is_empty() && self.trusted_proxies.is_empty()
+    }
 }
 
 /// How log lines are written.
@@ -98,6 +110,7 @@ impl Keys {
             )?,
             data: keys.data.expect(set),
             external: each(&keys.external.expect(set), external)?,
+            peers: each(&keys.peer.expect(set), peer)?,
             trusted_proxies: each(&keys.trusted_proxies.expect(set), |text| {
                 parse("trusted_proxies", text, "an IP address").map(|address: IpAddr| address.to_canonical())
             })?,
@@ -146,7 +159,7 @@ mod tests {
     fn every_key_is_a_flag_an_environment_variable_and_a_line_of_the_file() {
         let command = Keys::augment_args(clap::Command::new("test"));
         let arguments: Vec<_> = command.get_arguments().cloned().collect();
-        assert_eq!(arguments.len(), 12);
+        assert_eq!(arguments.len(), 13);
         for argument in arguments {
             let name = argument.get_id().as_str();
             assert_eq!(argument.get_long(), Some(name.replace('_', "-").as_str()));
@@ -181,6 +194,8 @@ mod tests {
             ("listen = 'nonsense'", "listen"),
             ("external = ['relay.example']", "external"),
             ("external = ['/ip4/192.0.2.1/tcp/4001']", "external"),
+            ("peer = ['relay.example']", "peer"),
+            ("peer = ['/ip4/192.0.2.1/tcp/4001']", "peer"),
             ("trusted_proxies = ['10.0.0.0/8']", "trusted_proxies"),
             ("ice_servers = ['http://stun.example']", "ice_servers"),
             ("ice_servers = ['turn:turn.example|user']", "ice_servers"),
@@ -204,6 +219,17 @@ mod tests {
         }
         let line = Keys::from_file(&folder.path().join("absent")).expect_err("no file").to_string();
         assert!(line.starts_with("cannot read the configuration file"), "{line}");
+    }
+
+    #[test]
+    fn a_relay_that_the_public_reaches_through_a_proxy_is_not_in_development() {
+        let development =
+            |text: &str| resolved(text).expect("the test's settings are valid").is_development();
+        assert!(development(""));
+        assert!(development("listen = '[::1]:8080'"));
+        assert!(!development("listen = '0.0.0.0:8080'"));
+        assert!(!development("external = ['/dns4/relay.example/tcp/443/wss']"));
+        assert!(!development("trusted_proxies = ['127.0.0.1']"));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
+use crate::address::parse_relay;
+
 use super::{IceServer, LogFormat, SettingsError};
 
 /// The longest drain an operator may ask for: what the relay promises on SIGTERM.
@@ -48,6 +50,16 @@ pub(super) fn external(text: &str) -> Result<Multiaddr, SettingsError> {
     let address: Multiaddr = parse("external", text, wanted)?;
     let web_socket = matches!(address.iter().last(), Some(Protocol::Ws(_) | Protocol::Wss(_)));
     if web_socket { Ok(address) } else { Err(SettingsError(format!("external: {text:?} is not {wanted}"))) }
+}
+
+/// The operator chose the relay, so it may be on a private network.
+pub(super) fn peer(text: &str) -> Result<Multiaddr, SettingsError> {
+    parse_relay(text).ok_or_else(|| {
+        SettingsError(format!(
+            "peer: {text:?} is not the URL of a relay such as https://relay.example, nor a multiaddr of a WebSocket \
+             such as /dns4/relay.example/tcp/443/wss"
+        ))
+    })
 }
 
 pub(super) fn ice_server(text: &str) -> Result<IceServer, SettingsError> {

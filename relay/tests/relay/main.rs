@@ -4,8 +4,10 @@
 
 mod circuit;
 mod drain;
+mod driver;
 mod http;
 mod limits;
+mod peering;
 mod program;
 mod session;
 mod storage;
