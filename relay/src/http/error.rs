@@ -83,6 +83,16 @@ impl ApiError {
         )
     }
 
+    /// 507: there is no room to store anything, on the disk or within the bound the operator set.
+    #[must_use]
+    pub(crate) fn insufficient_storage() -> ApiError {
+        ApiError::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "insufficient_storage",
+            "the relay has no room left to store anything; it serves what it has, and stores again once there is room",
+        )
+    }
+
     /// 503: the relay starts, stops or cannot store.
     pub(crate) fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
