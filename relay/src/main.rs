@@ -116,11 +116,11 @@ async fn run(mut settings: Settings, asked: bool) -> Result<(), String> {
         tracing::warn!(connections, wanted, "the system allows fewer open files than max_connections needs");
     }
     tracing::info!(address = %application.address(), peer = %application.peer(), connections, "listening");
-    let (address, ready) = (application.address(), application.ready());
+    let (url, ready) = (application.url(), application.ready());
     let announce = async move {
         if ready.await {
             // For whoever started it. That nobody reads it is no reason to stop.
-            let _ = writeln!(std::io::stdout(), "Chanterelle is ready: http://{address}/");
+            let _ = writeln!(std::io::stdout(), "Chanterelle is ready: {url}");
         }
         std::future::pending::<()>().await;
     };

@@ -19,7 +19,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::address::Endpoint;
+use crate::address::{Endpoint, Host};
 use crate::clients::{Rate, Slots};
 use crate::driver::{self, Driver, DriverError};
 use crate::http::assets::Assets;
@@ -31,7 +31,7 @@ use crate::net::key::{self, KeyError};
 use crate::net::session::{Owed, Shared};
 use crate::net::{self, Network};
 use crate::relays::Relays;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::storage::{DataLock, OpenError, Storage};
 use crate::tls::{self, TlsError};
 
@@ -41,6 +41,9 @@ const EVENT_QUEUE: usize = 128;
 
 /// Upgraded WebSockets that wait for libp2p.
 const INCOMING_QUEUE: usize = 256;
+
+/// Names of a certificate that are told as addresses; some certificates have a hundred.
+const NAMES: usize = 8;
 
 /// Why a relay does not start. One line for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +65,7 @@ pub enum StartError {
     /// The node cannot be made.
     #[error(transparent)]
     Driver(#[from] DriverError),
-    /// A relay is to be dialled with TLS and nobody can be trusted.
+    /// TLS is asked for and cannot be had.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// libp2p cannot be set up.
@@ -85,6 +88,7 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Application {
     address: SocketAddr,
+    has_tls: bool,
     peer: libp2p::PeerId,
     metrics: Arc<Metrics>,
     storage: Storage,
@@ -109,7 +113,10 @@ impl Application {
         let address = listener.local_addr().map_err(|error| StartError::Listen(settings.listen, error))?;
         let lock = DataLock::take(&settings.data)?;
         let key = key::load_or_create(&settings.data)?;
+        let stop = CancellationToken::new();
         let dialler = dialler(&settings.peers)?;
+        let tls = tls::Server::start(&settings.tls, &settings.data, stop.clone())?;
+        let has_tls = tls.is_some();
         let metrics = Arc::new(Metrics::default());
         let relays = Relays::new(metrics.relays.clone());
         let storage = Storage::open(&settings.data, settings.max_database_mib, metrics.clone()).await?;
@@ -118,7 +125,7 @@ impl Application {
         let agent = concat!("chanterelle/", env!("CARGO_PKG_VERSION"));
         let peer = key.public().to_peer_id();
         let core_peer = key::core_peer(&peer).expect("the relay's key is Ed25519");
-        let (stop, stop_network) = (CancellationToken::new(), CancellationToken::new());
+        let stop_network = CancellationToken::new();
         let sessions = TaskTracker::new();
         let (session_events, session_events_receiver) = mpsc::channel(EVENT_QUEUE);
         let (disconnect, disconnect_receiver) = mpsc::unbounded_channel();
@@ -139,7 +146,9 @@ impl Application {
             drain: settings.drain.mul_f32(0.6),
         })?;
 
-        let external = external_addresses(&settings, address);
+        let names = tls.as_ref().map_or(&[][..], tls::Server::names);
+        let external = external_addresses(&settings, address, names);
+        warn_of_plain_http(&settings);
         let network = Network::new(
             net::Config {
                 key,
@@ -147,7 +156,7 @@ impl Application {
                 dialler,
                 peers: settings.peers.clone(),
                 relays: relays.clone(),
-                listen: Endpoint::listening(address, false).multiaddr(),
+                listen: Endpoint::listening(address, has_tls).multiaddr(),
                 external: external.clone(),
                 agent: agent.to_owned(),
                 max_connections: u32::try_from(settings.max_connections).unwrap_or(u32::MAX),
@@ -188,11 +197,12 @@ impl Application {
             probe: Arc::default(),
         };
         let router = http::router(app);
-        let server = Server { listener, router, slots, rate, trusted_proxies, metrics: metrics.clone() };
+        let server = Server { listener, router, tls, slots, rate, trusted_proxies, metrics: metrics.clone() };
 
         let runtime = tokio::runtime::Handle::current();
         Ok(Application {
             address,
+            has_tls,
             peer,
             metrics,
             storage,
@@ -213,6 +223,12 @@ impl Application {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The URL of its page there.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}/", if self.has_tls { "https" } else { "http" }, self.address)
     }
 
     /// The relay's name on the network.
@@ -289,17 +305,38 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
-/// What peers are told: what the operator set, or on loopback the socket itself. Anything else would be a guess.
-fn external_addresses(settings: &Settings, address: SocketAddr) -> Vec<Multiaddr> {
-    if settings.external.is_empty() && address.ip().is_loopback() {
-        return vec![Endpoint::listening(address, false).multiaddr()];
+/// What peers are told: what the operator set, else the names that are certified, or on loopback the socket itself.
+/// Anything else would be a guess.
+fn external_addresses(settings: &Settings, address: SocketAddr, names: &[String]) -> Vec<Multiaddr> {
+    if !settings.external.is_empty() {
+        return settings.external.clone();
     }
-    if settings.external.is_empty() {
+    if !names.is_empty() {
+        let at = |name: &String| Endpoint {
+            host: Host::Name(name.clone(), None),
+            port: address.port(),
+            tls: true,
+        };
+        return names.iter().take(NAMES).map(|name| at(name).multiaddr()).collect();
+    }
+    if address.ip().is_loopback() {
+        return vec![Endpoint::listening(address, settings.tls != settings::Tls::Off).multiaddr()];
+    }
+    tracing::warn!(
+        "no external address is set, so tabs cannot be reached through this relay; see --external"
+    );
+    Vec::new()
+}
+
+/// A page that comes to another machine unencrypted has no keys and keeps nothing.
+fn warn_of_plain_http(settings: &Settings) {
+    let plain = settings.tls == settings::Tls::Off && settings.trusted_proxies.is_empty();
+    if plain && !settings.listen.ip().is_loopback() {
         tracing::warn!(
-            "no external address is set, so tabs cannot be reached through this relay; see --external"
+            "browsers on other machines give a page over plain http no storage, no crypto and no service worker: set \
+             tls_certificate and tls_key, or acme_domain, or put a proxy with TLS in front and name it in trusted_proxies"
         );
     }
-    settings.external.clone()
 }
 
 /// Whom the relays that are dialled with TLS must be certified by is asked once, at the start.

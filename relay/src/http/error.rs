@@ -29,6 +29,13 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
+    /// 400: TLS is spoken here, and the request came without.
+    #[must_use]
+    pub(crate) fn https_required() -> ApiError {
+        let message = "this port speaks HTTPS; use an address that begins with https://";
+        ApiError::new(StatusCode::BAD_REQUEST, "https_required", message)
+    }
+
     /// 404: there is nothing at this path.
     #[must_use]
     pub(crate) fn not_found() -> ApiError {

@@ -10,7 +10,7 @@ use axum::response::Response;
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 
-use crate::settings::Settings;
+use crate::settings::{Settings, Tls};
 
 /// Headers that stand on every answer.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ impl SecurityHeaders {
         let policy = content_security_policy(&String::from_utf8_lossy(index), settings.is_development());
         let policy = HeaderValue::try_from(policy).expect("directives and hashes are a header value");
         let fixed = HeaderValue::from_static;
-        SecurityHeaders(vec![
+        let mut headers = vec![
             (header::CONTENT_SECURITY_POLICY, policy),
             (header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
             (header::REFERRER_POLICY, fixed("no-referrer")),
@@ -36,7 +36,12 @@ impl SecurityHeaders {
                      microphone=(), payment=(), usb=()",
                 ),
             ),
-        ])
+        ];
+        if settings.tls != Tls::Off {
+            // A year, for this name alone: others below it may be somebody else's.
+            headers.push((header::STRICT_TRANSPORT_SECURITY, fixed("max-age=31536000")));
+        }
+        SecurityHeaders(headers)
     }
 }
 

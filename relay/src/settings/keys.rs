@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::SettingsError;
 
+/// The ACME authority that is asked unless another is named.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
 /// The keys as an operator writes them; absent is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +27,21 @@ pub struct Keys {
     /// Other relay to exchange everything with, as URL or multiaddr such as https://relay.example; repeatable
     #[arg(long, env = "CHANTERELLE_PEER", value_name = "ADDR", value_delimiter = ',')]
     pub peer: Option<Vec<String>>,
+    /// Certificate of this relay for TLS, with those above it (PEM); read again when it changes
+    #[arg(long, env = "CHANTERELLE_TLS_CERTIFICATE", value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, env = "CHANTERELLE_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Name of this relay for which a certificate is asked for by ACME; repeatable
+    #[arg(long, env = "CHANTERELLE_ACME_DOMAIN", value_name = "NAME", value_delimiter = ',')]
+    pub acme_domain: Option<Vec<String>>,
+    /// Mail address for the ACME account, told to the authority
+    #[arg(long, env = "CHANTERELLE_ACME_CONTACT", value_name = "MAIL")]
+    pub acme_contact: Option<String>,
+    /// Directory of the ACME authority [default: Let's Encrypt]
+    #[arg(long, env = "CHANTERELLE_ACME_DIRECTORY", value_name = "URL")]
+    pub acme_directory: Option<String>,
     /// Address of a reverse proxy whose X-Forwarded-For is believed; repeatable
     #[arg(long, env = "CHANTERELLE_TRUSTED_PROXIES", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<String>>,
@@ -76,6 +94,11 @@ impl Keys {
             data: self.data.or(weaker.data),
             external: self.external.or(weaker.external),
             peer: self.peer.or(weaker.peer),
+            tls_certificate: self.tls_certificate.or(weaker.tls_certificate),
+            tls_key: self.tls_key.or(weaker.tls_key),
+            acme_domain: self.acme_domain.or(weaker.acme_domain),
+            acme_contact: self.acme_contact.or(weaker.acme_contact),
+            acme_directory: self.acme_directory.or(weaker.acme_directory),
             trusted_proxies: self.trusted_proxies.or(weaker.trusted_proxies),
             ice_servers: self.ice_servers.or(weaker.ice_servers),
             log: self.log.or(weaker.log),
@@ -96,6 +119,11 @@ impl Keys {
             data: Some(PathBuf::from("chanterelle-data")),
             external: Some(Vec::new()),
             peer: Some(Vec::new()),
+            tls_certificate: Some(PathBuf::new()),
+            tls_key: Some(PathBuf::new()),
+            acme_domain: Some(Vec::new()),
+            acme_contact: Some(String::new()),
+            acme_directory: Some(LETS_ENCRYPT.to_owned()),
             trusted_proxies: Some(Vec::new()),
             ice_servers: Some(Vec::new()),
             log: Some("info".to_owned()),

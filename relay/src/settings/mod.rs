@@ -17,7 +17,7 @@ use libp2p::Multiaddr;
 use serde::Serialize;
 
 pub use keys::Keys;
-use values::{at_least_one, drain, each, external, ice_server, log_format, parse, peer};
+use values::{at_least_one, drain, each, external, ice_server, log_format, parse, peer, tls};
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Settings {
     pub external: Vec<Multiaddr>,
     /// Other relays to keep a session with, where they are dialled.
     pub peers: Vec<Multiaddr>,
+    /// Whether and how the relay speaks TLS itself.
+    pub tls: Tls,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// STUN and TURN servers told to tabs.
@@ -53,11 +55,35 @@ pub struct Settings {
 impl Settings {
     /// Whether this is somebody's own machine: what is on loopback means something to all who come here. A public relay
     /// behind a reverse proxy listens on loopback, too, but somebody has told it where it is reached or whom it may
-    /// trust.
+    /// trust. TLS is for others, too.
     #[must_use]
     pub fn is_development(&self) -> bool {
-        self.listen.ip().is_loopback() && self.external.is_empty() && self.trusted_proxies.is_empty()
+        let told = !self.external.is_empty() || !self.trusted_proxies.is_empty() || self.tls != Tls::Off;
+        self.listen.ip().is_loopback() && !told
     }
+}
+
+/// Where the relay has its certificate from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// It has none: TLS is a proxy's, or there is none.
+    Off,
+    /// From PEM files that somebody else renews.
+    Files {
+        /// The certificate and those above it.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// From an authority that is asked by ACME (RFC 8555).
+    Acme {
+        /// The names to certify, at least one.
+        domains: Vec<String>,
+        /// Whom the authority may write to, as a URL.
+        contact: Option<String>,
+        /// The authority's directory, by https.
+        directory: String,
+    },
 }
 
 /// How log lines are written.
@@ -111,6 +137,13 @@ impl Keys {
             data: keys.data.expect(set),
             external: each(&keys.external.expect(set), external)?,
             peers: each(&keys.peer.expect(set), peer)?,
+            tls: tls(
+                keys.tls_certificate.expect(set),
+                keys.tls_key.expect(set),
+                &keys.acme_domain.expect(set),
+                &keys.acme_contact.expect(set),
+                &keys.acme_directory.expect(set),
+            )?,
             trusted_proxies: each(&keys.trusted_proxies.expect(set), |text| {
                 parse("trusted_proxies", text, "an IP address").map(|address: IpAddr| address.to_canonical())
             })?,
@@ -136,7 +169,7 @@ impl Keys {
 mod tests {
     use clap::{Args as _, FromArgMatches as _};
 
-    use super::{Keys, LogFormat, Settings, SettingsError};
+    use super::{Keys, LogFormat, Settings, SettingsError, Tls};
 
     fn keys(text: &str) -> Keys {
         toml::from_str(text).expect("the test's keys are TOML")
@@ -159,7 +192,7 @@ mod tests {
     fn every_key_is_a_flag_an_environment_variable_and_a_line_of_the_file() {
         let command = Keys::augment_args(clap::Command::new("test"));
         let arguments: Vec<_> = command.get_arguments().cloned().collect();
-        assert_eq!(arguments.len(), 13);
+        assert_eq!(arguments.len(), 18);
         for argument in arguments {
             let name = argument.get_id().as_str();
             assert_eq!(argument.get_long(), Some(name.replace('_', "-").as_str()));
@@ -196,6 +229,14 @@ mod tests {
             ("external = ['/ip4/192.0.2.1/tcp/4001']", "external"),
             ("peer = ['relay.example']", "peer"),
             ("peer = ['/ip4/192.0.2.1/tcp/4001']", "peer"),
+            ("tls_certificate = 'a.pem'", "tls_key"),
+            ("tls_key = 'a.pem'", "tls_certificate"),
+            ("tls_certificate = 'a.pem'\ntls_key = 'b.pem'\nacme_domain = ['relay.example']", "acme_domain"),
+            ("acme_domain = ['*.relay.example']", "acme_domain"),
+            ("acme_domain = ['https://relay.example']", "acme_domain"),
+            ("acme_domain = ['192.0.2.1']", "acme_domain"),
+            ("acme_domain = ['relay.example']\nacme_contact = 'somebody'", "acme_contact"),
+            ("acme_domain = ['relay.example']\nacme_directory = 'http://acme.example'", "acme_directory"),
             ("trusted_proxies = ['10.0.0.0/8']", "trusted_proxies"),
             ("ice_servers = ['http://stun.example']", "ice_servers"),
             ("ice_servers = ['turn:turn.example|user']", "ice_servers"),
@@ -230,6 +271,22 @@ mod tests {
         assert!(!development("listen = '0.0.0.0:8080'"));
         assert!(!development("external = ['/dns4/relay.example/tcp/443/wss']"));
         assert!(!development("trusted_proxies = ['127.0.0.1']"));
+        assert!(!development("acme_domain = ['relay.example']"));
+    }
+
+    #[test]
+    fn a_certificate_comes_from_files_or_by_acme() {
+        let tls = |text: &str| resolved(text).expect("the test's settings are valid").tls;
+        assert_eq!(tls(""), Tls::Off);
+        let files = Tls::Files { certificate: "a.pem".into(), key: "b.pem".into() };
+        assert_eq!(tls("tls_certificate = 'a.pem'\ntls_key = 'b.pem'"), files);
+        let acme = Tls::Acme {
+            domains: vec!["relay.example".to_owned(), "www.relay.example".to_owned()],
+            contact: Some("mailto:op@relay.example".to_owned()),
+            directory: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
+        };
+        let text = "acme_domain = ['Relay.example', 'www.relay.example.']\nacme_contact = 'op@relay.example'";
+        assert_eq!(tls(text), acme);
     }
 
     #[test]

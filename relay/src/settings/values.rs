@@ -1,14 +1,16 @@
 //! What the text of a key means, or the one line that says what it should be.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use tokio_rustls::rustls::pki_types::ServerName;
+use url::Url;
 
+use super::{IceServer, LogFormat, SettingsError, Tls};
 use crate::address::parse_relay;
-
-use super::{IceServer, LogFormat, SettingsError};
 
 /// The longest drain an operator may ask for: what the relay promises on SIGTERM.
 const DRAIN_MAX: u64 = 20;
@@ -60,6 +62,65 @@ pub(super) fn peer(text: &str) -> Result<Multiaddr, SettingsError> {
              such as /dns4/relay.example/tcp/443/wss"
         ))
     })
+}
+
+/// An empty path or text is not set.
+pub(super) fn tls(
+    certificate: PathBuf,
+    key: PathBuf,
+    domains: &[String],
+    contact: &str,
+    directory: &str,
+) -> Result<Tls, SettingsError> {
+    let has_files = [&certificate, &key].map(|file| !file.as_os_str().is_empty());
+    let missing = |key: &str| {
+        let line = format!("{key}: is not set; tls_certificate and tls_key are used together or not at all");
+        Err(SettingsError(line))
+    };
+    match (has_files, domains) {
+        ([true, true], []) => Ok(Tls::Files { certificate, key }),
+        ([true, true], _) => {
+            let line = "acme_domain: cannot be used beside tls_certificate; the certificate comes from files or by ACME";
+            Err(SettingsError(line.to_owned()))
+        }
+        ([true, false], _) => missing("tls_key"),
+        ([false, true], _) => missing("tls_certificate"),
+        ([false, false], []) => Ok(Tls::Off),
+        ([false, false], _) => Ok(Tls::Acme {
+            domains: each(domains, domain)?,
+            contact: mail(contact.trim())?,
+            directory: directory_url(directory.trim())?,
+        }),
+    }
+}
+
+/// Authorities certify names one by one; for a wildcard they want proof in the DNS.
+fn domain(text: &str) -> Result<String, SettingsError> {
+    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let is_name = matches!(ServerName::try_from(name.as_str()), Ok(ServerName::DnsName(_)));
+    if is_name && name.contains('.') {
+        Ok(name)
+    } else {
+        Err(SettingsError(format!("acme_domain: {text:?} is not a name such as relay.example")))
+    }
+}
+
+fn mail(text: &str) -> Result<Option<String>, SettingsError> {
+    let address = text.strip_prefix("mailto:").unwrap_or(text);
+    match address.split_once('@') {
+        _ if address.is_empty() => Ok(None),
+        Some((user, host)) if !user.is_empty() && !host.is_empty() => Ok(Some(format!("mailto:{address}"))),
+        _ => Err(SettingsError(format!(
+            "acme_contact: {text:?} is not a mail address such as op@relay.example"
+        ))),
+    }
+}
+
+fn directory_url(text: &str) -> Result<String, SettingsError> {
+    match Url::parse(text) {
+        Ok(url) if url.scheme() == "https" => Ok(url.to_string()),
+        _ => Err(SettingsError(format!("acme_directory: {text:?} is not an https URL"))),
+    }
 }
 
 pub(super) fn ice_server(text: &str) -> Result<IceServer, SettingsError> {

@@ -2,6 +2,7 @@
 //!
 //! Browsers themselves are in the workspace's `tests`.
 
+mod acme;
 mod circuit;
 mod drain;
 mod driver;
@@ -12,3 +13,4 @@ mod program;
 mod session;
 mod storage;
 mod support;
+mod tls;

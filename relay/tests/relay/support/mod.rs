@@ -2,7 +2,9 @@
 
 pub(crate) mod author;
 pub(crate) mod http;
+pub(crate) mod program;
 pub(crate) mod tab;
+pub(crate) mod tls;
 pub(crate) mod transport;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
