@@ -23,7 +23,8 @@ use chanterelle_core::node::{Batch, Put, Ticket};
 use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
 use chanterelle_relay::driver::{Config, Driver};
 use chanterelle_relay::metrics::Metrics;
-use chanterelle_relay::net::session::{Outbox, OutboxReceiver, Owed, SessionEvent, SessionId};
+use chanterelle_relay::net::session::{Opener, Outbox, OutboxReceiver, Owed, SessionEvent, SessionId};
+use chanterelle_relay::relays::Relays;
 use chanterelle_relay::storage::Storage;
 use serde_bytes::ByteBuf;
 use tokio::sync::{mpsc, watch};
@@ -124,6 +125,7 @@ async fn acknowledge(events: &[Vec<Put>], together: usize) -> f64 {
         agent: "bench".to_owned(),
         storage: storage.clone(),
         metrics: metrics.clone(),
+        relays: Relays::new(metrics.relays.clone()),
         sessions: sessions_receiver,
         disconnect,
         restored,
@@ -160,7 +162,10 @@ async fn session(number: u8, puts: Vec<Put>, sessions: mpsc::Sender<SessionEvent
         let frame = frame.encode(&limits);
         sessions.send(SessionEvent::Received { peer, session, frame }).await.expect("the driver runs");
     };
-    sessions.send(SessionEvent::Opened { peer, session, outbox }).await.expect("the driver runs");
+    sessions
+        .send(SessionEvent::Opened { peer, session, by: Opener::Peer, outbox })
+        .await
+        .expect("the driver runs");
     let hello =
         Hello { v: VERSION, role: Role::Tab, agent: "bench".to_owned(), window: limits.window_frames };
     say(&Frame::Hello(hello)).await;

@@ -24,11 +24,16 @@ use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::net::session::{Outbox, SessionEvent, SessionId};
+use crate::net::session::{Opener, Outbox, SessionEvent, SessionId};
+use crate::relays::Relays;
 use crate::storage::{Position, Storage};
 
-/// A peer that opens another session sooner than this after the last keeps the old one: opening costs us more than it.
+/// A side that opens another session sooner than this after its last keeps the old one: opening costs us more than it.
 const REOPEN: Duration = Duration::from_secs(2);
+
+/// Sessions that the two sides opened within so long of each other were opened at once: neither knew of the other's.
+/// As long as a dial may take.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// While stopping: an acknowledgement the node holds back for longer than this is not waited for.
 const SOON: Duration = Duration::from_millis(250);
@@ -48,6 +53,8 @@ pub struct Config {
     pub storage: Storage,
     /// Figures.
     pub metrics: Arc<Metrics>,
+    /// Other relays, to be told which peers are some.
+    pub relays: Relays,
     /// What sessions tell.
     pub sessions: mpsc::Receiver<SessionEvent>,
     /// Peers to be disconnected altogether.
@@ -79,13 +86,18 @@ enum Done {
 
 struct Session {
     id: SessionId,
+    by: Opener,
     opened: StdInstant,
     outbox: Outbox,
+    /// Whether its first frame has come.
+    greeted: bool,
 }
 
 /// Runs a node.
 pub struct Driver {
     node: Node,
+    peer: PeerId,
+    relays: Relays,
     clock: Clock,
     limits: Limits,
     storage: Storage,
@@ -125,6 +137,8 @@ impl Driver {
         let (finish, done) = mpsc::unbounded_channel();
         Ok(Driver {
             node: Node::new(setup, clock.now()),
+            peer: config.peer,
+            relays: config.relays,
             clock,
             limits: config.limits,
             storage: config.storage,
@@ -213,13 +227,14 @@ impl Driver {
 
     fn on_session_event(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::Opened { peer, session, outbox } => self.on_opened(peer, session, outbox),
+            SessionEvent::Opened { peer, session, by, outbox } => self.on_opened(peer, session, by, outbox),
             SessionEvent::Received { peer, session, frame } if self.is_current(&peer, session) => {
                 self.waiting_since.get_or_insert_with(StdInstant::now);
+                self.on_frame(peer, &frame);
                 self.handle(Input::Received(peer, frame));
             }
             SessionEvent::Closed { peer, session } if self.is_current(&peer, session) => {
-                self.sessions.remove(&peer);
+                self.forget(&peer);
                 self.handle(Input::Disconnected(peer));
             }
             // Of a session that another has replaced.
@@ -231,18 +246,47 @@ impl Driver {
         self.sessions.get(peer).is_some_and(|current| current.id == session)
     }
 
-    /// The later session of a peer replaces the earlier: a tab that lost its network comes back before the old
-    /// connection is noticed to be dead.
-    fn on_opened(&mut self, peer: PeerId, id: SessionId, outbox: Outbox) {
+    fn on_opened(&mut self, peer: PeerId, id: SessionId, by: Opener, outbox: Outbox) {
         if let Some(old) = self.sessions.get(&peer) {
-            if old.opened.elapsed() < REOPEN {
+            if self.stays(old, peer, by) {
                 return;
             }
-            self.sessions.remove(&peer);
+            self.forget(&peer);
             self.handle(Input::Disconnected(peer));
         }
-        self.sessions.insert(peer, Session { id, opened: StdInstant::now(), outbox });
+        let session = Session { id, by, opened: StdInstant::now(), outbox, greeted: false };
+        self.sessions.insert(peer, session);
         self.handle(Input::Connected(peer));
+    }
+
+    /// Whether a session stays when another opens with the same peer. The later replaces the earlier: a tab that lost
+    /// its network comes back before the old connection is noticed to be dead. But of two that both sides opened at
+    /// once, the one opened by the lower key stays, so that both keep the same.
+    fn stays(&self, old: &Session, peer: PeerId, by: Opener) -> bool {
+        let age = old.opened.elapsed();
+        if old.by == by {
+            return age < REOPEN;
+        }
+        let lower = if self.peer < peer { Opener::Us } else { Opener::Peer };
+        age < AT_ONCE && old.by == lower
+    }
+
+    /// Looks into the first frame of a session for one thing: whether the peer is a relay. What else it says, and
+    /// whether it may, is for the node.
+    fn on_frame(&mut self, peer: PeerId, frame: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&peer).filter(|session| !session.greeted) else { return };
+        session.greeted = true;
+        if let Ok(Frame::Hello(hello)) = Frame::decode(frame, &self.limits)
+            && hello.role == Role::Relay
+        {
+            self.relays.met(peer, StdInstant::now());
+        }
+    }
+
+    fn forget(&mut self, peer: &PeerId) {
+        if self.sessions.remove(peer).is_some() {
+            self.relays.left(peer, StdInstant::now());
+        }
     }
 
     fn on_done(&mut self, done: Done) {
@@ -296,7 +340,7 @@ impl Driver {
     fn close(&mut self, peer: PeerId, reason: CloseReason) {
         tracing::debug!(%peer, %reason, "ending a session");
         // What was sent before still goes out. The node has forgotten the session already.
-        self.sessions.remove(&peer);
+        self.forget(&peer);
         if reason == CloseReason::Budget {
             let disconnect = self.disconnect.clone();
             tokio::spawn(async move {

@@ -108,7 +108,7 @@ async fn run(mut settings: Settings, asked: bool) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let wanted = settings.max_connections;
-    let connections = connections_the_system_allows(wanted);
+    let connections = connections_the_system_allows(wanted, settings.peers.len());
     settings.max_connections = connections;
     let mut application = Application::start(settings).await.map_err(|error| error.to_string())?;
     // After the start, because one that fails has only one line to say.
@@ -116,11 +116,11 @@ async fn run(mut settings: Settings, asked: bool) -> Result<(), String> {
         tracing::warn!(connections, wanted, "the system allows fewer open files than max_connections needs");
     }
     tracing::info!(address = %application.address(), peer = %application.peer(), connections, "listening");
-    let (address, ready) = (application.address(), application.ready());
+    let (url, ready) = (application.url(), application.ready());
     let announce = async move {
         if ready.await {
             // For whoever started it. That nobody reads it is no reason to stop.
-            let _ = writeln!(std::io::stdout(), "Chanterelle is ready: http://{address}/");
+            let _ = writeln!(std::io::stdout(), "Chanterelle is ready: {url}");
         }
         std::future::pending::<()>().await;
     };
@@ -136,13 +136,15 @@ async fn run(mut settings: Settings, asked: bool) -> Result<(), String> {
     result
 }
 
-/// Open files that are no connections: database, log, key, listener, standard streams, and some room.
+/// Open files that are no connections of clients: database, log, key, listener, standard streams, and some room. Each
+/// relay that is dialled needs one more.
 const OTHER_FILES: u64 = 64;
 
 /// Each connection is an open file. The soft limit is often 1,024; the system allows more when asked. Where even that is
 /// too little, connections are refused in time, because a relay without open files can neither accept nor store.
-fn connections_the_system_allows(wanted: usize) -> usize {
-    let files = wanted as u64 + OTHER_FILES;
+fn connections_the_system_allows(wanted: usize, peers: usize) -> usize {
+    let other = OTHER_FILES + peers as u64;
+    let files = wanted as u64 + other;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current.filter(|current| *current < files) else { return wanted };
     let raised = maximum.map_or(files, |maximum| files.min(maximum));
@@ -150,5 +152,5 @@ fn connections_the_system_allows(wanted: usize) -> usize {
         Ok(()) => raised,
         Err(_) => current,
     };
-    usize::try_from(granted.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1)
+    usize::try_from(granted.saturating_sub(other)).unwrap_or(usize::MAX).max(1)
 }

@@ -54,6 +54,8 @@ pub struct Metrics {
     pub peers: Gauge,
     /// Open session streams.
     pub sessions: Gauge,
+    /// Other relays with a session.
+    pub relays: Gauge,
     /// Sessions ended from this side.
     pub sessions_ended: ByReason,
     /// Frames on sessions.
@@ -99,6 +101,7 @@ impl Default for Metrics {
             http_seconds: seconds(),
             peers: Gauge::default(),
             sessions: Gauge::default(),
+            relays: Gauge::default(),
             sessions_ended: ByReason::default(),
             frames: Family::default(),
             frame_bytes: Family::default(),
@@ -132,6 +135,7 @@ impl Metrics {
         registry.register("http_request_seconds", "Time to answer", self.http_seconds.clone());
         registry.register("peers", "Established libp2p connections", self.peers.clone());
         registry.register("sessions", "Open session streams", self.sessions.clone());
+        registry.register("relays", "Other relays with a session", self.relays.clone());
         registry.register("sessions_ended", "Sessions ended from this side", self.sessions_ended.clone());
         registry.register("frames", "Frames on sessions", self.frames.clone());
         registry.register("frame_bytes", "Bytes of frames on sessions", self.frame_bytes.clone());

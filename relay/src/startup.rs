@@ -19,17 +19,21 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::address::{Endpoint, Host};
 use crate::clients::{Rate, Slots};
 use crate::driver::{self, Driver, DriverError};
 use crate::http::assets::Assets;
 use crate::http::serve::Server;
 use crate::http::{self, App};
 use crate::metrics::Metrics;
+use crate::net::dialler::Dialler;
 use crate::net::key::{self, KeyError};
 use crate::net::session::{Owed, Shared};
 use crate::net::{self, Network};
-use crate::settings::Settings;
+use crate::relays::Relays;
+use crate::settings::{self, Settings};
 use crate::storage::{DataLock, OpenError, Storage};
+use crate::tls::{self, TlsError};
 
 /// Frames that wait for the node, of all sessions together. Less than a peer may send at once without being charged,
 /// so that a pause of ours never looks like a flood of theirs.
@@ -37,6 +41,9 @@ const EVENT_QUEUE: usize = 128;
 
 /// Upgraded WebSockets that wait for libp2p.
 const INCOMING_QUEUE: usize = 256;
+
+/// Names of a certificate that are told as addresses; some certificates have a hundred.
+const NAMES: usize = 8;
 
 /// Why a relay does not start. One line for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +65,9 @@ pub enum StartError {
     /// The node cannot be made.
     #[error(transparent)]
     Driver(#[from] DriverError),
+    /// TLS is asked for and cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// libp2p cannot be set up.
     #[error("cannot set up libp2p: {0}")]
     Network(String),
@@ -78,6 +88,7 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Application {
     address: SocketAddr,
+    has_tls: bool,
     peer: libp2p::PeerId,
     metrics: Arc<Metrics>,
     storage: Storage,
@@ -102,14 +113,19 @@ impl Application {
         let address = listener.local_addr().map_err(|error| StartError::Listen(settings.listen, error))?;
         let lock = DataLock::take(&settings.data)?;
         let key = key::load_or_create(&settings.data)?;
+        let stop = CancellationToken::new();
+        let dialler = dialler(&settings.peers)?;
+        let tls = tls::Server::start(&settings.tls, &settings.data, stop.clone())?;
+        let has_tls = tls.is_some();
         let metrics = Arc::new(Metrics::default());
+        let relays = Relays::new(metrics.relays.clone());
         let storage = Storage::open(&settings.data, settings.max_database_mib, metrics.clone()).await?;
 
         let limits = Limits::default();
         let agent = concat!("chanterelle/", env!("CARGO_PKG_VERSION"));
         let peer = key.public().to_peer_id();
         let core_peer = key::core_peer(&peer).expect("the relay's key is Ed25519");
-        let (stop, stop_network) = (CancellationToken::new(), CancellationToken::new());
+        let stop_network = CancellationToken::new();
         let sessions = TaskTracker::new();
         let (session_events, session_events_receiver) = mpsc::channel(EVENT_QUEUE);
         let (disconnect, disconnect_receiver) = mpsc::unbounded_channel();
@@ -122,6 +138,7 @@ impl Application {
             agent: agent.to_owned(),
             storage: storage.clone(),
             metrics: metrics.clone(),
+            relays: relays.clone(),
             sessions: session_events_receiver,
             disconnect,
             restored,
@@ -129,12 +146,17 @@ impl Application {
             drain: settings.drain.mul_f32(0.6),
         })?;
 
-        let external = external_addresses(&settings, address);
+        let names = tls.as_ref().map_or(&[][..], tls::Server::names);
+        let external = external_addresses(&settings, address, names);
+        warn_of_plain_http(&settings);
         let network = Network::new(
             net::Config {
                 key,
                 incoming: incoming_receiver,
-                listen: web_socket(address),
+                dialler,
+                peers: settings.peers.clone(),
+                relays: relays.clone(),
+                listen: Endpoint::listening(address, has_tls).multiaddr(),
                 external: external.clone(),
                 agent: agent.to_owned(),
                 max_connections: u32::try_from(settings.max_connections).unwrap_or(u32::MAX),
@@ -163,6 +185,7 @@ impl Application {
             limits: Arc::new(limits),
             peer,
             addresses: external.into_iter().map(|address| address.with(Protocol::P2p(peer))).collect(),
+            relays,
             assets: Arc::new(Assets::embedded()),
             storage: storage.clone(),
             metrics: metrics.clone(),
@@ -174,11 +197,12 @@ impl Application {
             probe: Arc::default(),
         };
         let router = http::router(app);
-        let server = Server { listener, router, slots, rate, trusted_proxies, metrics: metrics.clone() };
+        let server = Server { listener, router, tls, slots, rate, trusted_proxies, metrics: metrics.clone() };
 
         let runtime = tokio::runtime::Handle::current();
         Ok(Application {
             address,
+            has_tls,
             peer,
             metrics,
             storage,
@@ -187,7 +211,7 @@ impl Application {
             drain,
             // On a thread of its own: the node computes, and nobody else should wait for it.
             driver: tokio::task::spawn_blocking(move || runtime.block_on(driver.run())),
-            network: tokio::spawn(network.run(stop_network.clone())),
+            network: tokio::spawn(network.run(stop.clone(), stop_network.clone())),
             server: tokio::spawn(server.run(stop.clone())),
             stop,
             stop_network,
@@ -199,6 +223,12 @@ impl Application {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The URL of its page there.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}://{}/", if self.has_tls { "https" } else { "http" }, self.address)
     }
 
     /// The relay's name on the network.
@@ -275,19 +305,42 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
-/// What peers are told: what the operator set, or on loopback the socket itself. Anything else would be a guess.
-fn external_addresses(settings: &Settings, address: SocketAddr) -> Vec<Multiaddr> {
-    if settings.external.is_empty() && address.ip().is_loopback() {
-        return vec![web_socket(address)];
+/// What peers are told: what the operator set, else the names that are certified, or on loopback the socket itself.
+/// Anything else would be a guess.
+fn external_addresses(settings: &Settings, address: SocketAddr, names: &[String]) -> Vec<Multiaddr> {
+    if !settings.external.is_empty() {
+        return settings.external.clone();
     }
-    if settings.external.is_empty() {
-        tracing::warn!(
-            "no external address is set, so tabs cannot be reached through this relay; see --external"
-        );
+    if !names.is_empty() {
+        let at = |name: &String| Endpoint {
+            host: Host::Name(name.clone(), None),
+            port: address.port(),
+            tls: true,
+        };
+        return names.iter().take(NAMES).map(|name| at(name).multiaddr()).collect();
     }
-    settings.external.clone()
+    if address.ip().is_loopback() {
+        return vec![Endpoint::listening(address, settings.tls != settings::Tls::Off).multiaddr()];
+    }
+    tracing::warn!(
+        "no external address is set, so tabs cannot be reached through this relay; see --external"
+    );
+    Vec::new()
 }
 
-fn web_socket(address: SocketAddr) -> Multiaddr {
-    Multiaddr::from(address.ip()).with(Protocol::Tcp(address.port())).with(Protocol::Ws("/".into()))
+/// A page that comes to another machine unencrypted has no keys and keeps nothing.
+fn warn_of_plain_http(settings: &Settings) {
+    let plain = settings.tls == settings::Tls::Off && settings.trusted_proxies.is_empty();
+    if plain && !settings.listen.ip().is_loopback() {
+        tracing::warn!(
+            "browsers on other machines give a page over plain http no storage, no crypto and no service worker: set \
+             tls_certificate and tls_key, or acme_domain, or put a proxy with TLS in front and name it in trusted_proxies"
+        );
+    }
+}
+
+/// Whom the relays that are dialled with TLS must be certified by is asked once, at the start.
+fn dialler(peers: &[Multiaddr]) -> Result<Dialler, TlsError> {
+    let tls = peers.iter().filter_map(Endpoint::of).any(|peer| peer.tls);
+    Ok(Dialler::new(if tls { Some(tls::client_config()?) } else { None }))
 }

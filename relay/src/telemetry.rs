@@ -1,7 +1,7 @@
 //! Log lines: one subscriber for the process, as text or JSON on standard error.
 //!
-//! Lines name peers by id and never by address: what an operator keeps, an operator can be made to give away. Figures
-//! are in [`crate::metrics`].
+//! Lines name peers by id and never by address, but for the relays the operator named: what an operator keeps, an
+//! operator can be made to give away. Figures are in [`crate::metrics`].
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chanterelle_core::node::StorageError;
 use chanterelle_core::wire::SESSION_PROTOCOL;
 use serde_json::json;
 use tokio::time::timeout;
@@ -19,7 +20,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// When the storage was last probed, and what came out.
-pub(crate) type Probe = Option<(Instant, Result<(), String>)>;
+pub(crate) type Probe = Option<(Instant, Result<(), StorageError>)>;
 
 /// The process runs and answers.
 pub(super) async fn livez() -> &'static str {
@@ -36,18 +37,19 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<&'static str, ApiEr
     }
     match probe(&app).await {
         Ok(()) => Ok("ok"),
+        Err(StorageError::Full) => Err(ApiError::insufficient_storage()),
         Err(error) => Err(ApiError::unavailable(format!("the relay cannot store: {error}"))),
     }
 }
 
-async fn probe(app: &App) -> Result<(), String> {
+async fn probe(app: &App) -> Result<(), StorageError> {
     let mut last = app.probe.lock().await;
     match &*last {
         Some((at, result)) if at.elapsed() < PROBE_EVERY => result.clone(),
         _ => {
             let result = match timeout(PROBE_TIMEOUT, app.storage.probe()).await {
-                Ok(result) => result.map_err(|error| error.to_string()),
-                Err(_) => Err("the storage does not answer".to_owned()),
+                Ok(result) => result,
+                Err(_) => Err(StorageError::Failed("the storage does not answer".to_owned())),
             };
             *last = Some((Instant::now(), result.clone()));
             result
@@ -64,6 +66,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
 /// What this relay is and how peers reach it.
 pub(super) async fn info(State(app): State<App>) -> Response {
     let limits = &app.limits;
+    let relays = app.relays.addresses(app.settings.is_development(), Instant::now());
     let body = json!({
         "software": env!("CARGO_PKG_NAME").trim_end_matches("-relay"),
         "version": env!("CARGO_PKG_VERSION"),
@@ -71,6 +74,7 @@ pub(super) async fn info(State(app): State<App>) -> Response {
         "peer_id": app.peer.to_string(),
         "addresses": app.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "ice_servers": app.settings.ice_servers,
+        "relays": relays.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "limits": {
             "event_bytes": limits.event_bytes,
             "comment_chars": limits.comment_chars,

@@ -29,6 +29,13 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
+    /// 400: TLS is spoken here, and the request came without.
+    #[must_use]
+    pub(crate) fn https_required() -> ApiError {
+        let message = "this port speaks HTTPS; use an address that begins with https://";
+        ApiError::new(StatusCode::BAD_REQUEST, "https_required", message)
+    }
+
     /// 404: there is nothing at this path.
     #[must_use]
     pub(crate) fn not_found() -> ApiError {
@@ -80,6 +87,16 @@ impl ApiError {
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "something went wrong in the relay; tell its operator the id",
+        )
+    }
+
+    /// 507: there is no room to store anything, on the disk or within the bound the operator set.
+    #[must_use]
+    pub(crate) fn insufficient_storage() -> ApiError {
+        ApiError::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "insufficient_storage",
+            "the relay has no room left to store anything; it serves what it has, and stores again once there is room",
         )
     }
 

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clients::{self, ClientKey, Rate, Slots};
 use crate::metrics::{Answer, Metrics};
 use crate::net::transport::Incoming;
+use crate::relays::Relays;
 use crate::settings::Settings;
 use crate::storage::Storage;
 use assets::Assets;
@@ -52,6 +53,8 @@ pub(crate) struct App {
     pub(crate) peer: PeerId,
     /// Where it is reached, with its name.
     pub(crate) addresses: Arc<[Multiaddr]>,
+    /// Other relays.
+    pub(crate) relays: Relays,
     /// The page.
     pub(crate) assets: Arc<Assets>,
     /// The storage, to be probed.

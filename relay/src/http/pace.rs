@@ -12,7 +12,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use crate::clients::Slot;
@@ -111,7 +110,7 @@ impl HttpBody for PacedBody {
 
 /// A client's socket, which fails when the client takes what it asked for too slowly. Holds the client's place.
 #[derive(Debug)]
-pub(crate) struct ClientSocket<S = TcpStream> {
+pub(crate) struct ClientSocket<S> {
     socket: S,
     pace: Pace,
     _slot: Slot,

@@ -48,7 +48,7 @@ fn connect(app: &App, client: Client, upgrade: WebSocketUpgrade) -> Result<Respo
     };
     let incoming = app.incoming.clone();
     Ok(websocket::sized(upgrade).on_upgrade(async move |socket| {
-        let stream = websocket::stream(socket, slot);
+        let stream = websocket::accepted(socket, slot);
         // Fails only when the network has stopped; the socket is then dropped.
         let _ = incoming.send(Incoming { stream, client: client.key }).await;
     }))

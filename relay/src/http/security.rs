@@ -10,7 +10,7 @@ use axum::response::Response;
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 
-use crate::settings::Settings;
+use crate::settings::{Settings, Tls};
 
 /// Headers that stand on every answer.
 #[derive(Clone, Debug)]
@@ -20,10 +20,10 @@ impl SecurityHeaders {
     /// For the page shell `index`, served under `settings`.
     #[must_use]
     pub(crate) fn new(index: &[u8], settings: &Settings) -> SecurityHeaders {
-        let policy = content_security_policy(&String::from_utf8_lossy(index), is_development(settings));
+        let policy = content_security_policy(&String::from_utf8_lossy(index), settings.is_development());
         let policy = HeaderValue::try_from(policy).expect("directives and hashes are a header value");
         let fixed = HeaderValue::from_static;
-        SecurityHeaders(vec![
+        let mut headers = vec![
             (header::CONTENT_SECURITY_POLICY, policy),
             (header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
             (header::REFERRER_POLICY, fixed("no-referrer")),
@@ -36,7 +36,12 @@ impl SecurityHeaders {
                      microphone=(), payment=(), usb=()",
                 ),
             ),
-        ])
+        ];
+        if settings.tls != Tls::Off {
+            // A year, for this name alone: others below it may be somebody else's.
+            headers.push((header::STRICT_TRANSPORT_SECURITY, fixed("max-age=31536000")));
+        }
+        SecurityHeaders(headers)
     }
 }
 
@@ -51,12 +56,7 @@ pub(crate) async fn apply(
     response
 }
 
-/// Whether the page may also dial unencrypted relays on loopback. A public relay behind a reverse proxy listens on
-/// loopback, too, but somebody has told it where it is reached or whom it may trust.
-fn is_development(settings: &Settings) -> bool {
-    settings.listen.ip().is_loopback() && settings.external.is_empty() && settings.trusted_proxies.is_empty()
-}
-
+/// In `development` the page may also dial unencrypted relays on loopback.
 fn content_security_policy(index: &str, development: bool) -> String {
     let scripts = hashes(index, "script");
     let styles = hashes(index, "style");
@@ -102,8 +102,7 @@ fn hashes(index: &str, element: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{content_security_policy, hashes, is_development};
-    use crate::settings::Keys;
+    use super::{content_security_policy, hashes};
 
     const INDEX: &str = "<!doctype html><style>p{}</style><script src=\"/a.js\"></script>\
         <script type=\"module\">alert(1)</script><scripture>x</scripture>";
@@ -130,18 +129,5 @@ mod tests {
         for directive in ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
             assert!(public.contains(directive));
         }
-    }
-
-    #[test]
-    fn a_relay_that_the_public_reaches_through_a_proxy_is_not_in_development() {
-        let development = |text: &str| {
-            let keys: Keys = toml::from_str(text).expect("the test's keys are TOML");
-            is_development(&keys.resolve().expect("the test's settings are valid"))
-        };
-        assert!(development(""));
-        assert!(development("listen = '[::1]:8080'"));
-        assert!(!development("listen = '0.0.0.0:8080'"));
-        assert!(!development("external = ['/dns4/relay.example/tcp/443/wss']"));
-        assert!(!development("trusted_proxies = ['127.0.0.1']"));
     }
 }

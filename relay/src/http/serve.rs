@@ -1,6 +1,7 @@
-//! Accepts connections and serves them: places, timeouts, and an orderly end.
+//! Accepts connections and serves them: places, TLS, timeouts, and an orderly end.
 //!
 //! HTTP/1.1 only: a browser opens its WebSocket on it, and a proxy in front speaks whatever it likes to the outside.
+//! Who speaks plain HTTP where TLS is expected is told so.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,15 +14,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use super::error::ApiError;
 use super::pace::{ClientSocket, HEAD_TIMEOUT};
 use crate::clients::{ClientKey, Rate, Slot, Slots};
 use crate::metrics::{Metrics, count};
+use crate::tls::{self, Opened};
 
 /// Bytes of a request's head, and of what hyper holds for one connection.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -34,6 +38,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often clients that have gone quiet are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a client may take for a TLS handshake. It has its place meanwhile.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const REFUSED: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 10\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -49,6 +56,8 @@ pub(crate) struct Server {
     pub(crate) listener: TcpListener,
     /// Who answers.
     pub(crate) router: Router,
+    /// TLS, when it is spoken here.
+    pub(crate) tls: Option<tls::Server>,
     /// Places.
     pub(crate) slots: Slots,
     /// Requests a minute, to be tidied here.
@@ -76,7 +85,14 @@ impl Server {
             match accepted {
                 Ok((socket, remote)) => {
                     if let Some(slot) = self.place(&socket, remote) {
-                        connections.spawn(serve(socket, remote, slot, self.router.clone(), stop.clone()));
+                        let connection = Connection {
+                            remote: Remote(remote.ip()),
+                            slot,
+                            router: self.router.clone(),
+                            metrics: self.metrics.clone(),
+                            stop: stop.clone(),
+                        };
+                        connections.spawn(connection.serve(socket, self.tls.clone()));
                     }
                 }
                 Err(error) => {
@@ -105,30 +121,67 @@ impl Server {
     }
 }
 
-async fn serve(socket: TcpStream, remote: SocketAddr, slot: Slot, router: Router, stop: CancellationToken) {
-    // Frames of posts are small and wait for nobody.
-    let _ = socket.set_nodelay(true);
-    let remote = Remote(remote.ip());
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(remote);
-        router.clone().oneshot(request.map(Body::new))
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES)
-        .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(ClientSocket::new(socket, slot)), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// One connection and what it needs.
+struct Connection {
+    remote: Remote,
+    slot: Slot,
+    router: Router,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+}
+
+impl Connection {
+    async fn serve(mut self, socket: TcpStream, tls: Option<tls::Server>) {
+        // Frames of posts are small and wait for nobody.
+        let _ = socket.set_nodelay(true);
+        let Some(tls) = tls else { return self.serve_http(socket).await };
+        let opened = tokio::select! {
+            opened = timeout(HANDSHAKE_TIMEOUT, tls.accept(socket)) => opened,
+            () = self.stop.cancelled() => return,
+        };
+        match opened {
+            Ok(Ok(Opened::Encrypted(stream))) => self.serve_http(*stream).await,
+            Ok(Ok(Opened::Plain(socket))) => {
+                self.router = Router::new().fallback(async || ApiError::https_required());
+                self.serve_http(socket).await;
+            }
+            Ok(Ok(Opened::Challenge)) => {
+                tracing::debug!("an authority has looked whether a name is this relay's");
+            }
+            Ok(Err(error)) => {
+                count(&self.metrics.connections_refused, "tls");
+                tracing::debug!(%error, "a TLS handshake failed");
+            }
+            Err(_) => count(&self.metrics.connections_refused, "tls"),
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+    }
+
+    async fn serve_http<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Connection { remote, slot, router, stop, .. } = self;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(remote);
+            router.clone().oneshot(request.map(Body::new))
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_BYTES)
+            .max_headers(HEADERS)
+            .serve_connection(TokioIo::new(ClientSocket::new(stream, slot)), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
 }

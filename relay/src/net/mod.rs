@@ -1,9 +1,12 @@
-//! The relay's side of libp2p: WebSockets from the HTTP server, circuits for tabs, session streams for the driver.
+//! The relay's side of libp2p: WebSockets from the HTTP server and to other relays, circuits for tabs, session streams
+//! for the driver.
 //!
-//! The only importer of libp2p's swarm; everything beyond it is plain channels. Dials nobody. Event here means the
-//! swarm's; events of the protocol travel inside frames and are not looked at.
+//! The only importer of libp2p's swarm; everything beyond it is plain channels. Dials the operator's relays and nobody
+//! else. Event here means the swarm's; events of the protocol travel inside frames and are not looked at.
 
+pub(crate) mod dialler;
 pub mod key;
+mod links;
 mod muxer;
 pub mod session;
 mod streams;
@@ -19,15 +22,21 @@ use chanterelle_core::wire::SESSION_PROTOCOL;
 use futures::StreamExt as _;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{ConnectionId, NetworkBehaviour, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, Transport as _, connection_limits, identify, noise, ping, relay};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::address::Endpoint;
 use crate::metrics::{Metrics, count};
-use session::{SessionId, Shared};
-use transport::{Incoming, UpgradedTransport};
+use crate::relays::Relays;
+use dialler::Dialler;
+use links::Links;
+use session::{Opener, SessionId, Shared};
+use transport::{Incoming, WebSocketTransport};
 
 /// How long a client may take from the upgrade to an authenticated, multiplexed connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +53,9 @@ const STREAMS_PER_CONNECTION: usize = 64;
 /// How long a connection may carry nothing. A tab opens its session or reserves at once.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Addresses remembered of those that one peer says it has.
+const ADDRESSES_OF_ONE: usize = 8;
+
 /// Between two pings: a closed laptop is noticed within a minute, and 50,000 tabs cost 1,700 pings a second.
 const PING_EVERY: Duration = Duration::from_secs(30);
 
@@ -53,6 +65,12 @@ pub(crate) struct Config {
     pub(crate) key: Keypair,
     /// Upgraded WebSockets.
     pub(crate) incoming: mpsc::Receiver<Incoming>,
+    /// Opens WebSockets to other relays.
+    pub(crate) dialler: Dialler,
+    /// Other relays to keep a session with.
+    pub(crate) peers: Vec<Multiaddr>,
+    /// The relays met.
+    pub(crate) relays: Relays,
     /// Where the relay listens, as libp2p writes it.
     pub(crate) listen: Multiaddr,
     /// Where it is reached, told to peers.
@@ -71,8 +89,19 @@ pub(crate) struct Network {
     shared: Shared,
     /// Peers the driver wants gone.
     disconnect: mpsc::UnboundedReceiver<PeerId>,
+    links: Links,
+    relays: Relays,
     sessions: TaskTracker,
     next_session: u64,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    end: mpsc::UnboundedSender<Ended>,
+}
+
+/// A session is over.
+struct Ended {
+    peer: libp2p::PeerId,
+    connection: ConnectionId,
+    by: Opener,
 }
 
 /// Every connection has these.
@@ -96,7 +125,7 @@ impl Network {
         sessions: TaskTracker,
     ) -> Result<Network, String> {
         let noise = noise::Config::new(&config.key).map_err(|error| error.to_string())?;
-        let transport = UpgradedTransport::new(config.incoming)
+        let transport = WebSocketTransport::new(config.incoming, config.dialler)
             .upgrade(Version::V1)
             .authenticate(noise)
             .multiplex(muxer::Config::new(STREAMS_PER_CONNECTION))
@@ -106,10 +135,13 @@ impl Network {
         let peer = public.to_peer_id();
         let limits = connection_limits::ConnectionLimits::default()
             .with_max_pending_incoming(Some(HANDSHAKES))
-            .with_max_established(Some(config.max_connections))
+            .with_max_established_incoming(Some(config.max_connections))
             .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
+        let links = Links::new(&config.peers, Instant::now());
+        let mut limits = connection_limits::Behaviour::new(limits);
+        links.named().for_each(|peer| limits.bypass_peer_id(&peer));
         let behaviour = Behaviour {
-            limits: connection_limits::Behaviour::new(limits),
+            limits,
             streams: streams::Behaviour::default(),
             identify: identify::Behaviour::new(
                 identify::Config::new(SESSION_PROTOCOL.to_owned(), public).with_agent_version(config.agent),
@@ -124,13 +156,29 @@ impl Network {
         for address in config.external {
             swarm.add_external_address(address);
         }
-        Ok(Network { swarm, shared: config.shared, disconnect, sessions, next_session: 0 })
+        let (end, ended) = mpsc::unbounded_channel();
+        Ok(Network {
+            swarm,
+            shared: config.shared,
+            disconnect,
+            links,
+            relays: config.relays,
+            sessions,
+            next_session: 0,
+            ended,
+            end,
+        })
     }
 
-    /// Runs until `stop`, then drops every connection.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    /// Runs until `stop`, then drops every connection. From `drain` on nobody is dialled any more.
+    pub(crate) async fn run(mut self, drain: CancellationToken, stop: CancellationToken) {
         loop {
+            // Far away when nobody is to be dialled.
+            let dial_at = self.links.next().unwrap_or_else(|| Instant::now() + IDLE_TIMEOUT);
             tokio::select! {
+                () = drain.cancelled(), if self.links.next().is_some() => self.links.clear(),
+                () = sleep_until(dial_at) => self.dial(),
+                Some(ended) = self.ended.recv() => self.on_ended(&ended),
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 Some(peer) = self.disconnect.recv() => {
                     if let Some(peer) = key::libp2p_peer(&peer) {
@@ -146,19 +194,36 @@ impl Network {
     fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         let metrics = &self.shared.metrics;
         match event {
-            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
                 tracing::debug!(peer = %peer_id, "connected");
                 metrics.peers.inc();
+                self.on_connected(connection_id, peer_id);
             }
-            SwarmEvent::ConnectionClosed { peer_id, cause, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, cause, .. } => {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
                 metrics.peers.dec();
+                self.links.refused(
+                    connection_id,
+                    "the connection ended before a session began",
+                    Instant::now(),
+                );
+                if let Some(peer) = key::core_peer(&peer_id).filter(|_| num_established == 0) {
+                    self.relays.gone(&peer);
+                }
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                self.links.failed(connection_id, &error, Instant::now());
             }
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 tracing::debug!(%error, "a connection failed before it was established");
                 count(&metrics.connections_refused, "handshake");
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Streams(opened)) => self.on_session(opened),
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.on_stream(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                peer_id,
+                info,
+                ..
+            })) => self.on_identified(peer_id, &info),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { connection, result, .. })) => {
                 if let Err(error) = result
                     && !matches!(error, ping::Failure::Unsupported)
@@ -172,10 +237,74 @@ impl Network {
         }
     }
 
-    fn on_session(&mut self, streams::Opened { peer, stream }: streams::Opened) {
-        self.next_session += 1;
-        let session = SessionId(self.next_session);
-        self.sessions.spawn(session::run(stream, peer, session, self.shared.clone()));
+    /// Dials the relays whose time has come.
+    fn dial(&mut self) {
+        let now = Instant::now();
+        for dial in self.links.dial(now) {
+            let connection = dial.connection_id();
+            if let Err(error) = self.swarm.dial(dial) {
+                self.links.failed(connection, &error, now);
+            }
+        }
+    }
+
+    /// Whoever answers a dial is asked for a session, unless there is one already.
+    fn on_connected(&mut self, connection: ConnectionId, peer: libp2p::PeerId) {
+        let Some(answered) = self.links.connected(connection, peer, Instant::now()) else { return };
+        let behaviour = self.swarm.behaviour_mut();
+        // The operator's choice is not counted like a stranger; it may have come here, too.
+        behaviour.limits.bypass_peer_id(&peer);
+        if answered.wanted {
+            behaviour.streams.open(peer, connection);
+        } else {
+            self.swarm.close_connection(connection);
+        }
+        if let Some(peer) = key::core_peer(&peer) {
+            self.relays.dialled(peer, answered.address, std::time::Instant::now());
+        }
+    }
+
+    fn on_stream(&mut self, event: streams::Event) {
+        match event {
+            streams::Event::Opened { peer, connection, by, stream } => {
+                let Some(named) = key::core_peer(&peer) else { return };
+                self.links.session_began(peer, Instant::now());
+                self.next_session += 1;
+                let session =
+                    session::run(stream, named, SessionId(self.next_session), by, self.shared.clone());
+                let end = self.end.clone();
+                self.sessions.spawn(async move {
+                    session.await;
+                    // The network may have stopped.
+                    let _ = end.send(Ended { peer, connection, by });
+                });
+            }
+            streams::Event::Refused { connection, reason } => {
+                self.links.refused(connection, &reason, Instant::now());
+                self.swarm.close_connection(connection);
+            }
+        }
+    }
+
+    fn on_ended(&mut self, ended: &Ended) {
+        self.links.session_ended(ended.peer, Instant::now());
+        if ended.by == Opener::Us {
+            // We opened the connection for this session alone. It may be closed already.
+            self.swarm.close_connection(ended.connection);
+        }
+    }
+
+    /// Remembers where a relay is reached. Whoever takes circuits may be one; its session shows whether it is.
+    fn on_identified(&mut self, peer: libp2p::PeerId, info: &identify::Info) {
+        if !info.protocols.contains(&relay::HOP_PROTOCOL_NAME) {
+            return;
+        }
+        let addresses = info.listen_addrs.iter().filter_map(Endpoint::of);
+        let addresses =
+            addresses.map(|at| at.multiaddr().with(Protocol::P2p(peer))).take(ADDRESSES_OF_ONE).collect();
+        if let Some(peer) = key::core_peer(&peer) {
+            self.relays.says(peer, addresses, std::time::Instant::now());
+        }
     }
 }
 

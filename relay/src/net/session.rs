@@ -44,6 +44,15 @@ const LINGER: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
+/// Which side opened a session's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opener {
+    /// This relay.
+    Us,
+    /// The peer.
+    Peer,
+}
+
 /// What sessions tell the driver.
 #[derive(Debug)]
 pub enum SessionEvent {
@@ -53,6 +62,8 @@ pub enum SessionEvent {
         peer: PeerId,
         /// Which.
         session: SessionId,
+        /// Who opened it.
+        by: Opener,
         /// Where to put frames for it.
         outbox: Outbox,
     },
@@ -200,12 +211,12 @@ pub struct Shared {
 }
 
 /// Runs a session until it ends.
-pub async fn run<S>(stream: S, peer: PeerId, session: SessionId, shared: Shared)
+pub async fn run<S>(stream: S, peer: PeerId, session: SessionId, by: Opener, shared: Shared)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (outbox, mut inbox) = Outbox::new(shared.owed.clone());
-    if shared.events.send(SessionEvent::Opened { peer, session, outbox }).await.is_err() {
+    if shared.events.send(SessionEvent::Opened { peer, session, by, outbox }).await.is_err() {
         return;
     }
     shared.metrics.sessions.inc();
@@ -329,7 +340,9 @@ mod tests {
     use tokio::task::JoinHandle;
     use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 
-    use super::{OUTBOX_BYTES, OWN_BYTES, Outbox, Owed, SHARED_BYTES, SessionEvent, SessionId, Shared, run};
+    use super::{
+        OUTBOX_BYTES, OWN_BYTES, Opener, Outbox, Owed, SHARED_BYTES, SessionEvent, SessionId, Shared, run,
+    };
     use crate::metrics::{Metrics, Reason};
 
     /// A session over a pipe that holds 64 KiB, and the peer's end of the pipe.
@@ -349,7 +362,7 @@ mod tests {
             let metrics = Arc::new(Metrics::default());
             let limits = Arc::new(Limits::default());
             let shared = Shared { events: sender, owed: Owed::default(), limits, metrics: metrics.clone() };
-            let task = tokio::spawn(run(near.compat(), PeerId([7; 32]), SessionId(1), shared));
+            let task = tokio::spawn(run(near.compat(), PeerId([7; 32]), SessionId(1), Opener::Peer, shared));
             Rig { events, peer: far.compat(), metrics, task }
         }
 

@@ -1,32 +1,49 @@
-//! The libp2p behaviour that hands over streams of `/chanterelle/1`, and refuses peers the protocol cannot name.
+//! The libp2p behaviour of session streams: hands over those of `/chanterelle/1` that peers open, opens one where it is
+//! told to, and refuses peers the protocol cannot name.
 //!
-//! Peers come to a relay and open the stream; the relay opens none, so both sides never do at once. What is said on a
-//! stream is the business of [`super::session`].
+//! Tabs come to a relay and open the stream; between relays whoever dialled does. What is said on a stream is the
+//! business of [`super::session`], and which of two stays the driver's.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::task::{Context, Poll, Waker};
 
 use chanterelle_core::wire::SESSION_PROTOCOL;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::core::upgrade::{DeniedUpgrade, ReadyUpgrade};
-use libp2p::swarm::handler::{ConnectionEvent, FullyNegotiatedInbound};
+use libp2p::core::upgrade::ReadyUpgrade;
+use libp2p::swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm, NetworkBehaviour,
-    Stream, StreamProtocol, SubstreamProtocol, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    NotifyHandler, Stream, StreamProtocol, SubstreamProtocol, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
 
 use super::key::core_peer;
+use super::session::Opener;
 
-/// A peer opened a session.
+/// What became of a stream.
 #[derive(Debug)]
-pub(crate) struct Opened {
-    /// The peer.
-    pub(crate) peer: chanterelle_core::base::PeerId,
-    /// The stream.
-    pub(crate) stream: Stream,
+pub(crate) enum Event {
+    /// A session can begin on it.
+    Opened {
+        /// With whom; its key is Ed25519.
+        peer: PeerId,
+        /// On which connection.
+        connection: ConnectionId,
+        /// Who opened it.
+        by: Opener,
+        /// The stream.
+        stream: Stream,
+    },
+    /// The peer does not take the one we wanted.
+    Refused {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why a peer is refused.
@@ -34,16 +51,31 @@ pub(crate) struct Opened {
 #[error("only peers with an Ed25519 key can be spoken to")]
 pub(crate) struct NotEd25519;
 
-/// Hands over session streams.
+/// Hands over session streams, and opens them.
 #[derive(Debug, Default)]
 pub(crate) struct Behaviour {
-    opened: VecDeque<Opened>,
+    actions: VecDeque<ToSwarm<Event, Open>>,
     waker: Option<Waker>,
+}
+
+impl Behaviour {
+    /// Opens a stream on a connection. An [`Event`] says what became of it, unless the connection ends first.
+    pub(crate) fn open(&mut self, peer: PeerId, connection: ConnectionId) {
+        let handler = NotifyHandler::One(connection);
+        self.act(ToSwarm::NotifyHandler { peer_id: peer, handler, event: Open });
+    }
+
+    fn act(&mut self, action: ToSwarm<Event, Open>) {
+        self.actions.push_back(action);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Handler;
-    type ToSwarm = Opened;
+    type ToSwarm = Event;
 
     fn handle_established_inbound_connection(
         &mut self,
@@ -68,65 +100,98 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
 
-    fn on_connection_handler_event(&mut self, peer: PeerId, _: ConnectionId, stream: THandlerOutEvent<Self>) {
-        let Some(peer) = core_peer(&peer) else { return };
-        self.opened.push_back(Opened { peer, stream });
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        outcome: THandlerOutEvent<Self>,
+    ) {
+        let event = match outcome {
+            Outcome::Opened(stream, by) => Event::Opened { peer, connection, by, stream },
+            Outcome::Refused(reason) => Event::Refused { connection, reason },
+        };
+        self.act(ToSwarm::GenerateEvent(event));
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
+        if let Some(action) = self.actions.pop_front() {
+            return Poll::Ready(action);
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Asks a handler to open a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open;
+
+/// What a handler tells.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Opened(Stream, Opener),
+    Refused(String),
+}
+
+type Protocol = ReadyUpgrade<StreamProtocol>;
+
+fn protocol() -> SubstreamProtocol<Protocol> {
+    SubstreamProtocol::new(ReadyUpgrade::new(StreamProtocol::new(SESSION_PROTOCOL)), ())
+}
+
+/// The streams of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Handler {
+    events: VecDeque<ConnectionHandlerEvent<Protocol, (), Outcome>>,
+    waker: Option<Waker>,
+}
+
+impl Handler {
+    fn tell(&mut self, event: ConnectionHandlerEvent<Protocol, (), Outcome>) {
+        self.events.push_back(event);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Opened, THandlerInEvent<Self>>> {
-        if let Some(opened) = self.opened.pop_front() {
-            return Poll::Ready(ToSwarm::GenerateEvent(opened));
-        }
-        self.waker = Some(cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-/// Takes the streams of one connection.
-#[derive(Debug, Default)]
-pub(crate) struct Handler {
-    streams: VecDeque<Stream>,
-    waker: Option<Waker>,
 }
 
 impl ConnectionHandler for Handler {
-    type FromBehaviour = Infallible;
-    type ToBehaviour = Stream;
-    type InboundProtocol = ReadyUpgrade<StreamProtocol>;
-    type OutboundProtocol = DeniedUpgrade;
+    type FromBehaviour = Open;
+    type ToBehaviour = Outcome;
+    type InboundProtocol = Protocol;
+    type OutboundProtocol = Protocol;
     type InboundOpenInfo = ();
     type OutboundOpenInfo = ();
 
-    fn listen_protocol(&self) -> SubstreamProtocol<ReadyUpgrade<StreamProtocol>> {
-        SubstreamProtocol::new(ReadyUpgrade::new(StreamProtocol::new(SESSION_PROTOCOL)), ())
+    fn listen_protocol(&self) -> SubstreamProtocol<Protocol> {
+        protocol()
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<DeniedUpgrade, (), Stream>> {
-        if let Some(stream) = self.streams.pop_front() {
-            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(stream));
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Protocol, (), Outcome>> {
+        if let Some(event) = self.events.pop_front() {
+            return Poll::Ready(event);
         }
         self.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 
-    fn on_behaviour_event(&mut self, event: Infallible) {
-        match event {}
+    fn on_behaviour_event(&mut self, Open: Open) {
+        self.tell(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol: protocol() });
     }
 
-    fn on_connection_event(
-        &mut self,
-        event: ConnectionEvent<'_, ReadyUpgrade<StreamProtocol>, DeniedUpgrade>,
-    ) {
-        if let ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: stream, .. }) =
-            event
-        {
-            self.streams.push_back(stream);
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Protocol, Protocol>) {
+        let outcome = match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: stream, .. }) => {
+                Outcome::Opened(stream, Opener::Peer)
             }
-        }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol: stream, ..
+            }) => Outcome::Opened(stream, Opener::Us),
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
+                Outcome::Refused(error.to_string())
+            }
+            _ => return,
+        };
+        self.tell(ConnectionHandlerEvent::NotifyBehaviour(outcome));
     }
 }

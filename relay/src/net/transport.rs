@@ -1,19 +1,23 @@
-//! The libp2p transport of the relay: WebSockets that the HTTP server accepted and upgraded.
+//! The libp2p transport of the relay: WebSockets that the HTTP server accepted and upgraded, and those to other relays.
 //!
 //! libp2p's own WebSocket transport owns its port; this one owns none, so that page, API and peers share one. It keeps
-//! the client's address for the limits of the behaviours. It dials nobody: peers come to a relay.
+//! the client's address for the limits of the behaviours.
 
-use std::future::{Pending, Ready, ready};
+use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use libp2p::Multiaddr;
 use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
 use libp2p::multiaddr::Protocol;
 use tokio::sync::mpsc;
 
+use super::dialler::Dialler;
 use super::websocket::WebSocketStream;
+use crate::address::Endpoint;
 use crate::clients::ClientKey;
 
 /// A WebSocket on its way from the HTTP server to libp2p.
@@ -24,9 +28,10 @@ pub(crate) struct Incoming {
     pub(crate) client: ClientKey,
 }
 
-/// Upgraded WebSockets as a transport.
-pub(crate) struct UpgradedTransport {
+/// WebSockets as a transport.
+pub(crate) struct WebSocketTransport {
     incoming: mpsc::Receiver<Incoming>,
+    dialler: Dialler,
     listener: Option<Listener>,
 }
 
@@ -36,11 +41,11 @@ struct Listener {
     announced: bool,
 }
 
-impl UpgradedTransport {
-    /// A transport of what comes out of `incoming`.
+impl WebSocketTransport {
+    /// A transport of what comes out of `incoming` and what `dialler` opens.
     #[must_use]
-    pub(crate) fn new(incoming: mpsc::Receiver<Incoming>) -> UpgradedTransport {
-        UpgradedTransport { incoming, listener: None }
+    pub(crate) fn new(incoming: mpsc::Receiver<Incoming>, dialler: Dialler) -> WebSocketTransport {
+        WebSocketTransport { incoming, dialler, listener: None }
     }
 }
 
@@ -50,11 +55,11 @@ fn client_multiaddr(client: ClientKey) -> Multiaddr {
     Multiaddr::from(client.address()).with(Protocol::Ws("/".into()))
 }
 
-impl libp2p::Transport for UpgradedTransport {
+impl libp2p::Transport for WebSocketTransport {
     type Output = WebSocketStream;
     type Error = io::Error;
     type ListenerUpgrade = Ready<io::Result<WebSocketStream>>;
-    type Dial = Pending<io::Result<WebSocketStream>>;
+    type Dial = BoxFuture<'static, io::Result<WebSocketStream>>;
 
     fn listen_on(&mut self, id: ListenerId, address: Multiaddr) -> Result<(), TransportError<io::Error>> {
         if self.listener.is_some() {
@@ -69,7 +74,10 @@ impl libp2p::Transport for UpgradedTransport {
     }
 
     fn dial(&mut self, address: Multiaddr, _: DialOpts) -> Result<Self::Dial, TransportError<io::Error>> {
-        Err(TransportError::MultiaddrNotSupported(address))
+        let Some(endpoint) = Endpoint::of(&address) else {
+            return Err(TransportError::MultiaddrNotSupported(address));
+        };
+        Ok(self.dialler.clone().dial(endpoint).boxed())
     }
 
     fn poll(

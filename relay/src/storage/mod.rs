@@ -31,8 +31,9 @@ const READERS: u32 = 4;
 /// How long a statement waits for another's lock. Only a checkpoint can hold one here.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// How long a failed batch counts against the storage. A node with anything to store tries again within seconds.
-const FAILURE_COUNTS: Duration = Duration::from_secs(60);
+/// How long a failed batch counts against the storage. A node with anything to store tries again within seconds, and
+/// whoever asks is to hear within half a minute that there is room again.
+const FAILURE_COUNTS: Duration = Duration::from_secs(20);
 
 /// Why the storage cannot be opened. One line for the operator.
 #[derive(Debug, thiserror::Error)]

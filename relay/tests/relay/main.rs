@@ -2,11 +2,15 @@
 //!
 //! Browsers themselves are in the workspace's `tests`.
 
+mod acme;
 mod circuit;
 mod drain;
+mod driver;
 mod http;
 mod limits;
+mod peering;
 mod program;
 mod session;
 mod storage;
 mod support;
+mod tls;

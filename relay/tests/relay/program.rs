@@ -1,40 +1,16 @@
 //! The program itself: settings, refusals, signals, and a death without warning.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
-use libp2p::Multiaddr;
-use libp2p::multiaddr::Protocol;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::support::free_address;
 use crate::support::http::get;
+use crate::support::program::{Running, program, program_after};
 use crate::support::tab::Tab;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_chanterelle");
-
-fn program() -> Command {
-    without_settings(Command::new(PROGRAM))
-}
-
-/// The program in a process that a shell has prepared.
-fn program_after(preparation: &str) -> Command {
-    let mut command = without_settings(Command::new("sh"));
-    command.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\""), PROGRAM]);
-    command
-}
-
-/// The settings of whoever runs the tests are not ours.
-fn without_settings(mut command: Command) -> Command {
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CHANTERELLE_")) {
-        command.env_remove(name);
-    }
-    command
-}
 
 /// A refused start: its one line.
 fn refusal(command: &mut Command) -> String {
@@ -45,55 +21,6 @@ fn refusal(command: &mut Command) -> String {
     assert_eq!(line.lines().count(), 1, "{line}");
     assert!(line.starts_with("chanterelle: "), "{line}");
     line
-}
-
-struct Running {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Running {
-    fn start(data: &Path) -> Running {
-        Running::of(&mut program(), data, &[])
-    }
-
-    fn of(command: &mut Command, data: &Path, arguments: &[&str]) -> Running {
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--data"])
-            .arg(data)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("standard output is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the program says when it is ready");
-        let url = line.trim().strip_prefix("Chanterelle is ready: http://").expect("the ready line");
-        let address = url.trim_end_matches('/').parse().expect("the URL has an address");
-        Running { child, address }
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &pid]).status().expect("kill runs");
-        assert!(sent.success());
-    }
-
-    async fn multiaddr(&self) -> Multiaddr {
-        let info = get(self.address, "/api/v1/info", &[]).await.json();
-        let address: Multiaddr =
-            info["addresses"][0].as_str().and_then(|address| address.parse().ok()).expect("an address");
-        assert!(address.iter().any(|part| part == Protocol::Tcp(self.address.port())));
-        address
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Already gone in most tests.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]
@@ -143,6 +70,15 @@ fn what_cannot_be_used_is_told_in_one_line() {
     assert!(serve(&["--log", "a=b=c"]).contains("log: \"a=b=c\" is not"));
     assert!(serve(&["--config", "/absent.toml"]).contains("/absent.toml"));
     assert!(serve(&["--bogus"]).contains("--bogus"));
+    assert!(serve(&["--peer", "relay.example"]).contains("peer: \"relay.example\" is not the URL"));
+    assert!(serve(&["--tls-key", "a.pem"]).contains("tls_certificate: is not set"));
+    let nobody = refusal(
+        program()
+            .args(["serve", "--listen", "127.0.0.1:0", "--peer", "https://relay.example", "--data"])
+            .arg(&data)
+            .env("SSL_CERT_FILE", &file),
+    );
+    assert!(nobody.contains("SSL_CERT_FILE"), "{nobody}");
     let unusable = file.join("data");
     let line = refusal(program().args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&unusable));
     assert!(line.contains("cannot use the data directory"), "{line}");
@@ -162,10 +98,55 @@ async fn two_relays_do_not_share_a_folder() {
 }
 
 #[tokio::test]
+async fn a_relay_among_its_own_peers_is_told_once_and_left_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let address = free_address().to_string();
+    // Nobody is there at first, so that the log shows what comes after.
+    let other = free_address().to_string();
+    let peers = format!("http://{address},http://{other}");
+    let mut running = Running::of(&mut program(), folder.path(), &["--listen", &address, "--peer", &peers]);
+    running.logs("is this relay itself").await;
+    running.logs("it is dialled again and again").await;
+    // It came to be known as a relay only if a session began.
+    let info = get(running.address, "/api/v1/info", &[]).await.json();
+    assert_eq!(info["relays"], serde_json::json!([]));
+    let log = running.killed_log();
+    assert_eq!(log.matches("is this relay itself").count(), 1, "{log}");
+    assert_eq!(log.lines().count(), 2, "{log}");
+}
+
+#[tokio::test]
+async fn another_relay_than_the_one_named_is_told() {
+    let folders =
+        [tempfile::tempdir(), tempfile::tempdir()].map(|folder| folder.expect("a temporary folder"));
+    let other = Running::start(folders[0].path());
+    let id = get(other.address, "/api/v1/info", &[]).await.json()["peer_id"].to_string();
+    let stranger = libp2p::identity::Keypair::generate_ed25519().public().to_peer_id();
+    let peer = format!("/ip4/127.0.0.1/tcp/{}/ws/p2p/{stranger}", other.address.port());
+    let running = Running::of(&mut program(), folders[1].path(), &["--peer", &peer]);
+    running.logs(&format!("another relay answers there, {}", id.trim_matches('"'))).await;
+}
+
+#[tokio::test]
+async fn plain_http_for_others_is_warned_of_in_one_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let warnings = |settings: &[&str]| {
+        let listen = ["--listen", "0.0.0.0:0", "--external", "/dns4/relay.example/tcp/443/wss"];
+        let mut running = Running::of(&mut program(), folder.path(), &[&listen, settings].concat());
+        running.killed_log()
+    };
+    let log = warnings(&[]);
+    assert_eq!(log.lines().count(), 1, "{log}");
+    for way in ["no storage", "tls_certificate", "acme_domain", "trusted_proxies"] {
+        assert!(log.contains(way), "{way} is missing from {log}");
+    }
+    assert_eq!(warnings(&["--trusted-proxies", "192.0.2.1"]), "");
+}
+
+#[tokio::test]
 async fn with_few_open_files_connections_are_refused_before_the_files_run_out() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut command = program_after("ulimit -n 128");
-    command.stderr(Stdio::piped());
     let mut running = Running::of(&mut command, folder.path(), &["--max-connections", "1000"]);
     let mut tab = Tab::connect(1, running.multiaddr().await).await;
     // 128 files, less 64 for other things, less the tab's; the relay accepts them in their order.
@@ -181,10 +162,7 @@ async fn with_few_open_files_connections_are_refused_before_the_files_run_out() 
     let post = tab.publish("test", "stored all the same").await;
     tab.wait(|seen| seen.sent.contains(&post)).await;
 
-    running.child.kill().expect("SIGKILL reaches it");
-    let mut log = String::new();
-    let mut stderr = running.child.stderr.take().expect("standard error is piped");
-    stderr.read_to_string(&mut log).expect("the log is text");
+    let log = running.killed_log();
     let lines: Vec<&str> = log.lines().collect();
     assert!(lines.len() == 1 && lines[0].contains("connections=64 wanted=1000"), "{log}");
 }
@@ -196,9 +174,8 @@ async fn a_disk_that_failed_is_used_again_once_it_works() {
 
     let folder = tempfile::tempdir().expect("a temporary folder");
     // A file at its largest allowed size fails the writer like a disk, at the commit. The signal that tells of it
-    // would end the program. The log may be a file, too.
+    // would end the program.
     let mut command = program_after("trap '' XFSZ");
-    command.stderr(Stdio::null());
     let running = Running::of(&mut command, folder.path(), &[]);
     let largest = |bytes: Option<u64>| {
         let pid = Pid::from_raw(running.child.id().cast_signed());

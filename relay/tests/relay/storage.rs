@@ -12,10 +12,10 @@ use chanterelle_relay::storage::{OpenError, Position, Storage};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
-use crate::support::TestRelay;
 use crate::support::author::threads;
 use crate::support::http::get;
 use crate::support::tab::Tab;
+use crate::support::{TestRelay, until};
 
 async fn open(folder: &std::path::Path) -> Storage {
     Storage::open(folder, None, Arc::new(Metrics::default())).await.expect("the database opens")
@@ -186,7 +186,7 @@ async fn a_full_relay_says_so_serves_what_it_has_and_stores_again_when_there_is_
         assert!(posts.len() < 5_000, "the database must be full by now");
     }
     let ready = get(relay.app.address(), "/readyz", &[]).await;
-    assert_eq!((ready.status, ready.error_code().as_str()), (503, "unavailable"));
+    assert_eq!((ready.status, ready.error_code().as_str()), (507, "insufficient_storage"));
     assert_eq!(get(relay.app.address(), "/livez", &[]).await.status, 200);
     let acknowledged = author.seen().sent;
     assert!(acknowledged.len() < posts.len(), "there was no room for all");
@@ -202,6 +202,8 @@ async fn a_full_relay_says_so_serves_what_it_has_and_stores_again_when_there_is_
     let after = author.publish("test", "there is room again").await;
     author.wait(|seen| seen.sent.contains(&after)).await;
     assert!(stored(&mut outside).await.is_superset(&author.seen().sent));
+    until("the relay is ready again", async || get(relay.app.address(), "/readyz", &[]).await.status == 200)
+        .await;
     outside.close().await.expect("the database closes");
     relay.stop().await;
 }

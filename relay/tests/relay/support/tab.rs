@@ -12,7 +12,7 @@ use chanterelle_core::node::{Command, Input, Output, Setup, Target, Update};
 use chanterelle_core::wire::{Frame, Role, SESSION_PROTOCOL};
 use chanterelle_relay::metrics::Metrics;
 use chanterelle_relay::net::key::core_peer;
-use chanterelle_relay::net::session::{self, Outbox, Owed, SessionEvent, SessionId, Shared};
+use chanterelle_relay::net::session::{self, Opener, Outbox, Owed, SessionEvent, SessionId, Shared};
 use futures::StreamExt as _;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
@@ -226,7 +226,7 @@ async fn run(
     let protocol = StreamProtocol::new(SESSION_PROTOCOL);
     let opened = control.open_stream(relay, protocol).await.expect("the relay speaks the protocol");
     let relay = core_peer(&relay).expect("the relay's key is Ed25519");
-    tokio::spawn(session::run(opened, relay, SessionId(1), shared));
+    tokio::spawn(session::run(opened, relay, SessionId(1), Opener::Us, shared));
 
     node.handle(now(), Input::Restored(None));
     loop {

@@ -5,18 +5,19 @@
 //! the relay holds [`Settings`] and never looks at the environment again. Opens no socket and no file but the
 //! configuration file.
 
+mod keys;
+mod values;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use libp2p::Multiaddr;
-use libp2p::multiaddr::Protocol;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// The longest drain an operator may ask for: what the relay promises on SIGTERM.
-const DRAIN_MAX: u64 = 20;
+pub use keys::Keys;
+use values::{at_least_one, drain, each, external, ice_server, log_format, parse, peer, tls};
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -27,6 +28,10 @@ pub struct Settings {
     pub data: PathBuf,
     /// Addresses under which peers reach the relay from outside.
     pub external: Vec<Multiaddr>,
+    /// Other relays to keep a session with, where they are dialled.
+    pub peers: Vec<Multiaddr>,
+    /// Whether and how the relay speaks TLS itself.
+    pub tls: Tls,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// STUN and TURN servers told to tabs.
@@ -45,6 +50,40 @@ pub struct Settings {
     pub max_database_mib: Option<u32>,
     /// How long a stopping relay may take to finish what it began.
     pub drain: Duration,
+}
+
+impl Settings {
+    /// Whether this is somebody's own machine: what is on loopback means something to all who come here. A public relay
+    /// behind a reverse proxy listens on loopback, too, but somebody has told it where it is reached or whom it may
+    /// trust. TLS is for others, too.
+    #[must_use]
+    pub fn is_development(&self) -> bool {
+        let told = !self.external.is_empty() || !self.trusted_proxies.is_empty() || self.tls != Tls::Off;
+        self.listen.ip().is_loopback() && !told
+    }
+}
+
+/// Where the relay has its certificate from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// It has none: TLS is a proxy's, or there is none.
+    Off,
+    /// From PEM files that somebody else renews.
+    Files {
+        /// The certificate and those above it.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// From an authority that is asked by ACME (RFC 8555).
+    Acme {
+        /// The names to certify, at least one.
+        domains: Vec<String>,
+        /// Whom the authority may write to, as a URL.
+        contact: Option<String>,
+        /// The authority's directory, by https.
+        directory: String,
+    },
 }
 
 /// How log lines are written.
@@ -69,48 +108,6 @@ pub struct IceServer {
     pub credential: Option<String>,
 }
 
-/// The keys as an operator writes them; absent is not set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Keys {
-    /// Address and port to listen on [default: 127.0.0.1:8080]
-    #[arg(long, env = "CHANTERELLE_LISTEN", value_name = "ADDR")]
-    pub listen: Option<String>,
-    /// Folder of the relay's key and database [default: chanterelle-data]
-    #[arg(long, env = "CHANTERELLE_DATA", value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Address under which peers reach the relay, as a multiaddr such as /dns4/relay.example/tcp/443/wss; repeatable
-    #[arg(long, env = "CHANTERELLE_EXTERNAL", value_name = "MULTIADDR", value_delimiter = ',')]
-    pub external: Option<Vec<String>>,
-    /// Address of a reverse proxy whose X-Forwarded-For is believed; repeatable
-    #[arg(long, env = "CHANTERELLE_TRUSTED_PROXIES", value_name = "IP", value_delimiter = ',')]
-    pub trusted_proxies: Option<Vec<String>>,
-    /// STUN or TURN server told to tabs, as URL or URL|USER|PASSWORD; repeatable
-    #[arg(long, env = "CHANTERELLE_ICE_SERVERS", value_name = "URL", value_delimiter = ',')]
-    pub ice_servers: Option<Vec<String>>,
-    /// Which log lines are written, as LEVEL or TARGET=LEVEL,... [default: info]
-    #[arg(long, env = "CHANTERELLE_LOG", value_name = "FILTER")]
-    pub log: Option<String>,
-    /// How log lines are written: text or json [default: text]
-    #[arg(long, env = "CHANTERELLE_LOG_FORMAT", value_name = "FORMAT")]
-    pub log_format: Option<String>,
-    /// Open connections in all [default: 50000]
-    #[arg(long, env = "CHANTERELLE_MAX_CONNECTIONS", value_name = "N")]
-    pub max_connections: Option<u32>,
-    /// Open connections of one client address, IPv6 by /64 [default: 256]
-    #[arg(long, env = "CHANTERELLE_CONNECTIONS_PER_ADDRESS", value_name = "N")]
-    pub connections_per_address: Option<u32>,
-    /// API requests and WebSocket upgrades a minute of one client address, IPv6 by /64 [default: 1000]
-    #[arg(long, env = "CHANTERELLE_API_REQUESTS_PER_MINUTE", value_name = "N")]
-    pub api_requests_per_minute: Option<u32>,
-    /// Size of the database in MiB beyond which nothing more is stored; 0 for no limit [default: 0]
-    #[arg(long, env = "CHANTERELLE_MAX_DATABASE_MIB", value_name = "MIB")]
-    pub max_database_mib: Option<u32>,
-    /// Seconds a stopping relay may take to finish what it began, at most 20 [default: 15]
-    #[arg(long, env = "CHANTERELLE_DRAIN_SECONDS", value_name = "S")]
-    pub drain_seconds: Option<u64>,
-}
-
 /// A setting that cannot be used. Shown as one line that names the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError(String);
@@ -124,59 +121,6 @@ impl fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 impl Keys {
-    /// Reads the keys of a configuration file.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is not TOML, or holds a key that does not exist.
-    pub fn from_file(path: &Path) -> Result<Keys, SettingsError> {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| SettingsError(format!("cannot read the configuration file {shown}: {error}")))?;
-        toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-            SettingsError(format!("{shown}, line {line}: {}", error.message().replace('\n', "; ")))
-        })
-    }
-
-    /// These keys, and those of `weaker` where these are not set.
-    #[must_use]
-    pub fn or(self, weaker: Keys) -> Keys {
-        Keys {
-            listen: self.listen.or(weaker.listen),
-            data: self.data.or(weaker.data),
-            external: self.external.or(weaker.external),
-            trusted_proxies: self.trusted_proxies.or(weaker.trusted_proxies),
-            ice_servers: self.ice_servers.or(weaker.ice_servers),
-            log: self.log.or(weaker.log),
-            log_format: self.log_format.or(weaker.log_format),
-            max_connections: self.max_connections.or(weaker.max_connections),
-            connections_per_address: self.connections_per_address.or(weaker.connections_per_address),
-            api_requests_per_minute: self.api_requests_per_minute.or(weaker.api_requests_per_minute),
-            max_database_mib: self.max_database_mib.or(weaker.max_database_mib),
-            drain_seconds: self.drain_seconds.or(weaker.drain_seconds),
-        }
-    }
-
-    /// The defaults, each as an operator would write it.
-    #[must_use]
-    pub fn defaults() -> Keys {
-        Keys {
-            listen: Some("127.0.0.1:8080".to_owned()),
-            data: Some(PathBuf::from("chanterelle-data")),
-            external: Some(Vec::new()),
-            trusted_proxies: Some(Vec::new()),
-            ice_servers: Some(Vec::new()),
-            log: Some("info".to_owned()),
-            log_format: Some("text".to_owned()),
-            max_connections: Some(50_000),
-            // A browser opens six for the page and one for libp2p; a household or an office shares an address.
-            connections_per_address: Some(256),
-            api_requests_per_minute: Some(1_000),
-            max_database_mib: Some(0),
-            drain_seconds: Some(15),
-        }
-    }
-
     /// Checks every key.
     ///
     /// # Errors
@@ -192,6 +136,14 @@ impl Keys {
             )?,
             data: keys.data.expect(set),
             external: each(&keys.external.expect(set), external)?,
+            peers: each(&keys.peer.expect(set), peer)?,
+            tls: tls(
+                keys.tls_certificate.expect(set),
+                keys.tls_key.expect(set),
+                &keys.acme_domain.expect(set),
+                &keys.acme_contact.expect(set),
+                &keys.acme_directory.expect(set),
+            )?,
             trusted_proxies: each(&keys.trusted_proxies.expect(set), |text| {
                 parse("trusted_proxies", text, "an IP address").map(|address: IpAddr| address.to_canonical())
             })?,
@@ -213,71 +165,11 @@ impl Keys {
     }
 }
 
-fn each<T>(
-    texts: &[String],
-    parse: impl Fn(&str) -> Result<T, SettingsError>,
-) -> Result<Vec<T>, SettingsError> {
-    texts.iter().map(|text| parse(text.trim())).collect()
-}
-
-fn parse<T: FromStr>(key: &str, text: &str, wanted: &str) -> Result<T, SettingsError> {
-    text.parse().map_err(|_| SettingsError(format!("{key}: {text:?} is not {wanted}")))
-}
-
-fn at_least_one(key: &str, value: u32) -> Result<u32, SettingsError> {
-    if value > 0 { Ok(value) } else { Err(SettingsError(format!("{key}: must be at least 1"))) }
-}
-
-fn drain(seconds: u64) -> Result<Duration, SettingsError> {
-    if (1..=DRAIN_MAX).contains(&seconds) {
-        Ok(Duration::from_secs(seconds))
-    } else {
-        Err(SettingsError(format!("drain_seconds: must be from 1 to {DRAIN_MAX}")))
-    }
-}
-
-fn log_format(text: &str) -> Result<LogFormat, SettingsError> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        other => Err(SettingsError(format!("log_format: {other:?} is neither text nor json"))),
-    }
-}
-
-/// Tabs dial WebSockets and nothing else, so an address without one would only cost them time.
-fn external(text: &str) -> Result<Multiaddr, SettingsError> {
-    let wanted = "a multiaddr of a WebSocket such as /dns4/relay.example/tcp/443/wss";
-    let address: Multiaddr = parse("external", text, wanted)?;
-    let web_socket = matches!(address.iter().last(), Some(Protocol::Ws(_) | Protocol::Wss(_)));
-    if web_socket { Ok(address) } else { Err(SettingsError(format!("external: {text:?} is not {wanted}"))) }
-}
-
-fn ice_server(text: &str) -> Result<IceServer, SettingsError> {
-    let wrong = || {
-        SettingsError(format!(
-            "ice_servers: {text:?} is not a stun:, stuns:, turn: or turns: URL, or such a URL with |USER|PASSWORD"
-        ))
-    };
-    let mut parts = text.split('|');
-    let url = parts.next().unwrap_or_default();
-    let (username, credential) = (parts.next(), parts.next());
-    let (scheme, host) = url.split_once(':').ok_or_else(wrong)?;
-    let known = ["stun", "stuns", "turn", "turns"].contains(&scheme) && !host.is_empty();
-    if !known || parts.next().is_some() || username.is_some() != credential.is_some() {
-        return Err(wrong());
-    }
-    Ok(IceServer {
-        urls: vec![url.to_owned()],
-        username: username.map(str::to_owned),
-        credential: credential.map(str::to_owned),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::{Args as _, FromArgMatches as _};
 
-    use super::{Keys, LogFormat, Settings, SettingsError};
+    use super::{Keys, LogFormat, Settings, SettingsError, Tls};
 
     fn keys(text: &str) -> Keys {
         toml::from_str(text).expect("the test's keys are TOML")
@@ -300,7 +192,7 @@ mod tests {
     fn every_key_is_a_flag_an_environment_variable_and_a_line_of_the_file() {
         let command = Keys::augment_args(clap::Command::new("test"));
         let arguments: Vec<_> = command.get_arguments().cloned().collect();
-        assert_eq!(arguments.len(), 12);
+        assert_eq!(arguments.len(), 18);
         for argument in arguments {
             let name = argument.get_id().as_str();
             assert_eq!(argument.get_long(), Some(name.replace('_', "-").as_str()));
@@ -335,6 +227,16 @@ mod tests {
             ("listen = 'nonsense'", "listen"),
             ("external = ['relay.example']", "external"),
             ("external = ['/ip4/192.0.2.1/tcp/4001']", "external"),
+            ("peer = ['relay.example']", "peer"),
+            ("peer = ['/ip4/192.0.2.1/tcp/4001']", "peer"),
+            ("tls_certificate = 'a.pem'", "tls_key"),
+            ("tls_key = 'a.pem'", "tls_certificate"),
+            ("tls_certificate = 'a.pem'\ntls_key = 'b.pem'\nacme_domain = ['relay.example']", "acme_domain"),
+            ("acme_domain = ['*.relay.example']", "acme_domain"),
+            ("acme_domain = ['https://relay.example']", "acme_domain"),
+            ("acme_domain = ['192.0.2.1']", "acme_domain"),
+            ("acme_domain = ['relay.example']\nacme_contact = 'somebody'", "acme_contact"),
+            ("acme_domain = ['relay.example']\nacme_directory = 'http://acme.example'", "acme_directory"),
             ("trusted_proxies = ['10.0.0.0/8']", "trusted_proxies"),
             ("ice_servers = ['http://stun.example']", "ice_servers"),
             ("ice_servers = ['turn:turn.example|user']", "ice_servers"),
@@ -358,6 +260,33 @@ mod tests {
         }
         let line = Keys::from_file(&folder.path().join("absent")).expect_err("no file").to_string();
         assert!(line.starts_with("cannot read the configuration file"), "{line}");
+    }
+
+    #[test]
+    fn a_relay_that_the_public_reaches_through_a_proxy_is_not_in_development() {
+        let development =
+            |text: &str| resolved(text).expect("the test's settings are valid").is_development();
+        assert!(development(""));
+        assert!(development("listen = '[::1]:8080'"));
+        assert!(!development("listen = '0.0.0.0:8080'"));
+        assert!(!development("external = ['/dns4/relay.example/tcp/443/wss']"));
+        assert!(!development("trusted_proxies = ['127.0.0.1']"));
+        assert!(!development("acme_domain = ['relay.example']"));
+    }
+
+    #[test]
+    fn a_certificate_comes_from_files_or_by_acme() {
+        let tls = |text: &str| resolved(text).expect("the test's settings are valid").tls;
+        assert_eq!(tls(""), Tls::Off);
+        let files = Tls::Files { certificate: "a.pem".into(), key: "b.pem".into() };
+        assert_eq!(tls("tls_certificate = 'a.pem'\ntls_key = 'b.pem'"), files);
+        let acme = Tls::Acme {
+            domains: vec!["relay.example".to_owned(), "www.relay.example".to_owned()],
+            contact: Some("mailto:op@relay.example".to_owned()),
+            directory: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
+        };
+        let text = "acme_domain = ['Relay.example', 'www.relay.example.']\nacme_contact = 'op@relay.example'";
+        assert_eq!(tls(text), acme);
     }
 
     #[test]
