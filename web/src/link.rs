@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chanterelle_core::base::AuthorId;
-use chanterelle_core::node::{Command, Update};
+use chanterelle_core::node::{Command, Notice, Update};
 use futures::channel::oneshot;
 use js_sys::{Array, Object, Reflect};
 use serde_bytes::ByteBuf;
@@ -207,6 +207,9 @@ impl Page {
             NetEvent::Status(status) => {
                 self.tell(ToWorker::Net(status.clone()));
                 self.hand_over(Incoming::Net(status));
+            }
+            NetEvent::ClockOff => {
+                self.hand_over(Incoming::Update(Update::Notice(Notice::ClockLooksWrong)));
             }
             NetEvent::Relays { here, known } => {
                 self.tell(ToWorker::Command(Command::Reachable(here)));

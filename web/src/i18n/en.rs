@@ -240,8 +240,8 @@ pub(crate) const NOT_FOUND_LONG: &str =
 pub(crate) const DISMISS: &str = "Dismiss";
 pub(crate) const RELOAD: &str = "Reload";
 pub(crate) const NEWER: &str = "A new version is ready.";
-pub(crate) const CLOCK: &str = "Most posts seem to come from the future: the clock of this device looks wrong. Set \
-    it right; posts that wait appear by themselves.";
+pub(crate) const CLOCK: &str = "The clock of this device looks wrong: it is far from that of others. Set it right; posts \
+    that wait for their time appear by themselves, here and elsewhere.";
 pub(crate) const STOPPED: &str = "Nothing was posted yet: the part of this page that posts does not run; see above. \
     What you wrote stays in its box; copy it before you reload the page.";
 

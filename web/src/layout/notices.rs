@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos::{ev, html};
 
-use crate::features::identity::{offer, unlock};
+use crate::features::identity::unlock;
 use crate::i18n as t;
 use crate::kit::{alert, alert_if, calm_alert, live, notice};
 use crate::link::StorageStatus;
@@ -62,7 +62,6 @@ pub(super) fn notices() -> AnyView {
             live(move || cut_off.get().map(calm_alert)),
             live(newer),
             unlock(),
-            offer(),
         ))
         .into_any()
 }

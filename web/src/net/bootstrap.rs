@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures_timer::Delay;
-use js_sys::{Array, Reflect};
+use js_sys::{Array, Date, Reflect};
 use libp2p::Multiaddr;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -31,15 +31,23 @@ pub(super) fn origin() -> Origin {
     Origin { scheme: text(location.protocol()), host: text(location.hostname()), port: text(location.port()) }
 }
 
-/// Asks the relay at `address` under which addresses it and the relays it knows are reached. Empty when it does not
-/// answer: then nothing is lost but a hint.
-pub(super) async fn others(address: &Multiaddr, origin: &Origin) -> Vec<Multiaddr> {
-    let Some(url) = address::url(address) else { return Vec::new() };
+/// What a relay tells.
+#[derive(Debug, Default)]
+pub(super) struct Info {
+    /// Where it and the relays it knows are reached.
+    pub(super) addresses: Vec<Multiaddr>,
+    /// How far its clock is from this device's, seconds, if the browser lets that be seen.
+    pub(super) clock_off: Option<u64>,
+}
+
+/// Asks the relay at `address`. Nothing when it does not answer: then nothing is lost but hints.
+pub(super) async fn ask(address: &Multiaddr, origin: &Origin) -> Info {
+    let Some(url) = address::url(address) else { return Info::default() };
     // `ws` and `wss` differ from `http` and `https` in this alone.
     let url = format!("http{}", url.trim_start_matches("ws").trim_end_matches('/')) + INFO;
-    let answer = match select(Delay::new(TIMEOUT), Box::pin(ask(&url))).await {
+    let (answer, clock_off) = match select(Delay::new(TIMEOUT), Box::pin(get(&url))).await {
         Either::Right((Ok(answer), _)) => answer,
-        _ => return Vec::new(),
+        _ => return Info::default(),
     };
     let list = |key: &str| {
         let list = Reflect::get(&answer, &key.into()).unwrap_or_default();
@@ -47,10 +55,11 @@ pub(super) async fn others(address: &Multiaddr, origin: &Origin) -> Vec<Multiadd
     };
     let told = list("addresses").concat(&list("relays"));
     let told = told.iter().take(ADDRESSES).filter_map(|told| told.as_string()?.parse::<Multiaddr>().ok());
-    told.map(address::without_peer).filter(|told| address::judge(told, origin).is_ok()).collect()
+    let told = told.map(address::without_peer).filter(|told| address::judge(told, origin).is_ok());
+    Info { addresses: told.collect(), clock_off }
 }
 
-async fn ask(url: &str) -> Result<JsValue, JsValue> {
+async fn get(url: &str) -> Result<(JsValue, Option<u64>), JsValue> {
     let options = RequestInit::new();
     options.set_cache(RequestCache::NoStore);
     let window = web_sys::window().expect("the network lives on the page");
@@ -59,5 +68,9 @@ async fn ask(url: &str) -> Result<JsValue, JsValue> {
     if !response.ok() {
         return Err(JsValue::UNDEFINED);
     }
-    JsFuture::from(response.json()?).await
+    // Only the relay that the page came from may be asked for this header.
+    let said = response.headers().get("date")?.map(|date| Date::parse(&date)).filter(|said| !said.is_nan());
+    // Both are milliseconds since 1970.
+    let clock_off = said.map(|said| ((said - Date::now()).abs() / 1_000.0) as u64);
+    Ok((JsFuture::from(response.json()?).await?, clock_off))
 }

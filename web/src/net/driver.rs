@@ -26,7 +26,7 @@ use libp2p_stream::{Control, OpenStreamError};
 use wasm_bindgen_futures::spawn_local;
 
 use super::address::{self, Origin};
-use super::bootstrap;
+use super::bootstrap::{self, Info};
 use super::session::{End, Session};
 use super::swarm::{Behaviour, BehaviourEvent, node_id};
 use super::ways::{Source, WayId, Ways};
@@ -56,8 +56,8 @@ pub(super) enum Note {
     Know(Relays),
     /// How the node finds its sessions.
     Judged(Vec<SessionInfo>),
-    /// A relay told of others.
-    Told(Vec<Multiaddr>),
+    /// A relay told of itself and of others.
+    Told(Info),
     /// A stream was opened, or was not.
     Opened(PeerId, Result<Stream, OpenStreamError>),
     /// The session of that number ended by itself.
@@ -82,6 +82,24 @@ struct Seat {
     session: Session,
 }
 
+/// When to ask relays next for others, while there are too few: later and later, as long as nothing changes.
+#[derive(Clone, Copy, Default)]
+struct Asking {
+    due: u64,
+    wait: u64,
+}
+
+impl Asking {
+    /// Milliseconds between the first two times, and between any two.
+    const FIRST: u64 = 5_000;
+    const LONGEST: u64 = 10 * 60 * 1_000;
+
+    fn later(self, now: u64) -> Asking {
+        let wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
+        Asking { due: now + wait, wait }
+    }
+}
+
 /// See the module.
 pub(super) struct Driver {
     swarm: Swarm<Behaviour>,
@@ -100,6 +118,7 @@ pub(super) struct Driver {
     /// The ways of the attempts under way.
     dialling: BTreeMap<ConnectionId, WayId>,
     timer: Fuse<Delay>,
+    asking: Asking,
     status: NetStatus,
     /// What was last told of relays: where there is a session, and all that are known.
     relays: (Vec<Address>, Vec<Address>),
@@ -134,6 +153,7 @@ impl Driver {
             ways,
             dialling: BTreeMap::new(),
             timer: Fuse::terminated(),
+            asking: Asking::default(),
             status,
             relays: Default::default(),
         }
@@ -191,7 +211,12 @@ impl Driver {
             Note::Judged(sessions) => {
                 sessions.into_iter().for_each(|session| self.on_judged(&session));
             }
-            Note::Told(others) => others.into_iter().for_each(|way| self.ways.learn(way, Source::Known)),
+            Note::Told(info) => {
+                info.addresses.into_iter().for_each(|way| self.ways.learn(way, Source::Known));
+                if info.clock_off.is_some_and(|seconds| seconds > Limits::default().future_seconds) {
+                    (self.on)(NetEvent::ClockOff);
+                }
+            }
             Note::Opened(peer, Ok(stream)) => self.on_stream(peer, stream, true),
             Note::Opened(peer, Err(error)) => self.on_not_opened(peer, &error),
             Note::Ended(node, number, end) => {
@@ -272,7 +297,9 @@ impl Driver {
                 self.failed(way, |host| format!("the relay at {host} cannot be dialled: {error}"));
             }
         }
-        if let Some(at) = self.ways.wake_at(now) {
+        self.ask_for_others(now);
+        let ask_at = (!self.ways.is_enough()).then_some(self.asking.due).filter(|at| *at > now);
+        if let Some(at) = self.ways.wake_at(now).into_iter().chain(ask_at).min() {
             self.timer = Delay::new(Duration::from_millis(at.saturating_sub(now))).fuse();
         }
     }
@@ -307,22 +334,28 @@ impl Driver {
     /// A relay that keeps nothing may still know another that does.
     fn on_judged(&mut self, session: &SessionInfo) {
         let Some(seat) = self.seats.get(&session.peer) else { return };
-        if self.ways.judge(seat.peer, session.swallows)
-            && let Some(way) = self.ways.way_to(seat.peer)
-        {
-            let address = way.address.clone();
-            self.ask_for_others(address);
+        if self.ways.judge(seat.peer, session.swallows) {
+            self.asking = Asking::default();
         }
     }
 
-    /// Asks a relay which others it knows.
-    fn ask_for_others(&self, address: Multiaddr) {
-        let (origin, note) = (self.origin.clone(), self.note.clone());
-        spawn_local(async move {
-            let others = bootstrap::others(&address, &origin).await;
-            // The driver runs for as long as the page.
-            let _ = note.unbounded_send(Note::Told(others));
-        });
+    /// Asks the relays there are which others they know, when it is time.
+    fn ask_for_others(&mut self, now: u64) {
+        if self.ways.is_enough() || self.asking.due > now {
+            return;
+        }
+        let here: Vec<Multiaddr> = self.ways.here().cloned().collect();
+        if !here.is_empty() {
+            self.asking = self.asking.later(now);
+        }
+        for address in here {
+            let (origin, note) = (self.origin.clone(), self.note.clone());
+            spawn_local(async move {
+                let info = bootstrap::ask(&address, &origin).await;
+                // The driver runs for as long as the page.
+                let _ = note.unbounded_send(Note::Told(info));
+            });
+        }
     }
 
     fn on_not_opened(&mut self, peer: PeerId, error: &OpenStreamError) {
@@ -369,10 +402,8 @@ impl Driver {
         let session = Session::start(stream, self.frame_limit, on_frame, on_end);
         self.seats.insert(node, Seat { number, peer, opened_here, closing: None, session });
         self.ways.up(peer, now());
-        if let Some(way) = self.ways.way_to(peer) {
-            let address = way.address.clone();
-            self.ask_for_others(address);
-        }
+        // Somebody else is there to be asked.
+        self.asking = Asking::default();
     }
 
     /// Ends a session and the connection under it.

@@ -52,6 +52,8 @@ pub(crate) enum NetEvent {
     Received(PeerId, Vec<u8>),
     /// The status changed.
     Status(NetStatus),
+    /// The clock of this device is far from that of the relay that the page came from.
+    ClockOff,
     /// The relays changed.
     Relays {
         /// Where there is a session.

@@ -55,6 +55,13 @@ pub(super) struct Way {
     proven: bool,
 }
 
+impl Way {
+    /// Whether there is a session with a relay that keeps what it is given, as far as is known.
+    fn keeps(&self) -> bool {
+        self.redial.is_up() && !self.swallows
+    }
+}
+
 /// All ways.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
@@ -102,7 +109,7 @@ impl Ways {
     fn next(&mut self, now: u64) -> Option<&mut Way> {
         let wanted = |way: &Way| {
             let busy = way.redial.busy_since().is_some_and(|since| now.saturating_sub(since) < SLOW);
-            busy || (way.redial.is_up() && !way.swallows)
+            busy || way.keeps()
         };
         let enough = self.ways.iter().filter(|way| wanted(way)).count() >= ENOUGH;
         if self.ways.iter().filter(|way| way.redial.due().is_none()).count() >= MOST {
@@ -111,6 +118,11 @@ impl Ways {
         let due = self.ways.iter_mut().filter(|way| way.redial.due().is_some_and(|due| due <= now));
         // `min_by_key` takes the first of equals: what was told first.
         due.filter(|way| !enough || way.source < Source::Known).min_by_key(|way| (way.source, !way.proven))
+    }
+
+    /// Whether there are as many sessions as are wanted with relays that keep what they are given.
+    pub(super) fn is_enough(&self) -> bool {
+        self.ways.iter().filter(|way| way.keeps()).count() >= ENOUGH
     }
 
     /// When to look again whether there is something to try; `None` when only something that happens can change that.

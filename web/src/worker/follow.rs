@@ -14,7 +14,7 @@ use chanterelle_core::node::StorageError;
 
 use super::channel::{Between, Channel, ToTab};
 use super::lock::{self, Held};
-use super::messages::{ToPage, ToWorker, post};
+use super::messages::{Ask, ToPage, ToWorker, post};
 use super::{Event, Tab};
 use crate::storage::SecretError;
 
@@ -65,13 +65,17 @@ pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
     let mut timer = Delay::new(FIRST_GREET);
     loop {
         match next(lock.as_mut(), tab, &mut timer).await {
-            Next::Lock(held) => return held,
+            Next::Lock(held) => {
+                reign.give_up_asking(tab);
+                return held;
+            }
             Next::Events(events) => events.into_iter().for_each(|event| reign.on_event(tab, event)),
             Next::Timer => {
                 timer = Delay::new(GREET);
                 tab.build.say(&Between::Hello(tab.id));
                 reign.silent += 1;
                 if reign.silent > PATIENCE && tab.is_seen {
+                    reign.give_up_asking(tab);
                     return lock::steal(lock::PROFILE, tab.on_lost()).await;
                 }
                 if reign.silent > FOREIGN && reign.served.is_none() {
@@ -103,8 +107,9 @@ async fn until_seen(tab: &mut Tab) {
     loop {
         for event in tab.next_events().await {
             let Event::Page(items) = event else { continue };
-            tab.note(&items, false);
-            if items.contains(&ToWorker::Seen(true)) {
+            let seen = items.contains(&ToWorker::Seen(true));
+            tab.note(items);
+            if seen {
                 return;
             }
         }
@@ -125,20 +130,25 @@ impl Reign {
     fn on_event(&mut self, tab: &mut Tab, event: Event) {
         match event {
             Event::Page(items) => {
-                tab.note(&items, self.served.is_some());
-                let (mut commands, mut asks) = (Vec::new(), Vec::new());
+                if self.served.is_none() {
+                    tab.note(items);
+                    // Whoever leads may wait for just that.
+                    self.ask(tab, |ask| matches!(ask, Ask::Unlock(_)));
+                    return;
+                }
+                let mut commands = Vec::new();
                 for item in items {
                     match item {
-                        ToWorker::Command(command) => commands.push(command),
-                        ToWorker::Ask(number, ask) => asks.push((number, ask)),
+                        ToWorker::Command(command) => {
+                            tab.wishes.note(&command, true);
+                            commands.push(command);
+                        }
+                        ToWorker::Ask(number, ask) => tab.asks.push((number, ask)),
                         _ => {}
                     }
                 }
-                for (number, ask) in asks {
-                    self.asked.push(number);
-                    tab.build.say(&Between::Ask(tab.id, number, ask));
-                }
-                if self.served.is_some() && !commands.is_empty() {
+                self.ask(tab, |_| true);
+                if !commands.is_empty() {
                     tab.build.say(&Between::Commands(tab.id, commands));
                 }
             }
@@ -152,6 +162,7 @@ impl Reign {
                 if self.served.replace(reign) != Some(reign) {
                     self.give_up_asking(tab);
                     tab.build.say(&Between::Commands(tab.id, tab.wishes.again()));
+                    self.ask(tab, |_| true);
                 }
             }
             Event::Told(ToTab::Page(items)) => {
@@ -163,6 +174,18 @@ impl Reign {
             }
             Event::Between(Between::All(items)) => hand_on(tab, items),
             Event::Between(_) | Event::Builds(_) | Event::Gone(_) | Event::Lost | Event::Changed => {}
+        }
+    }
+
+    /// Asks the leader what is to be asked and `which` fits.
+    fn ask(&mut self, tab: &mut Tab, which: impl Fn(&Ask) -> bool) {
+        for (number, ask) in std::mem::take(&mut tab.asks) {
+            if which(&ask) {
+                self.asked.push(number);
+                tab.build.say(&Between::Ask(tab.id, number, ask));
+            } else {
+                tab.asks.push((number, ask));
+            }
         }
     }
 

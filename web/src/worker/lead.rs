@@ -57,6 +57,9 @@ pub(super) async fn lead(tab: &mut Tab) -> End {
     };
     tab.build.say(&Between::Leads);
     shell.take(tab.wishes.again().into_iter().map(ToWorker::Command).collect());
+    for (number, ask) in std::mem::take(&mut tab.asks) {
+        secret::answer(tab, &shell, tab.id, number, ask);
+    }
     loop {
         for event in tab.next_events().await {
             if let Some(end) = on_event(tab, &shell, event) {

@@ -35,7 +35,7 @@ use web_sys::{MessageEvent, MessagePort};
 use channel::{Between, Builds, Channel, ToTab};
 use follow::{Since, follow};
 use lead::{End, lead, new_tab};
-use messages::{TabId, ToWorker, read};
+use messages::{Ask, TabId, ToWorker, read};
 use wishes::Wishes;
 
 /// What reaches a worker.
@@ -67,6 +67,8 @@ struct Tab {
     /// Whether the page is looked at.
     is_seen: bool,
     wishes: Wishes,
+    /// What the page has asked about the secret while there was nobody to answer.
+    asks: Vec<(u32, Ask)>,
     build: Rc<Channel>,
     inbox: UnboundedReceiver<Event>,
     note: UnboundedSender<Event>,
@@ -95,11 +97,13 @@ impl Tab {
         events
     }
 
-    /// Remembers what the page wants; `heard` when a node gets it now.
-    fn note(&mut self, items: &[ToWorker], heard: bool) {
+    /// Remembers what the page wants while nobody serves it.
+    fn note(&mut self, items: Vec<ToWorker>) {
         for item in items {
-            if let ToWorker::Command(command) = item {
-                self.wishes.note(command, heard);
+            match item {
+                ToWorker::Command(command) => self.wishes.note(&command, false),
+                ToWorker::Ask(number, ask) => self.asks.push((number, ask)),
+                _ => {}
             }
         }
     }
@@ -148,8 +152,8 @@ async fn run(
     let Some(Event::Page(first)) = inbox.next().await else {
         unreachable!("only the page is listened to yet")
     };
-    let Some(ToWorker::Start(peer)) = first.first() else { unreachable!("the page starts with its key") };
-    let (id, peer) = (new_tab(), *peer);
+    let Some(&ToWorker::Start(peer)) = first.first() else { unreachable!("the page starts with its key") };
+    let id = new_tab();
     let send = |wrap: fn(_) -> Event| {
         let note = note.clone();
         move |item| drop(note.unbounded_send(wrap(item)))
@@ -168,11 +172,12 @@ async fn run(
         port,
         is_seen: true,
         wishes: Wishes::default(),
+        asks: Vec::new(),
         build,
         inbox,
-        note: note.clone(),
+        note,
     };
-    tab.note(&first, false);
+    tab.note(first);
     let mut since = Since::Start;
     loop {
         let held = follow(&mut tab, since).await;

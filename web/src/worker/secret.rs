@@ -8,7 +8,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::channel::{Between, Builds, Channel, ToTab};
 use super::lead::End;
-use super::messages::{Answer, Ask, Backup, TabId, ToPage, ToWorker, post};
+use super::messages::{Answer, Ask, Backup, TabId, ToPage, post};
 use super::shell::Shell;
 use super::{Event, Tab};
 use crate::storage::{Held, Lock, SecretError, Storage, StorageStatus};
@@ -74,13 +74,12 @@ pub(super) async fn until_unlocked(tab: &mut Tab, storage: &Storage, lock: &Lock
         for event in tab.next_events().await {
             let (asking, number, ask) = match event {
                 Event::Page(items) => {
-                    tab.note(&items, false);
-                    let asked = items.into_iter().find_map(|item| match item {
-                        ToWorker::Ask(number, ask) => Some((tab.id, number, ask)),
-                        _ => None,
-                    });
-                    let Some(asked) = asked else { continue };
-                    asked
+                    tab.note(items);
+                    let unlocks = |(_, ask): &(u32, Ask)| matches!(ask, Ask::Unlock(_));
+                    // The rest is answered once the node runs.
+                    let Some(at) = tab.asks.iter().position(unlocks) else { continue };
+                    let (number, ask) = tab.asks.remove(at);
+                    (tab.id, number, ask)
                 }
                 Event::Between(Between::Ask(other, number, ask)) => (other, number, ask),
                 Event::Between(Between::Hello(other)) => {

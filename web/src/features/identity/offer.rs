@@ -48,7 +48,7 @@ pub(crate) fn offer() -> AnyView {
             navigate.with_value(|navigate| navigate("/settings#backup", Default::default()));
         };
         let later = move |_| answer();
-        let offer = html::div().role("status").class("alert calm").child((
+        let offer = html::div().role("status").class("alert calm offer").child((
             html::p().child(t::BACKUP_OFFER),
             html::div().class("form-foot").child((
                 html::button().r#type("button").class("main").on(ev::click, accept).child(t::BACKUP_NOW),
