@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -19,6 +20,9 @@ use crate::address::{Endpoint, Host};
 
 /// How long one address of a host may take to answer, when there are others to try: a third of a whole handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long another relay may be silent below everything else: it is dialled anew then, while readers may wait for it.
+const GONE_AFTER: Duration = Duration::from_secs(20);
 
 /// Opens WebSockets to other relays.
 #[derive(Clone)]
@@ -41,6 +45,8 @@ impl Dialler {
         let socket = connect(&endpoint).await?;
         // Frames of posts are small and wait for nobody.
         let _ = socket.set_nodelay(true);
+        // Without it a dead link is noticed later, by pings.
+        let _ = watch(&socket);
         let authority = match &endpoint.host {
             Host::Ip(address) => SocketAddr::new(*address, endpoint.port).to_string(),
             Host::Name(name, _) => format!("{name}:{}", endpoint.port),
@@ -53,6 +59,19 @@ impl Dialler {
         };
         websocket::dial(&format!("{scheme}://{authority}/"), connection).await
     }
+}
+
+/// Has the system end the connection when the other side is gone without a word: nothing that was sent is confirmed, or
+/// nobody answers when nothing is sent, for [`GONE_AFTER`].
+fn watch(socket: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, GONE_AFTER / 2)?;
+    sockopt::set_tcp_keepintvl(socket, GONE_AFTER / 4)?;
+    sockopt::set_tcp_keepcnt(socket, 2)?;
+    // On Linux alone; there it holds for both cases.
+    #[cfg(target_os = "linux")]
+    sockopt::set_tcp_user_timeout(socket, u32::try_from(GONE_AFTER.as_millis()).unwrap_or(u32::MAX))?;
+    Ok(())
 }
 
 fn server_name(host: &Host) -> io::Result<ServerName<'static>> {

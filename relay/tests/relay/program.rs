@@ -1,4 +1,4 @@
-//! The program itself: settings, refusals, signals, and a death without warning.
+//! The program itself: settings, refusals, warnings and signals.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -215,28 +215,4 @@ async fn a_signal_ends_it_cleanly() {
         let log = folder.path().join("chanterelle.db-wal");
         assert!(!log.exists(), "everything is written back into the one file");
     }
-}
-
-#[tokio::test]
-async fn a_relay_that_is_killed_has_everything_it_acknowledged() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut acknowledged = std::collections::BTreeSet::new();
-    for round in 0..4_u8 {
-        let mut running = Running::start(folder.path());
-        let mut tab = Tab::connect(round, running.multiaddr().await).await;
-        tab.wait(|seen| seen.synced).await;
-        for number in 0..600 {
-            tab.publish_soon("test", &format!("post {number}"));
-        }
-        // At another moment of the stream in each round.
-        let some = usize::from(round) * 120 + 1;
-        tab.wait(|seen| seen.sent.len() >= some).await;
-        running.child.kill().expect("SIGKILL reaches it");
-        running.child.wait().expect("the program ends");
-        acknowledged.extend(tab.wait(|seen| seen.sessions == 0).await.sent);
-    }
-    let running = Running::start(folder.path());
-    let mut reader = Tab::connect(99, running.multiaddr().await).await;
-    reader.read_board("test");
-    reader.wait(|seen| acknowledged.is_subset(&seen.catalog)).await;
 }

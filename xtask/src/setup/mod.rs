@@ -33,6 +33,7 @@ pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
     PageTools::prepare(ws)?;
     if all {
         browser::prepare(ws)?;
+        iproute2(ws)?;
         cargo_deny(ws)?;
     }
     println!("Set-up is complete; the tools are in {}", ws.cache().display());
@@ -90,6 +91,18 @@ impl PageTools {
 /// If there is no browser and none can be installed; the text is a reason to show beside each skipped test.
 pub(crate) fn browser(ws: &Workspace) -> Result<Browser> {
     browser::prepare(ws)
+}
+
+/// Finds or installs iproute2, with which a test cuts the link between two relays. Only root may do that, so only for
+/// root it is installed.
+///
+/// # Errors
+/// If it cannot be installed; the test is skipped then and says so.
+pub(crate) fn iproute2(ws: &Workspace) -> Result<()> {
+    if process::find("ip").is_some() || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    install(ws, "iproute2", "a few seconds", || debian::install(&["iproute2"]))
 }
 
 /// Finds or installs cargo-deny.

@@ -51,6 +51,11 @@ pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
     };
     let mut run = Run { ws, filter, tools, browser, report: Report::default() };
 
+    if wanted("native")
+        && let Err(error) = setup::iproute2(ws)
+    {
+        eprintln!("warning: {error:#}");
+    }
     if wanted("native") || wanted("product") {
         // Before the relay, which embeds it.
         let page = if wanted("product") { run.page() } else { Ok(()) };

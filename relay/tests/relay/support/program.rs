@@ -28,7 +28,7 @@ pub(crate) fn program_after(preparation: &str) -> Command {
 }
 
 /// The settings of whoever runs the tests are not ours.
-fn without_settings(mut command: Command) -> Command {
+pub(crate) fn without_settings(mut command: Command) -> Command {
     let ours =
         |name: &str| name.starts_with("CHANTERELLE_") || ["SSL_CERT_FILE", "SSL_CERT_DIR"].contains(&name);
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
