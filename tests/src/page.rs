@@ -100,6 +100,19 @@ impl Browser {
         .await;
     }
 
+    /// Waits until a service worker keeps the page and answers for it, so that no network is needed any more.
+    ///
+    /// # Panics
+    /// When none ever does.
+    pub async fn kept(&self) {
+        const STATE: &str = "return navigator.serviceWorker.controller?.state ?? 'there is none'";
+        wait::until(&format!("the service worker of {}", self.name()), async || {
+            let state = self.script(STATE, &[]).await?;
+            wait::holds(state == "activated", || format!("its state is {state}"))
+        })
+        .await;
+    }
+
     /// Loads the page again, and waits until it can be used.
     ///
     /// # Panics

@@ -16,16 +16,6 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// Waits until a service worker keeps the page and answers for it.
-async fn is_kept(browser: &Browser) {
-    const STATE: &str = "return navigator.serviceWorker.controller?.state ?? 'there is none'";
-    wait::until(&format!("the service worker of {}", browser.name()), async || {
-        let state = browser.script(STATE, &[]).await?;
-        wait::holds(state == "activated", || format!("its state is {state}"))
-    })
-    .await;
-}
-
 /// Waits until the status "Network" counts so many relays.
 async fn relays(browser: &Browser, count: &str) {
     wait::until(&format!("{count} relays in {}", browser.name()), async || {
@@ -46,7 +36,7 @@ fn the_page_opens_and_takes_posts_without_a_network() {
         let thread = a.new_thread("Moss", &before).await;
         let op = a.post_with(&before).await;
         a.post_in_state(&op.id, "sent").await;
-        is_kept(&a).await;
+        a.kept().await;
 
         relay.stop().await;
         a.reload().await;
@@ -106,7 +96,7 @@ fn the_annex_runs_with_a_network_and_without() {
         let answer = words().await;
         let expected = format!("{}art", "abandon ".repeat(23));
         assert!(answer.contains(&expected), "{answer:?}");
-        is_kept(&a).await;
+        a.kept().await;
         relay.stop().await;
         assert_eq!(words().await, answer);
         a.reload().await;
@@ -128,7 +118,7 @@ fn the_files_of_the_page_are_kept_and_nothing_else() {
         let relay = stage.relay().await;
         let a = stage.browser("a").await;
         a.open(&relay.url("/b/moss?lang=en")).await;
-        is_kept(&a).await;
+        a.kept().await;
         a.reload().await;
         relays(&a, "1").await;
         const ASK: &str = "
@@ -292,7 +282,7 @@ fn a_new_version_waits_until_it_is_wanted() {
         let home = format!("http://{address}/?lang=en");
         let a = stage.browser("a").await;
         a.open(&home).await;
-        is_kept(&a).await;
+        a.kept().await;
         let first = a.client().window().await.expect("there is a tab");
 
         site.change();
@@ -310,16 +300,24 @@ fn a_new_version_waits_until_it_is_wanted() {
         a.client().switch_to_window(first.clone()).await.expect("the first is still there");
         a.click(Scope::Page, "button", "Reload").await;
         becomes_second(&a).await;
-        a.ready().await;
-        assert_eq!(offers(&a).await, Ok(false), "there is nothing newer");
 
-        a.client().switch_to_window(second).await.expect("the second is still there");
+        a.client().switch_to_window(second.clone()).await.expect("the second is still there");
         offered(&a).await;
         assert_eq!(is_second(&a).await, Ok(false), "nobody asked this tab");
         let typed = a.find(Scope::Page, "textbox", "Board name").await.prop("value").await;
         assert_eq!(typed.expect("a textbox has a value").as_deref(), Some("unfinished"));
         a.click(Scope::Page, "button", "Reload").await;
         becomes_second(&a).await;
+        a.client().switch_to_window(first).await.expect("the first is still there");
+        a.client().close_window().await.expect("a tab can be closed");
+        a.client().switch_to_window(second).await.expect("the second is still there");
+        // Only one of them could be used at a time.
+        a.ready().await;
+        const LATEST: &str = "
+            const {active, waiting, installing} = await navigator.serviceWorker.getRegistration();
+            return active.state === 'activated' && !waiting && !installing;";
+        assert_eq!(a.script(LATEST, &[]).await, Ok(true.into()));
+        assert_eq!(offers(&a).await, Ok(false), "there is nothing newer");
         let names = a.script("return caches.keys()", &[]).await.expect("the page may look at its caches");
         let names: Vec<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         assert!(matches!(names.as_slice(), [only] if only.starts_with("chanterelle second ")), "{names:?}");

@@ -1,15 +1,19 @@
 //! `cargo xtask bench load`: how long a person waits for a readable list of boards, and what the first visit transfers.
 //!
 //! A time is from the start of the navigation to the first frame after `html[data-ready]` is set and the list "Boards"
-//! stands on the page with all boards that are held, by the page's own clock. Each run starts a browser of its own on a relay of this machine that
-//! has answered before; the median of the runs counts.
+//! stands on the page with all boards that are held, by the page's own clock. Each run starts a browser of its own on a
+//! relay of this machine that has answered before; the median of the runs counts.
 //!
 //! | row | profile |
 //! |---|---|
 //! | `load.readable_ms` | fresh: nothing stored, nothing cached |
-//! | `load.readable_warm_ms` | after one such visit: page cached, no events held |
-//! | `load.readable_10k_ms`, `load.readable_100k_ms` | page cached, so many events held, fetched by the tab itself |
+//! | `load.readable_warm_ms` | after one such visit: page kept by its service worker, no events held |
+//! | `load.readable_10k_ms`, `load.readable_100k_ms` | page kept, so many events held, fetched by the tab itself |
 //! | `load.bytes_compressed` | bodies of all answers of a first visit as transferred, the worker's included |
+//! | `load.bytes_kept` | what the service worker transfers beyond that, once the page can be used |
+//!
+//! The bytes of the first visit are what it takes to read and post. They are measured in a browser without service
+//! workers, so that nothing else is among them; the times are measured with everything that runs for a person.
 
 use std::path::Path;
 use std::process::Command;
@@ -76,7 +80,7 @@ async fn bench() {
         cold.push(visit(&relay, Profile::fresh(), 0, &folder).await.0);
     }
     row("load.readable_ms", median(cold), "ms");
-    let mut profile = visit(&relay, Profile::fresh(), 0, &folder).await.1;
+    let mut profile = keep(&relay, &folder).await;
     profile = series("load.readable_warm_ms", &relay, profile, 0, &folder).await;
     drop((relay, profile));
 
@@ -132,6 +136,14 @@ async fn series(name: &str, relay: &Relay, mut profile: Profile, boards: usize, 
     profile
 }
 
+/// A profile that has visited the list of boards, and keeps the page.
+async fn keep(relay: &Relay, folder: &Path) -> Profile {
+    let browser = Browser::launch("visitor", Start::plain(Profile::fresh()), folder).await;
+    browser.open(&relay.url("/?lang=en")).await;
+    browser.kept().await;
+    browser.close().await.profile
+}
+
 /// Lets a tab fetch these boards from the relay, as it does for any reader, until it holds so many events.
 async fn fetch(relay: &Relay, profile: Profile, boards: &[String], events: usize, folder: &Path) -> Profile {
     let browser = Browser::launch("reader", Start::plain(profile), folder).await;
@@ -155,6 +167,7 @@ async fn fetch(relay: &Relay, profile: Profile, boards: &[String], events: usize
         .await;
     }
     println!("a tab fetched up to {held} events in {:.1} s", begun.elapsed().as_secs_f64());
+    browser.kept().await;
     browser.close().await.profile
 }
 
@@ -163,9 +176,22 @@ async fn held_by(browser: &Browser) -> Result<usize, String> {
     held.as_u64().and_then(|held| usize::try_from(held).ok()).ok_or_else(|| format!("{held} is no number"))
 }
 
-/// What a first visit transfers, as a table and as a row.
+/// What a first visit transfers, as tables and as rows: until it is connected, and what it keeps then.
 async fn first_visit(relay: &Relay, folder: &Path) {
+    let first = transferred(relay, folder, false).await;
+    row("load.bytes_compressed", first as f64, "bytes");
+    let all = transferred(relay, folder, true).await;
+    row("load.bytes_kept", all.saturating_sub(first) as f64, "bytes");
+}
+
+/// How much a first visit transfers until it is connected, and kept if that is wanted.
+async fn transferred(relay: &Relay, folder: &Path, kept: bool) -> usize {
     let browser = Browser::launch("first", Start::recorded(Profile::fresh()), folder).await;
+    if !kept {
+        let without = json!({"source": "delete Navigator.prototype.serviceWorker"});
+        let added = browser.devtools("Page.addScriptToEvaluateOnNewDocument", without).await;
+        added.expect("the driver runs scripts early");
+    }
     browser.open(&relay.url("/?lang=en")).await;
     wait::until("the relay to be connected", async || {
         let status = browser.one(Scope::Page, "status", "Network").await?;
@@ -173,10 +199,12 @@ async fn first_visit(relay: &Relay, folder: &Path) {
         wait::holds(relays.as_deref() == Some("1"), || format!("{relays:?}"))
     })
     .await;
+    if kept {
+        browser.kept().await;
+    }
     let log = browser.close().await.log.expect("the visit is recorded");
     browser.leave_nothing();
-    let total = table(&log, &relay.url(""));
-    row("load.bytes_compressed", total as f64, "bytes");
+    table(&log, &relay.url(""))
 }
 
 /// Prints what was transferred for each file, largest first, and gives the sum in bytes.
@@ -185,6 +213,10 @@ fn table(log: &NetLog, origin: &str) -> usize {
     let mut files: Vec<(usize, usize, &str, &str)> = Vec::new();
     for request in log.requests.iter().filter(|request| request.sent) {
         let Some(path) = request.url.strip_prefix(origin) else { continue };
+        // The browser has it already.
+        if request.answer.first().is_some_and(|status| status.contains(" 304 ")) {
+            continue;
+        }
         let size = number(request.header("content-length"));
         let size =
             size.unwrap_or_else(|| panic!("the answer for {path} tells no length: {:?}", request.answer));

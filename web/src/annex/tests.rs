@@ -5,7 +5,7 @@ use chanterelle_annex::question::{Key, SecretText, WordsError, encode};
 use futures::future::join;
 use js_sys::Array;
 use wasm_bindgen_test::wasm_bindgen_test;
-use web_sys::{Blob, Url};
+use web_sys::{Blob, BlobPropertyBag, Url};
 
 use super::{Annex, AnnexError, RUNNING, root, words};
 
@@ -31,7 +31,10 @@ fn start(script: &str, answers: &[Vec<u8>]) {
     }
     document.head().expect("a page has a head").append_child(&meta).expect("a head takes elements");
     let script = Array::of1(&format!("const answers = {answers:?}; {script}").into());
-    let blob = Blob::new_with_str_sequence(&script).expect("a text makes a blob");
+    let options = BlobPropertyBag::new();
+    // Modules are nothing else.
+    options.set_type("text/javascript");
+    let blob = Blob::new_with_str_sequence_and_options(&script, &options).expect("a text makes a blob");
     let url = Url::create_object_url_with_blob(&blob).expect("a blob has a URL");
     RUNNING.set(Some(Annex::start(&url).expect("browsers have workers")));
     meta.remove();
