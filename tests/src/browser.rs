@@ -62,19 +62,23 @@ pub struct Start {
     pub profile: Profile,
     /// Whether everything it sends and receives is recorded, which costs time and room.
     pub record: bool,
+    /// Whether pages may store anything.
+    pub storage: bool,
+    /// Whether its windows are private ones.
+    pub private: bool,
 }
 
 impl Start {
     /// With this profile, and a record.
     #[must_use]
     pub fn recorded(profile: Profile) -> Self {
-        Start { profile, record: true }
+        Start { profile, record: true, storage: true, private: false }
     }
 
     /// With this profile, and no record.
     #[must_use]
     pub fn plain(profile: Profile) -> Self {
-        Start { profile, record: false }
+        Start { record: false, ..Start::recorded(profile) }
     }
 }
 
@@ -116,7 +120,7 @@ impl Browser {
     /// # Panics
     /// When it cannot be started.
     pub async fn launch(name: &str, start: Start, folder: &Path) -> Browser {
-        let Start { profile, record } = start;
+        let Start { profile, record, storage, private } = start;
         let programs = place::browser_programs().unwrap_or_else(|error| panic!("{error}"));
         let output = folder.join(format!("{name}.driver.log"));
         // What an earlier browser of this name wrote would be taken for this one's.
@@ -134,6 +138,9 @@ impl Browser {
 
         let mut arguments: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
         arguments.push(format!("--user-data-dir={}", profile.0.path().display()));
+        if private {
+            arguments.push("--incognito".to_owned());
+        }
         if record {
             arguments.push(format!("--log-net-log={}", network_log(folder, name).display()));
             arguments.push("--net-log-capture-mode=Everything".to_owned());
@@ -147,7 +154,11 @@ impl Browser {
                 "binary": programs.chromium,
                 "args": arguments,
                 // Not the new-tab page, which is a page of its own with requests of its own.
-                "prefs": {"session": {"restore_on_startup": 4, "startup_urls": ["about:blank"]}},
+                "prefs": {
+                    "session": {"restore_on_startup": 4, "startup_urls": ["about:blank"]},
+                    // What people set as "block all cookies" is a refusal of all storage: 1 allows, 2 blocks.
+                    "profile": {"default_content_setting_values": {"cookies": if storage { 1 } else { 2 }}},
+                },
             },
         });
         let Value::Object(capabilities) = capabilities else { unreachable!("the literal is an object") };

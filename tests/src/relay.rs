@@ -38,8 +38,15 @@ impl Relay {
     /// # Panics
     /// When it does not become ready.
     pub async fn start_on(data: TempDir, settings: &[&str], log: &Path) -> Relay {
+        Relay::start_at(free_address(), data, settings, log).await
+    }
+
+    /// The same at a given address.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn start_at(address: SocketAddr, data: TempDir, settings: &[&str], log: &Path) -> Relay {
         let settings: Vec<String> = settings.iter().map(|&word| word.to_owned()).collect();
-        let address = free_address();
         let process = RefCell::new(Rc::new(serve(address, data.path(), &settings, log)));
         let relay = Relay { process, address, data, log: log.to_owned(), settings };
         relay.wait_until_ready().await;
@@ -85,6 +92,19 @@ impl Relay {
     pub async fn start_again(&self) {
         self.process.replace(Rc::new(serve(self.address, self.data.path(), &self.settings, &self.log)));
         self.wait_until_ready().await;
+    }
+
+    /// Takes away everything it keeps, its key too. To be called while it is stopped.
+    ///
+    /// # Panics
+    /// When the folder cannot be emptied.
+    pub fn wipe(&self) {
+        for entry in std::fs::read_dir(self.data()).expect("the folder is there").flatten() {
+            let path = entry.path();
+            let removed =
+                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.unwrap_or_else(|error| panic!("cannot remove {}: {error}", path.display()));
+        }
     }
 
     /// Gets a path.

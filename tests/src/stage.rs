@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::browser::{Browser, Profile, Start};
 use crate::netlog::NetLog;
 use crate::place;
-use crate::relay::Relay;
+use crate::relay::{Relay, free_address};
 use crate::watch::Watch;
 
 /// The stage of one test.
@@ -98,8 +98,16 @@ impl Stage {
     /// # Panics
     /// When it does not become ready.
     pub async fn relay_on(&self, data: TempDir, settings: &[&str]) -> Rc<Relay> {
+        self.relay_at(free_address(), data, settings).await
+    }
+
+    /// The same at a given address, for others to know before it is there.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn relay_at(&self, address: SocketAddr, data: TempDir, settings: &[&str]) -> Rc<Relay> {
         let log = self.folder.join(format!("relay-{}.log", self.relays.borrow().len()));
-        let relay = Rc::new(Relay::start_on(data, settings, &log).await);
+        let relay = Rc::new(Relay::start_at(address, data, settings, &log).await);
         self.relays.borrow_mut().push(relay.clone());
         relay
     }
@@ -117,7 +125,27 @@ impl Stage {
     /// # Panics
     /// When it cannot be started.
     pub async fn browser_with(&self, name: &str, profile: Profile) -> Rc<Browser> {
-        let browser = Rc::new(Browser::launch(name, Start::recorded(profile), &self.folder).await);
+        self.launch(name, Start::recorded(profile)).await
+    }
+
+    /// A browser that lets pages store nothing, as its person has set it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn browser_without_storage(&self, name: &str) -> Rc<Browser> {
+        self.launch(name, Start { storage: false, ..Start::recorded(Profile::fresh()) }).await
+    }
+
+    /// A browser that shows private windows only.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn private_browser(&self, name: &str) -> Rc<Browser> {
+        self.launch(name, Start { private: true, ..Start::recorded(Profile::fresh()) }).await
+    }
+
+    async fn launch(&self, name: &str, start: Start) -> Rc<Browser> {
+        let browser = Rc::new(Browser::launch(name, start, &self.folder).await);
         self.browsers.borrow_mut().push(browser.clone());
         browser
     }

@@ -1,0 +1,12 @@
+//! The whole product: a real relay, real browsers. One binary, because each costs a link.
+
+mod board;
+mod durable;
+mod friends;
+mod identity;
+mod interfaces;
+mod network;
+mod offline;
+mod reading;
+mod tabs;
+mod trouble;
