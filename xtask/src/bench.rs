@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// A bench's name and the programs that measure it.
 type Bench = (&'static str, fn(&Workspace) -> Result<Vec<Command>>);
 
-const BENCHES: [Bench; 3] = [("load", load), ("admit", admit), ("ingest", ingest)];
+const BENCHES: [Bench; 4] = [("load", load), ("admit", admit), ("ingest", ingest), ("durable", durable)];
 
 /// `cargo xtask bench [NAME]`.
 pub(crate) fn command(ws: &Workspace, args: Args) -> Result<ExitCode> {
@@ -87,6 +87,23 @@ fn ingest(ws: &Workspace) -> Result<Vec<Command>> {
     let mut command = ws.cargo();
     command.args(["run", "--release", "--package", "chanterelle-relay", "--example", "bench_ingest"]);
     Ok(vec![command])
+}
+
+/// The tests that kill and take away, which print what they have measured.
+fn durable(ws: &Workspace) -> Result<Vec<Command>> {
+    page::build_product(ws, &PageTools::prepare(ws)?)?;
+    let browser = setup::browser(ws)?;
+    let test = |package: &str, target: &str, filter: &str| {
+        let mut command = ws.cargo();
+        command.args(["test", "--release", "--package", package, "--test", target, filter]);
+        command.args(["--", "--nocapture"]);
+        test::on_product(&mut command, &ws.relay_binary(), &browser);
+        command
+    };
+    Ok(vec![
+        test("chanterelle-relay", "durability", "killed"),
+        test("chanterelle-e2e", "product", "durable::"),
+    ])
 }
 
 fn measure(
