@@ -135,7 +135,17 @@ fn the_files_of_the_page_are_kept_and_nothing_else() {
         let files: Vec<&String> = build["files"].as_object().expect("files by path").keys().collect();
         let name = format!("chanterelle {}", build["name"].as_str().expect("the build has a name"));
         assert_eq!(a.script(KEPT, &[]).await, Ok(json!([[name], files])));
-        assert!(files.iter().any(|path| path.ends_with("_bg.wasm")) && files.contains(&&"/".to_owned()));
+        for path in files {
+            let answer = relay.get(path).await;
+            let caching = answer.header("cache-control");
+            let of_annex = path.contains("annex");
+            assert!(
+                caching.contains("immutable") || (caching == "no-cache" && !of_annex),
+                "{path}: {caching}"
+            );
+        }
+        assert_eq!(relay.get("/sw.js").await.header("cache-control"), "no-cache");
+        assert_eq!(relay.get("/").await.header("cache-control"), "no-cache");
         relay.stop().await;
         assert_eq!(ask().await, json!(["nobody", "nobody", "nobody", "nobody", 200, "nobody"]));
         relay.start_again().await;

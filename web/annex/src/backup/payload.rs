@@ -80,3 +80,34 @@ fn cipher(key: &FileKey, nonce: &[u8; NONCE_BYTES]) -> ChaCha20Poly1305 {
         .expect("32 bytes are a length of HKDF");
     ChaCha20Poly1305::new((&*payload_key).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use chacha20poly1305::aead::Aead as _;
+    use zeroize::Zeroizing;
+
+    use super::{CHUNK, chunk_nonce, cipher, open, seal};
+    use crate::question::{BackupError, SecretBytes};
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// A content has one payload: a last chunk without content could be added to any other.
+    #[test]
+    fn an_empty_chunk_is_no_end() {
+        let (key, nonce) = (Zeroizing::new([1; 16]), [2; 16]);
+        let content = vec![3; CHUNK];
+        let mut usual = Vec::new();
+        seal(&content, &key, nonce, &mut usual);
+        assert_eq!(open(&usual, &key), Ok(SecretBytes(content.clone())));
+
+        let cipher = cipher(&key, &nonce);
+        let chunk = |place, is_last, content: &[u8]| {
+            cipher.encrypt(&chunk_nonce(place, is_last), content).expect("a chunk can be encrypted")
+        };
+        let longer = [nonce.to_vec(), chunk(0, false, &content), chunk(1, true, &[])].concat();
+        assert_eq!(open(&longer, &key), Err(BackupError::Damaged));
+        let more = [nonce.to_vec(), chunk(0, false, &content), chunk(1, true, &[4])].concat();
+        assert_eq!(open(&more, &key).map(|content| content.0.len()), Ok(CHUNK + 1));
+    }
+}
