@@ -91,7 +91,7 @@ fn rows_may_be_restored_in_any_order_and_twice() {
     shell.hold(&replies(10));
     shell.write_reply("cats", thread, "a reply");
     let rows: Vec<_> = shell.disk.rows.values().cloned().collect();
-    let view = |rows: Vec<chanterelle_core::store::Row>| {
+    let view = |rows: Vec<Row>| {
         let mut other = Shell::tab(0x50);
         other.disk = shell.disk.clone();
         other.disk.rows.clear();
