@@ -25,13 +25,15 @@ const AROUND: usize = 2;
 /// Where there is less between the darkest and the brightest pixel there is nothing but noise.
 const CONTRAST: u8 = 40;
 
+type Attempt = fn(&Grey) -> Result<String, ScanError>;
+
 /// Reads the first code that can be read.
 ///
 /// # Errors
 /// When there is none, or only such as cannot be read, or the picture is none.
 pub fn scan(width: u32, rgba: &[u8]) -> Result<String, ScanError> {
     let picture = Grey::new(width, rgba).ok_or(ScanError::NoPicture)?;
-    let attempts: [fn(&Grey) -> Result<String, ScanError>; 4] = [
+    let attempts: [Attempt; 4] = [
         |picture| picture.read(USUAL),
         |picture| picture.read(LOW),
         |picture| picture.halved().map_or(Err(ScanError::NoCode), |half| half.read(MIDDLE)),
