@@ -25,7 +25,6 @@ const AROUND: usize = 2;
 /// Where there is less between the darkest and the brightest pixel there is nothing but noise.
 const CONTRAST: u8 = 40;
 
-/// One way to look at a picture.
 type Attempt = fn(&Grey) -> Result<String, ScanError>;
 
 /// Reads the first code that can be read.
