@@ -157,6 +157,7 @@ fn what_a_relay_does_not_keep_stays_saved_and_goes_to_another() {
         let a = stage.browser("a").await;
         a.open(&first.url(&format!("{opening}?lang=en"))).await;
         a.watch_states().await;
+        a.post_with("The first.").await;
         // As large as those that found no room; a small one might.
         a.script(POST_LARGE, &[json!(words)]).await.expect("the page runs it");
         let reply = a.post_with(&words).await;

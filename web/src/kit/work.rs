@@ -1,5 +1,7 @@
 //! Something that takes a while and is told of: that it is under way, what went wrong, that it is done.
 
+use std::pin::Pin;
+
 use leptos::html;
 use leptos::prelude::*;
 
@@ -29,6 +31,11 @@ impl Work {
         busy: &'static str,
         work: impl Future<Output = Result<&'static str, String>> + 'static,
     ) {
+        self.begin_boxed(busy, Box::pin(work));
+    }
+
+    /// Boxed, so that all kinds of work share one copy of the program around them.
+    fn begin_boxed(self, busy: &'static str, work: Pin<Box<dyn Future<Output = Result<&'static str, String>>>>) {
         if self.is_busy() {
             return;
         }

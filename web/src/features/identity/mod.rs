@@ -47,8 +47,13 @@ impl Standing {
         leptos::task::spawn_local(async move {
             // Without storage there is neither.
             if let Ok(Answer::State { previous, lock }) = client.ask(Ask::State).await {
-                let _ = self.previous.try_set(previous);
-                let _ = self.lock.try_set(lock);
+                // Only what is news, so that nothing that is shown is made anew.
+                if self.previous.try_get_untracked().is_some_and(|known| known != previous) {
+                    self.previous.set(previous);
+                }
+                if self.lock.try_get_untracked().is_some_and(|known| known != lock) {
+                    self.lock.set(lock);
+                }
             }
         });
     }

@@ -5,11 +5,11 @@ use leptos::{ev, html};
 
 use super::Standing;
 use crate::i18n as t;
-use crate::kit::{Work, live};
+use crate::kit::Work;
 use crate::link::Ask;
 use crate::state::Client;
 
-/// Offers the way back, while there is one.
+/// Offers the way back.
 pub(crate) fn previous(standing: Standing) -> AnyView {
     let client = Client::here();
     let work = Work::new();
@@ -20,19 +20,14 @@ pub(crate) fn previous(standing: Standing) -> AnyView {
             Ok(t::SWAPPED)
         });
     };
-    let shown = move || {
-        standing.previous.get().then(|| {
+    html::div()
+        .class("field")
+        .child((
+            html::p().child(t::PREVIOUS_ABOUT),
             html::div()
-                .class("field")
-                .child((
-                    html::p().child(t::PREVIOUS_ABOUT),
-                    html::div()
-                        .class("form-foot")
-                        .child(html::button().r#type("button").on(ev::click, swap).child(t::SWAP)),
-                    work.view(),
-                ))
-                .into_any()
-        })
-    };
-    live(shown).into_any()
+                .class("form-foot")
+                .child(html::button().r#type("button").on(ev::click, swap).child(t::SWAP)),
+            work.view(),
+        ))
+        .into_any()
 }
