@@ -17,6 +17,9 @@ use web_sys::{Event, EventTarget, ServiceWorkerContainer, ServiceWorkerRegistrat
 
 const WORKER: &str = "/sw.js";
 
+/// Taking over takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What the worker does at this message: see there.
 const TAKE_OVER: &str = "take over";
 
@@ -54,9 +57,11 @@ impl Versions {
     pub(crate) fn reload(self) {
         self.asked.set_value(true);
         spawn_local(async move {
-            if !take_over().await {
-                reload();
+            // The change of versions reloads the page, unless the browser forgets it.
+            if take_over().await {
+                Delay::new(PATIENCE).await;
             }
+            reload();
         });
     }
 
