@@ -35,7 +35,11 @@ impl Work {
     }
 
     /// Boxed, so that all kinds of work share one copy of the program around them.
-    fn begin_boxed(self, busy: &'static str, work: Pin<Box<dyn Future<Output = Result<&'static str, String>>>>) {
+    fn begin_boxed(
+        self,
+        busy: &'static str,
+        work: Pin<Box<dyn Future<Output = Result<&'static str, String>>>>,
+    ) {
         if self.is_busy() {
             return;
         }
