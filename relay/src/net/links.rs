@@ -146,7 +146,8 @@ impl Links {
     pub(super) fn failed(&mut self, connection: ConnectionId, error: &DialError, now: Instant) {
         let random = self.random;
         let Some(link) = self.link(State::Dialling(connection)) else { return };
-        if matches!(error, DialError::LocalPeerId { .. }) {
+        // The library leaves out addresses on which we listen ourselves.
+        if matches!(error, DialError::LocalPeerId { .. } | DialError::NoAddresses) {
             tracing::warn!(address = %link.address, "a peer is this relay itself, and is left alone; remove it from the list");
             link.state = State::Oneself;
         } else {
@@ -376,9 +377,12 @@ mod tests {
         let now = Instant::now();
         let mut links = one(now);
         assert_eq!(links.connected(ConnectionId::new_unchecked(usize::MAX), PeerId::random(), now), None);
-        let connection = dialled(&mut links, now);
-        links.failed(connection, &DialError::LocalPeerId { address: Multiaddr::empty() }, now);
-        assert_eq!(links.next(), None);
+        for oneself in [DialError::LocalPeerId { address: Multiaddr::empty() }, DialError::NoAddresses] {
+            let mut links = one(now);
+            let connection = dialled(&mut links, now);
+            links.failed(connection, &oneself, now);
+            assert_eq!(links.next(), None);
+        }
     }
 
     #[test]

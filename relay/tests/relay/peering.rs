@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chanterelle_core::base::{EventId, Seconds};
 use chanterelle_core::node::{Batch, Ticket};
 use chanterelle_relay::metrics::{Direction, Metrics};
 use chanterelle_relay::settings::Keys;
 use chanterelle_relay::storage::{DataLock, Storage};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::author::threads;
 use crate::support::http::get;
@@ -143,13 +146,55 @@ async fn in_a_ring_nothing_goes_round_and_nothing_is_stored_twice() {
     }
 }
 
+/// How long bytes take on a link of [`far`].
+const DELAY: Duration = Duration::from_millis(50);
+
+/// Where a relay is reached over a link on which everything takes [`DELAY`].
+async fn far(relay: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let Ok(far) = TcpStream::connect(relay).await else { continue };
+            let ((near_reader, near_writer), (far_reader, far_writer)) =
+                (near.into_split(), far.into_split());
+            tokio::spawn(delay(near_reader, far_writer));
+            tokio::spawn(delay(far_reader, near_writer));
+        }
+    });
+    address
+}
+
+async fn delay(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let read = async move {
+        let mut piece = vec![0; 16 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut piece).await {
+            if sender.send((tokio::time::Instant::now() + DELAY, piece[..count].to_vec())).is_err() {
+                break;
+            }
+        }
+    };
+    let write = async move {
+        while let Some((at, piece)) = receiver.recv().await {
+            tokio::time::sleep_until(at).await;
+            if to.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(read, write);
+}
+
 #[tokio::test]
 async fn relays_that_dial_each_other_at_once_keep_one_session() {
     for round in 0..6_u8 {
+        // While one's session is on its way, the other opens its own.
         let addresses = [free_address(), free_address()];
+        let links = [far(addresses[0]).await, far(addresses[1]).await];
         let (a, b) = tokio::join!(
-            TestRelay::with(at(addresses[0], &addresses[1..])),
-            TestRelay::with(at(addresses[1], &addresses[..1])),
+            TestRelay::with(at(addresses[0], &links[1..])),
+            TestRelay::with(at(addresses[1], &links[..1])),
         );
         linked(&a, 1).await;
         linked(&b, 1).await;

@@ -100,19 +100,26 @@ async fn two_relays_do_not_share_a_folder() {
 #[tokio::test]
 async fn a_relay_among_its_own_peers_is_told_once_and_left_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let address = free_address().to_string();
-    // Nobody is there at first, so that the log shows what comes after.
-    let other = free_address().to_string();
-    let peers = format!("http://{address},http://{other}");
-    let mut running = Running::of(&mut program(), folder.path(), &["--listen", &address, "--peer", &peers]);
-    running.logs("is this relay itself").await;
+    let address = free_address();
+    // By the address it listens on and by a name; nobody is at port 1.
+    let peers = format!("http://{address},http://localhost:{},http://127.0.0.1:1", address.port());
+    let listen = address.to_string();
+    let mut running = Running::of(&mut program(), folder.path(), &["--listen", &listen, "--peer", &peers]);
+    for own in [
+        format!("/ip4/127.0.0.1/tcp/{}/ws", address.port()),
+        format!("/dns/localhost/tcp/{}/ws", address.port()),
+    ] {
+        running
+            .logs(&format!("is this relay itself, and is left alone; remove it from the list address={own}"))
+            .await;
+    }
     running.logs("it is dialled again and again").await;
     // It came to be known as a relay only if a session began.
     let info = get(running.address, "/api/v1/info", &[]).await.json();
     assert_eq!(info["relays"], serde_json::json!([]));
     let log = running.killed_log();
-    assert_eq!(log.matches("is this relay itself").count(), 1, "{log}");
-    assert_eq!(log.lines().count(), 2, "{log}");
+    assert_eq!(log.matches("is this relay itself").count(), 2, "{log}");
+    assert_eq!(log.lines().count(), 3, "{log}");
 }
 
 #[tokio::test]
