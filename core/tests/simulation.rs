@@ -70,4 +70,4 @@ fn native_and_wasm_give_one_trace() {
     assert_eq!(report.trace_hex(), TRACE);
 }
 
-const TRACE: &str = "3dbecf3fb37f040b8e998604e2715daa94aea7e0c598c38f49bd73c37370c511";
+const TRACE: &str = "353d7570b0194e225a1edd6066004f773c3513e48da0aa45e0b2f974b27c7cc1";

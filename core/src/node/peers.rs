@@ -87,13 +87,14 @@ impl<V: Verify> Node<V> {
                     return;
                 }
                 session.neighbour.interest = interest;
-                match session.planned.map(|planned| planned + PLAN_EVERY).filter(|at| *at > self.now.instant)
-                {
-                    Some(at) => session.refresh_at = session.refresh_at.min(at),
-                    None => self.plan_scopes(peer),
+                self.plan_soon(peer);
+            }
+            Frame::Directory { names } => {
+                // A relay wants the boards it hears of, too, and asks whoever named them.
+                if self.on_directory(names) && self.role == Role::Relay {
+                    self.plan_soon(peer);
                 }
             }
-            Frame::Directory { names } => self.on_directory(names),
             Frame::Events { n, events } => {
                 // Its own count is the higher when frames were lost, ours when it does not count on.
                 session.inn.received += 1;
@@ -116,6 +117,15 @@ impl<V: Verify> Node<V> {
             Frame::Find { slots } => self.on_find(peer, slots),
             Frame::Reach { records, .. } => self.on_reach(peer, &records),
             Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
+        }
+    }
+
+    /// Plans anew what is reconciled with a peer, now or when that may be done again.
+    fn plan_soon(&mut self, peer: PeerId) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        match session.planned.map(|planned| planned + PLAN_EVERY).filter(|at| *at > self.now.instant) {
+            Some(at) => session.refresh_at = session.refresh_at.min(at),
+            None => self.plan_scopes(peer),
         }
     }
 

@@ -84,14 +84,17 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Takes note of boards a peer has named.
-    pub(super) fn on_directory(&mut self, names: Vec<BoardName>) {
+    /// Takes note of boards a peer has named; whether one was news.
+    pub(super) fn on_directory(&mut self, names: Vec<BoardName>) -> bool {
+        let mut news = false;
         for name in names {
             for board in self.directory.insert(name) {
+                news = true;
                 self.persist.remember();
                 self.views.board_changed(&board);
             }
         }
+        news
     }
 
     /// The names of boards held here, the latest used first, as many as one frame takes.

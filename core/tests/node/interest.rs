@@ -70,6 +70,20 @@ fn subscribing_later_brings_the_past() {
 }
 
 #[test]
+fn an_empty_relay_asks_at_once_for_boards_it_has_just_heard_of() {
+    for empty in [0x20, 0x40] {
+        let mut world = World::new(vec![Shell::relay(empty), Shell::relay(0x30), Shell::tab(0x60)]);
+        world.shells[2].subscribe("cats");
+        world.link(1, 2);
+        let thread = world.shells[2].write_thread("cats", "from before the other relay");
+        world.run(5_000);
+        world.link(0, 1);
+        world.run(2_000);
+        assert!(world.shells[0].holds(thread), "whichever of the two opens the reconciliation: {empty:#x}");
+    }
+}
+
+#[test]
 fn unsubscribing_stops() {
     let mut world = World::new(vec![Shell::tab(0x50), Shell::relay(0x20), Shell::tab(0x60)]);
     world.shells[0].subscribe("cats");
