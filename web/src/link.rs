@@ -92,6 +92,8 @@ struct Page {
     net: RefCell<Option<Net>>,
     /// What leaves with the next message.
     outbox: RefCell<Vec<ToWorker>>,
+    /// Whether the node runs behind this page.
+    leads: Cell<bool>,
     /// How many questions about the secret there were.
     questions: Cell<u32>,
     /// Who waits for an answer, by the number of the question.
@@ -112,6 +114,7 @@ impl Page {
             port: channel.port1(),
             net: RefCell::new(None),
             outbox: RefCell::default(),
+            leads: Cell::new(false),
             questions: Cell::new(0),
             asked: RefCell::default(),
             audience: RefCell::new(Audience::Absent(Vec::new())),
@@ -171,8 +174,14 @@ impl Page {
             .expect("the worker speaks after it was started, and then there is a network");
         for item in items {
             match item {
-                ToPage::Running => net.begin(),
-                ToPage::Rests => net.end(),
+                ToPage::Running => {
+                    self.leads.set(true);
+                    net.begin();
+                }
+                ToPage::Rests => {
+                    self.leads.set(false);
+                    net.end();
+                }
                 ToPage::Relays(relays) => net.know(relays),
                 ToPage::Net(status) => self.hand_over(Incoming::Net(status)),
                 ToPage::Locked(lock) => self.hand_over(Incoming::Locked(lock)),
@@ -204,6 +213,8 @@ impl Page {
             NetEvent::Connected(peer) => self.tell(ToWorker::Connected(peer)),
             NetEvent::Disconnected(peer) => self.tell(ToWorker::Disconnected(peer)),
             NetEvent::Received(peer, frame) => self.tell(ToWorker::Received(peer, ByteBuf::from(frame))),
+            // What counts is the network of the tab that leads.
+            NetEvent::Status(_) if !self.leads.get() => {}
             NetEvent::Status(status) => {
                 self.tell(ToWorker::Net(status.clone()));
                 self.hand_over(Incoming::Net(status));

@@ -122,7 +122,40 @@ fn words_bring_a_person_to_another_browser() {
         b.open(&relay.url("/settings?lang=en")).await;
         b.click(Scope::Page, "button", "Go back to it").await;
         said(&b, "kept in turn").await;
+        // Within one page, what was posted under one identity is not posted again under the other.
         assert_eq!(fingerprint(&b, &relay).await, other);
+        assert_eq!(relay.metrics().await["chanterelle_events"], 2.0);
+    });
+}
+
+/// Goes to another page as a person does, without loading anything anew.
+async fn follow_link(browser: &Browser, name: &str) {
+    browser.click(Scope::Page, "link", name).await;
+}
+
+#[test]
+fn another_identity_publishes_nothing_of_the_one_before() {
+    play("another_identity_publishes_nothing_of_the_one_before", async |stage| {
+        let relay = stage.relay().await;
+        let [first, second] = ["first", "second"].map(|about| stage.word(about));
+        let a = stage.browser("a").await;
+        let words = recovery_phrase(&stage.browser("b").await, &relay).await;
+        a.open(&relay.url("/b/twice?lang=en")).await;
+        a.new_thread("Twice", &first).await;
+        let op = a.post_with(&first).await;
+        a.post_in_state(&op.id, "sent").await;
+        // In the same page, whose worker goes on with another node.
+        follow_link(&a, "Settings").await;
+        a.fill(Scope::Page, "Recovery phrase", &words).await;
+        a.click(Scope::Page, "button", "Restore").await;
+        said(&a, "Restored").await;
+        a.client().back().await.expect("a browser goes back");
+        a.post_with(&first).await;
+        a.reply(&second).await;
+        let reply = a.post_with(&second).await;
+        a.post_in_state(&reply.id, "sent").await;
+        assert_ne!(reply.author, op.author);
+        assert_eq!(relay.metrics().await["chanterelle_events"], 2.0);
     });
 }
 

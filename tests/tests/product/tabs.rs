@@ -78,6 +78,7 @@ fn every_tab_is_live_and_the_next_takes_over() {
         let last = browser.post_with(&after).await;
         browser.post_in_state(&last.id, "sent").await;
         assert_eq!(browser.posts().await.expect("posts can be read").len(), 4, "and nothing is there twice");
+        assert_eq!(relay.metrics().await["chanterelle_events"], 4.0);
 
         let other = stage.browser("b").await;
         other.open(&thread).await;
@@ -168,6 +169,8 @@ fn a_frozen_tab_gives_way_and_comes_back() {
         let reply = browser.post_with(&thawed).await;
         browser.post_in_state(&reply.id, "sent").await;
         second.shown().await.post_with(&thawed).await;
+        // Each node that took over was told what the pages want, and published nothing again.
+        assert_eq!(relay.metrics().await["chanterelle_events"], 3.0);
     });
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
     if since == Since::OtherBuild {
         post(&tab.port, &[ToPage::Failed(OTHER_BUILD.to_owned())]);
         loop {
-            tab.next_events().await;
+            tab.next_event().await;
         }
     }
     if since == Since::Yielded {
@@ -69,7 +69,7 @@ pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
                 reign.give_up_asking(tab);
                 return held;
             }
-            Next::Events(events) => events.into_iter().for_each(|event| reign.on_event(tab, event)),
+            Next::Event(event) => reign.on_event(tab, event),
             Next::Timer => {
                 timer = Delay::new(GREET);
                 tab.build.say(&Between::Hello(tab.id));
@@ -89,15 +89,15 @@ pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
 /// What comes first.
 enum Next {
     Lock(Held),
-    Events(Vec<Event>),
+    Event(Event),
     Timer,
 }
 
 async fn next(lock: Pin<&mut impl Future<Output = Held>>, tab: &mut Tab, timer: &mut Delay) -> Next {
-    let events = Box::pin(tab.next_events());
-    match select(select(lock, events), timer).await {
+    let event = Box::pin(tab.next_event());
+    match select(select(lock, event), timer).await {
         Either::Left((Either::Left((held, _)), _)) => Next::Lock(held),
-        Either::Left((Either::Right((events, _)), _)) => Next::Events(events),
+        Either::Left((Either::Right((event, _)), _)) => Next::Event(event),
         Either::Right(_) => Next::Timer,
     }
 }
@@ -105,13 +105,11 @@ async fn next(lock: Pin<&mut impl Future<Output = Held>>, tab: &mut Tab, timer: 
 /// The page goes on when the browser lets it, which the page tells.
 async fn until_seen(tab: &mut Tab) {
     loop {
-        for event in tab.next_events().await {
-            let Event::Page(items) = event else { continue };
-            let seen = items.contains(&ToWorker::Seen(true));
-            tab.note(items);
-            if seen {
-                return;
-            }
+        let Event::Page(items) = tab.next_event().await else { continue };
+        let seen = items.contains(&ToWorker::Seen(true));
+        tab.note(items);
+        if seen {
+            return;
         }
     }
 }
@@ -140,7 +138,7 @@ impl Reign {
                 for item in items {
                     match item {
                         ToWorker::Command(command) => {
-                            tab.wishes.note(&command, true);
+                            tab.wishes.borrow_mut().note(&command, true);
                             commands.push(command);
                         }
                         ToWorker::Ask(number, ask) => tab.asks.push((number, ask)),
@@ -161,7 +159,8 @@ impl Reign {
                 // To tell one leader twice would be to publish twice.
                 if self.served.replace(reign) != Some(reign) {
                     self.give_up_asking(tab);
-                    tab.build.say(&Between::Commands(tab.id, tab.wishes.again()));
+                    let wishes = tab.wishes.borrow_mut().again();
+                    tab.build.say(&Between::Commands(tab.id, wishes));
                     self.ask(tab, |_| true);
                 }
             }
@@ -208,7 +207,7 @@ impl Reign {
 fn hand_on(tab: &mut Tab, items: Vec<ToPage>) {
     for item in &items {
         if let ToPage::Update(update) = item {
-            tab.wishes.heard(update);
+            tab.wishes.borrow_mut().heard(update);
         }
     }
     post(&tab.port, &items);

@@ -25,6 +25,9 @@ use crate::storage::{Held, Storage, StorageStatus, Untidy, random};
 /// Opening takes milliseconds; after this the browser is not going to answer.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long storing may go on when another is to lead.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(3);
+
 const STORAGE_LOST: &str = "the browser has taken the storage away, because its data was cleared or a newer version \
                             of this page is open; reload this page to go on";
 
@@ -56,21 +59,21 @@ pub(super) async fn lead(tab: &mut Tab) -> End {
         Err(end) => return end,
     };
     tab.build.say(&Between::Leads);
-    shell.take(tab.wishes.again().into_iter().map(ToWorker::Command).collect());
+    let wishes = tab.wishes.borrow_mut().again();
+    shell.take(wishes.into_iter().map(ToWorker::Command).collect());
     for (number, ask) in std::mem::take(&mut tab.asks) {
         secret::answer(tab, &shell, tab.id, number, ask);
     }
     loop {
-        for event in tab.next_events().await {
-            if let Some(end) = on_event(tab, &shell, event) {
-                post(&tab.port, &[ToPage::Rests]);
-                if end == End::Lost {
-                    shell.stop();
-                } else {
-                    shell.finish().await;
-                }
-                return end;
+        let event = tab.next_event().await;
+        if let Some(end) = on_event(tab, &shell, event) {
+            post(&tab.port, &[ToPage::Rests]);
+            if end != End::Lost {
+                // Whatever is not stored by then cannot be, and was not called saved.
+                select(Box::pin(shell.finish()), Delay::new(FINISH_TIMEOUT)).await;
             }
+            shell.stop();
+            return end;
         }
     }
 }
@@ -81,7 +84,7 @@ fn on_event(tab: &mut Tab, shell: &Shell, event: Event) -> Option<End> {
             let yields = items.contains(&ToWorker::Yield) && !shell.is_alone();
             for item in &items {
                 match item {
-                    ToWorker::Command(command) => tab.wishes.note(command, true),
+                    ToWorker::Command(command) => tab.wishes.borrow_mut().note(command, true),
                     ToWorker::Ask(number, ask) => secret::answer(tab, shell, tab.id, *number, ask.clone()),
                     _ => {}
                 }
@@ -119,7 +122,7 @@ async fn start(tab: &mut Tab) -> Result<Shell, End> {
         Ok(_) => StorageStatus::Ready { durable: false },
         Err(error) => StorageStatus::MemoryOnly(error.to_string()),
     };
-    let tabs = Tabs::new(tab.id, random_number(), tab.port.clone());
+    let tabs = Tabs::new(tab.id, random_number(), tab.port.clone(), tab.wishes.clone());
     let shell = Shell::new(node, storage.clone(), tabs, tab.build.clone());
     // Also performs what the node has to do after it was restored.
     shell.tell_all([ToPage::Identity(author), ToPage::Storage(status)]);

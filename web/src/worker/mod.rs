@@ -22,6 +22,8 @@ mod shell;
 mod tabs;
 mod wishes;
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use chanterelle_core::base::PeerId;
@@ -66,42 +68,47 @@ struct Tab {
     port: MessagePort,
     /// Whether the page is looked at.
     is_seen: bool,
-    wishes: Wishes,
+    /// Shared with the shell, by which the page is answered while this worker leads.
+    wishes: Rc<RefCell<Wishes>>,
     /// What the page has asked about the secret while there was nobody to answer.
     asks: Vec<(u32, Ask)>,
     build: Rc<Channel>,
+    /// What has come and was not looked at.
+    events: VecDeque<Event>,
     inbox: UnboundedReceiver<Event>,
     note: UnboundedSender<Event>,
 }
 
 impl Tab {
-    /// Everything that has come together, at least one event.
-    async fn next_events(&mut self) -> Vec<Event> {
-        let mut events = vec![self.inbox.next().await.expect("the tab holds a sender")];
+    /// The next event. What the page said and has come together is one.
+    async fn next_event(&mut self) -> Event {
+        if self.events.is_empty() {
+            let first = self.inbox.next().await.expect("the tab holds a sender");
+            self.events.push_back(first);
+        }
         while let Ok(more) = self.inbox.try_recv() {
-            match (events.last_mut(), more) {
+            match (self.events.back_mut(), more) {
                 // What has come together is answered together.
                 (Some(Event::Page(items)), Event::Page(more)) => items.extend(more),
-                (_, more) => events.push(more),
+                (_, more) => self.events.push_back(more),
             }
         }
-        for event in &events {
-            if let Event::Page(items) = event {
-                for item in items {
-                    if let ToWorker::Seen(seen) = item {
-                        self.is_seen = *seen;
-                    }
+        let event = self.events.pop_front().expect("one was put there");
+        if let Event::Page(items) = &event {
+            for item in items {
+                if let ToWorker::Seen(seen) = item {
+                    self.is_seen = *seen;
                 }
             }
         }
-        events
+        event
     }
 
     /// Remembers what the page wants while nobody serves it.
     fn note(&mut self, items: Vec<ToWorker>) {
         for item in items {
             match item {
-                ToWorker::Command(command) => self.wishes.note(&command, false),
+                ToWorker::Command(command) => self.wishes.borrow_mut().note(&command, false),
                 ToWorker::Ask(number, ask) => self.asks.push((number, ask)),
                 _ => {}
             }
@@ -171,9 +178,10 @@ async fn run(
         name,
         port,
         is_seen: true,
-        wishes: Wishes::default(),
+        wishes: Rc::default(),
         asks: Vec::new(),
         build,
+        events: VecDeque::new(),
         inbox,
         note,
     };

@@ -71,37 +71,35 @@ pub(super) async fn until_unlocked(tab: &mut Tab, storage: &Storage, lock: &Lock
     post(&tab.port, &[ToPage::Rests, ToPage::Locked(lock.clone())]);
     tab.build.say(&Between::All(vec![ToPage::Locked(lock.clone())]));
     loop {
-        for event in tab.next_events().await {
-            let (asking, number, ask) = match event {
-                Event::Page(items) => {
-                    tab.note(items);
-                    let unlocks = |(_, ask): &(u32, Ask)| matches!(ask, Ask::Unlock(_));
-                    // The rest is answered once the node runs.
-                    let Some(at) = tab.asks.iter().position(unlocks) else { continue };
-                    let (number, ask) = tab.asks.remove(at);
-                    (tab.id, number, ask)
-                }
-                Event::Between(Between::Ask(other, number, ask)) => (other, number, ask),
-                Event::Between(Between::Hello(other)) => {
-                    Channel::to_tab(other).say(&ToTab::Page(vec![ToPage::Locked(lock.clone())]));
-                    continue;
-                }
-                Event::Lost => return Err(End::Lost),
-                Event::Builds(Builds { wants_to_lead }) if wants_to_lead != tab.name => {
-                    return Err(End::OtherBuild);
-                }
-                _ => continue,
-            };
-            let opened = match ask {
-                Ask::Unlock(key) => storage.unlock(Some(&key)).await,
-                _ => Err(SecretError::WrongKey),
-            };
-            let answer = opened.as_ref().map(|_| Answer::Done).map_err(Clone::clone);
-            tell(tab, asking, ToPage::Answered(number, answer));
-            if let Ok(root) = opened {
-                post(&tab.port, &[ToPage::Running]);
-                return Ok(root);
+        let (asking, number, ask) = match tab.next_event().await {
+            Event::Page(items) => {
+                tab.note(items);
+                let unlocks = |(_, ask): &(u32, Ask)| matches!(ask, Ask::Unlock(_));
+                // The rest is answered once the node runs.
+                let Some(at) = tab.asks.iter().position(unlocks) else { continue };
+                let (number, ask) = tab.asks.remove(at);
+                (tab.id, number, ask)
             }
+            Event::Between(Between::Ask(other, number, ask)) => (other, number, ask),
+            Event::Between(Between::Hello(other)) => {
+                Channel::to_tab(other).say(&ToTab::Page(vec![ToPage::Locked(lock.clone())]));
+                continue;
+            }
+            Event::Lost => return Err(End::Lost),
+            Event::Builds(Builds { wants_to_lead }) if wants_to_lead != tab.name => {
+                return Err(End::OtherBuild);
+            }
+            _ => continue,
+        };
+        let opened = match ask {
+            Ask::Unlock(key) => storage.unlock(Some(&key)).await,
+            _ => Err(SecretError::WrongKey),
+        };
+        let answer = opened.as_ref().map(|_| Answer::Done).map_err(Clone::clone);
+        tell(tab, asking, ToPage::Answered(number, answer));
+        if let Ok(root) = opened {
+            post(&tab.port, &[ToPage::Running]);
+            return Ok(root);
         }
     }
 }

@@ -133,14 +133,13 @@ impl Shell {
         self.0.borrow().tabs.is_alone()
     }
 
-    /// Waits until everything that was taken is stored; then the node stops.
-    pub(super) async fn finish(self) {
+    /// Waits until everything that was taken is stored.
+    pub(super) async fn finish(&self) {
         let (told, stored) = oneshot::channel();
         self.0.borrow_mut().finishing = Some(told);
         self.feed([]);
         // The sender lives in the shell.
         let _ = stored.await;
-        self.stop();
     }
 
     /// The node stops at once. What was not stored was not shown as saved.
@@ -240,7 +239,7 @@ mod tests {
         let (node, _) = empty_node(PeerId([1; 32]));
         let storage = Err(StorageError::Unavailable("a test has none".to_owned()));
         let build = Rc::new(Channel::of_build("test: shell", |_| {}));
-        let tabs = Tabs::new(TabId(1), 1, channel.port1());
+        let tabs = Tabs::new(TabId(1), 1, channel.port1(), Rc::default());
         let shell = Shell::new(node, storage, tabs, build);
         let peer = PeerId([2; 32]);
         let frame = ByteBuf::from(frame.encode(&Limits::default()));

@@ -1,7 +1,9 @@
 //! The leader's side of several tabs: what the node says goes to the page it is for, and a tab that comes late is told
 //! how things stand.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use chanterelle_core::node::{Command, Notice, Update};
 use web_sys::MessagePort;
@@ -9,12 +11,15 @@ use web_sys::MessagePort;
 use super::channel::{Between, Channel, ToTab};
 use super::desk::{Addressee, Desk};
 use super::messages::{TabId, ToPage, post};
+use super::wishes::Wishes;
 
 /// Everybody who is served.
 pub(super) struct Tabs {
     own: TabId,
     reign: u64,
     port: MessagePort,
+    /// What the own page waits for.
+    wishes: Rc<RefCell<Wishes>>,
     /// Nobody is spoken to before there is one: a lonely tab pays for nothing.
     others: BTreeMap<TabId, Channel>,
     desk: Desk,
@@ -65,11 +70,12 @@ impl State {
 
 impl Tabs {
     /// Serves the leader's own page and nobody else yet. `reign` is drawn anew for every leader.
-    pub(super) fn new(own: TabId, reign: u64, port: MessagePort) -> Tabs {
+    pub(super) fn new(own: TabId, reign: u64, port: MessagePort, wishes: Rc<RefCell<Wishes>>) -> Tabs {
         Tabs {
             own,
             reign,
             port,
+            wishes,
             others: BTreeMap::new(),
             desk: Desk::default(),
             state: State::default(),
@@ -142,7 +148,12 @@ impl Tabs {
     pub(super) fn update(&mut self, update: Update) {
         match self.desk.give(update) {
             (Addressee::All, update) => self.tell_all(ToPage::Update(update)),
-            (Addressee::One(tab), update) => self.tell(tab, ToPage::Update(update)),
+            (Addressee::One(tab), update) => {
+                if tab == self.own {
+                    self.wishes.borrow_mut().heard(&update);
+                }
+                self.tell(tab, ToPage::Update(update));
+            }
             (Addressee::Nobody, _) => {}
         }
     }
