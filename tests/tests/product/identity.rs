@@ -128,24 +128,19 @@ fn words_bring_a_person_to_another_browser() {
     });
 }
 
-/// Goes to another page as a person does, without loading anything anew.
-async fn follow_link(browser: &Browser, name: &str) {
-    browser.click(Scope::Page, "link", name).await;
-}
-
 #[test]
 fn another_identity_publishes_nothing_of_the_one_before() {
     play("another_identity_publishes_nothing_of_the_one_before", async |stage| {
         let relay = stage.relay().await;
         let [first, second] = ["first", "second"].map(|about| stage.word(about));
-        let a = stage.browser("a").await;
-        let words = recovery_phrase(&stage.browser("b").await, &relay).await;
+        let [a, b] = [stage.browser("a").await, stage.browser("b").await];
+        let words = recovery_phrase(&b, &relay).await;
         a.open(&relay.url("/b/twice?lang=en")).await;
         a.new_thread("Twice", &first).await;
         let op = a.post_with(&first).await;
         a.post_in_state(&op.id, "sent").await;
         // In the same page, whose worker goes on with another node.
-        follow_link(&a, "Settings").await;
+        a.click(Scope::Page, "link", "Settings").await;
         a.fill(Scope::Page, "Recovery phrase", &words).await;
         a.click(Scope::Page, "button", "Restore").await;
         said(&a, "Restored").await;
