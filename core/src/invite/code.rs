@@ -191,6 +191,24 @@ impl FriendCode {
     }
 }
 
+/// A code within a message of this program: its unsigned bytes. Encodings without names have no fields to leave out.
+pub(crate) mod unsigned {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use serde_bytes::ByteBuf;
+
+    use super::FriendCode;
+
+    pub(crate) fn serialize<S: Serializer>(code: &FriendCode, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&serde_ipld_dagcbor::to_vec(code).map_err(S::Error::custom)?)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FriendCode, D::Error> {
+        serde_ipld_dagcbor::from_slice(&ByteBuf::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 /// Whether a name may stand in a code: what is shown above a button that connects must not be mistaken for the page's
 /// own words. One line within the limit, no angle brackets, nothing that turns the direction of text.
 #[must_use]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Limits, PeerId, ThreadId};
 use crate::crypto::Identity;
 use crate::event::{Draft, DraftError};
-use crate::invite::{Address, FriendCode};
+use crate::invite::{Address, FriendCode, unsigned};
 use crate::store::Row;
 use crate::view::{BoardCard, Delta, Person, PostView, ThreadCard, ThreadHead};
 use crate::wire::Role;
@@ -175,7 +175,7 @@ pub enum Command {
     },
     /// Make somebody a friend: find out where they are, from now on. Remembered. A later code of the same person
     /// replaces the earlier.
-    Befriend(FriendCode),
+    Befriend(#[serde(with = "unsigned")] FriendCode),
     /// Forget a friend.
     Unfriend(AuthorId),
     /// What one is called in one's friend codes; `None` is nothing. Remembered. A name that cannot stand in a code is

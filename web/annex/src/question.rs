@@ -1,5 +1,5 @@
 //! What the page asks the annex, what it is answered, and what can be wrong: the messages between the two, in the same
-//! encoding as those of the node's worker, DAG-CBOR.
+//! encoding as those of the node's worker, postcard.
 //!
 //! Page and annex are of one build, so nothing here has versions, and bytes that do not decode are a defect. Secrets are
 //! wiped when they are dropped and never shown.
@@ -303,7 +303,7 @@ hidden! { Key SecretBytes SecretText }
 /// When the item is of a type that is no message.
 #[must_use]
 pub fn encode<T: Serialize>(item: &T) -> Vec<u8> {
-    serde_ipld_dagcbor::to_vec(item).expect("messages encode")
+    postcard::to_allocvec(item).expect("messages encode")
 }
 
 /// The message of these bytes.
@@ -311,5 +311,5 @@ pub fn encode<T: Serialize>(item: &T) -> Vec<u8> {
 /// # Errors
 /// When they are of another build.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| error.to_string())
+    postcard::from_bytes(bytes).map_err(|error| error.to_string())
 }

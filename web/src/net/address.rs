@@ -75,6 +75,35 @@ pub(crate) enum Refusal {
     Plain,
 }
 
+/// The address of this text, without a peer's id at its end; none if it is not one of a WebSocket.
+///
+/// Not by libp2p's own reading of text: that knows each kind of address there is, for 40 KB.
+pub(super) fn read(text: &str) -> Option<Multiaddr> {
+    let mut parts = text.strip_prefix('/')?.split('/');
+    let mut address = Multiaddr::empty();
+    let (kind, host) = (parts.next()?, parts.next()?);
+    address.push(match kind {
+        "ip4" => Protocol::Ip4(host.parse().ok()?),
+        "ip6" => Protocol::Ip6(host.parse().ok()?),
+        "dns" => Protocol::Dns(host.into()),
+        "dns4" => Protocol::Dns4(host.into()),
+        "dns6" => Protocol::Dns6(host.into()),
+        _ => return None,
+    });
+    let ("tcp", port) = (parts.next()?, parts.next()?) else { return None };
+    address.push(Protocol::Tcp(port.parse().ok()?));
+    for part in parts {
+        address.push(match part {
+            "tls" => Protocol::Tls,
+            "ws" => Protocol::Ws("/".into()),
+            "wss" => Protocol::Wss("/".into()),
+            "p2p" => break,
+            _ => return None,
+        });
+    }
+    Some(address)
+}
+
 /// Where an address that somebody told of leads: the host, if it may be dialled by a page from `origin`.
 ///
 /// # Errors
@@ -110,7 +139,7 @@ pub(super) fn host(address: &Multiaddr) -> String {
         Some(Protocol::Ip4(ip)) => ip.to_string(),
         Some(Protocol::Ip6(ip)) => format!("[{ip}]"),
         Some(Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name)) => name.into_owned(),
-        _ => address.to_string(),
+        _ => return "an unknown address".to_owned(),
     };
     match parts.next() {
         Some(Protocol::Tcp(port)) if port != 443 => format!("{host}:{port}"),
@@ -194,7 +223,7 @@ fn is_public_6(ip: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, Refusal, judge, url, without_peer};
+    use super::{Origin, Refusal, judge, read, url, without_peer};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -219,6 +248,37 @@ mod tests {
         assert_eq!(why("/dns4/router/tcp/443/tls/ws"), Err(Refusal::Private));
         assert_eq!(why("/ip4/192.0.2.1/udp/443/quic-v1"), Err(Refusal::Form));
         assert_eq!(why("/dns4/user:secret@relay.example/tcp/443/tls/ws"), Err(Refusal::Form));
+    }
+
+    #[test]
+    fn a_text_is_read_as_libp2p_reads_it() {
+        for text in [
+            "/ip4/192.0.2.1/tcp/8080/ws",
+            "/ip6/2606:4700::1111/tcp/443/tls/ws",
+            "/dns/relay.example/tcp/443/wss",
+            "/dns4/relay.example/tcp/443/tls/ws",
+            "/dns6/relay.example/tcp/443",
+        ] {
+            let address = text.parse().expect("an address");
+            assert_eq!(read(text), Some(address), "{text}");
+            assert_eq!(read(&format!("{text}/p2p/{}", libp2p::PeerId::random())), read(text));
+        }
+        for text in [
+            "",
+            "/",
+            "relay.example",
+            "dns4/relay.example/tcp/443/wss",
+            "/dns4/relay.example",
+            "/dns4/relay.example/tcp",
+            "/dns4/relay.example/tcp/65536/wss",
+            "/dns4/relay.example/tcp/443/wss/x",
+            "/dns4/relay.example/udp/443/quic-v1",
+            "/ip4/relay.example/tcp/443/wss",
+            "/ip6/192.0.2.1/tcp/443/wss",
+            "https://relay.example",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

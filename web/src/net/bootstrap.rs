@@ -54,8 +54,8 @@ pub(super) async fn ask(address: &Multiaddr, origin: &Origin) -> Info {
         list.dyn_into::<Array>().unwrap_or_default()
     };
     let told = list("addresses").concat(&list("relays"));
-    let told = told.iter().take(ADDRESSES).filter_map(|told| told.as_string()?.parse::<Multiaddr>().ok());
-    let told = told.map(address::without_peer).filter(|told| address::judge(told, origin).is_ok());
+    let told = told.iter().take(ADDRESSES).filter_map(|told| address::read(&told.as_string()?));
+    let told = told.filter(|told| address::judge(told, origin).is_ok());
     Info { addresses: told.collect(), clock_off }
 }
 
