@@ -4,7 +4,6 @@
 //! between the network here and the node there; the user interface sends commands and hears what came in.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chanterelle_core::base::AuthorId;
@@ -12,6 +11,7 @@ use chanterelle_core::node::{Command, Notice, Update};
 use futures::channel::oneshot;
 use js_sys::{Array, Object, Reflect};
 use serde_bytes::ByteBuf;
+use vecmap::VecMap;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -97,7 +97,7 @@ struct Page {
     /// How many questions about the secret there were.
     questions: Cell<u32>,
     /// Who waits for an answer, by the number of the question.
-    asked: RefCell<BTreeMap<u32, oneshot::Sender<Result<Answer, SecretError>>>>,
+    asked: RefCell<VecMap<u32, oneshot::Sender<Result<Answer, SecretError>>>>,
     audience: RefCell<Audience>,
 }
 

@@ -1,9 +1,11 @@
 //! What everything else stands on: time, identifiers, limits. Uses nothing of this crate.
 
+mod gather;
 pub mod ids;
 pub mod limits;
 pub mod time;
 
+pub(crate) use gather::{map_of, set_of};
 pub use ids::{AuthorId, BlobId, BoardId, BoardName, BoardNameError, EventId, PeerId, Slot, ThreadId};
 pub use limits::Limits;
 pub use time::{Instant, Now, Seconds};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Node;
 use super::api::Notice;
 use crate::admit::Admission;
-use crate::base::{AuthorId, EventId, Instant, Limits, Now, Seconds};
+use crate::base::{AuthorId, EventId, Instant, Limits, Now, Seconds, set_of};
 use crate::crypto::Verify;
 use crate::event::Event;
 use crate::gossip::Recent;
@@ -94,7 +94,7 @@ impl Deferred {
         if self.told || self.events.len() < SUSPECT_CLOCK {
             return false;
         }
-        let authors: BTreeSet<&AuthorId> = self.events.values().map(|(author, _)| author).collect();
+        let authors = set_of(self.events.values().map(|(author, _)| *author));
         self.told = authors.len() >= SUSPECT_CLOCK;
         self.told
     }

@@ -8,7 +8,7 @@ use serde_bytes::ByteBuf;
 use super::api::{Output, Ticket};
 use super::session::Reading;
 use super::{Node, Reader};
-use crate::base::{EventId, PeerId};
+use crate::base::{EventId, PeerId, map_of};
 use crate::crypto::Verify;
 use crate::wire::Frame;
 
@@ -158,7 +158,7 @@ impl<V: Verify> Node<V> {
     ) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         let Some(reading) = session.out.reading.take_if(|reading| reading.ticket == ticket) else { return };
-        let mut found: std::collections::BTreeMap<_, _> = found.into_iter().collect();
+        let mut found = map_of(found);
         let (mut events, mut withheld) = (Vec::<Arc<[u8]>>::new(), Vec::new());
         let mut sent = Vec::new();
         for (id, at_hand) in reading.events {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::api::{Output, Relays, Update};
-use crate::base::{AuthorId, BoardName, Seconds, Slot};
+use crate::base::{AuthorId, BoardName, Seconds, Slot, map_of, set_of};
 use crate::crypto::{ReachSecret, Verify};
 use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name, slots};
 use crate::view::{FriendCard, Person};
@@ -67,7 +67,7 @@ impl Friends {
         self.name = state.name;
         self.generation = state.generation;
         self.known = state.known;
-        self.friends = state.friends.into_iter().collect();
+        self.friends = map_of(state.friends);
         self.changed = true;
     }
 
@@ -203,7 +203,7 @@ impl<V: Verify> Node<V> {
     pub(super) fn people(&self) -> BTreeSet<AuthorId> {
         let author = self.identity.as_ref().map(|identity| identity.identity().public());
         let follows = author.map(|author| self.index.follows(&author)).unwrap_or_default();
-        self.friends.friends.keys().copied().chain(follows).collect()
+        set_of(self.friends.friends.keys().copied().chain(follows))
     }
 
     /// Tells the shell which relays are worth connecting to, when that changed.

@@ -6,7 +6,7 @@ use super::api::{CloseReason, Output, SessionInfo, Update};
 use super::budget::{BAD_FRAME, MISPLACED};
 use super::session::{Reading, Session};
 use super::{Node, Reader};
-use crate::base::{EventId, PeerId};
+use crate::base::{EventId, PeerId, set_of};
 use crate::crypto::Verify;
 use crate::gossip::Interest;
 use crate::wire::{Frame, Hello, Role, VERSION};
@@ -82,7 +82,7 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         match frame {
             Frame::Interest { all, boards } => {
-                let interest = Interest { all, boards: boards.into_iter().collect() };
+                let interest = Interest { all, boards: set_of(boards) };
                 if session.neighbour.interest == interest && session.planned.is_some() {
                     return;
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Node;
 use super::api::{Batch, Notice, Output, Put, StorageError, Ticket, Update};
-use crate::base::{EventId, Instant, PeerId};
+use crate::base::{EventId, Instant, PeerId, set_of};
 use crate::crypto::Verify;
 
 /// The state of storing.
@@ -71,7 +71,7 @@ impl Persist {
 
     /// Takes an event to be stored.
     pub(super) fn add(&mut self, id: EventId, bytes: Arc<[u8]>, sender: Option<PeerId>) {
-        self.pending.insert(id, Pending { bytes, senders: sender.into_iter().collect() });
+        self.pending.insert(id, Pending { bytes, senders: set_of(sender) });
         self.queue.push_back(id);
     }
 

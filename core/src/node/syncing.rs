@@ -12,7 +12,7 @@ use super::budget::BAD_FRAME;
 use super::peers::SYNC_QUEUE;
 use super::scopes::Schedule;
 use super::session::{ALL_CALLS, CALLS, Call};
-use crate::base::{PeerId, ThreadId};
+use crate::base::{PeerId, ThreadId, set_of};
 use crate::crypto::{Verify, no_board};
 use crate::gossip::Interest;
 use crate::sync::{SyncError, size_of};
@@ -55,10 +55,7 @@ impl<V: Verify> Node<V> {
             let own = self.identity.as_ref().map(|identity| identity.identity().public());
             let own = own.filter(|own| theirs.all && self.index.of_author(own).next().is_some());
             let others = self.people().into_iter().filter(|_| theirs.all);
-            return boards
-                .map(Scope::Board)
-                .chain(own.into_iter().chain(others).map(Scope::Author))
-                .collect();
+            return set_of(boards.map(Scope::Board).chain(own.into_iter().chain(others).map(Scope::Author)));
         }
         if !theirs.all {
             return BTreeSet::new();
@@ -66,7 +63,7 @@ impl<V: Verify> Node<V> {
         let held = self.index.boards().map(|(board, _)| *board).chain([no_board()]);
         // What it has only heard of, whoever begins asks about at once; the other has nothing to add there.
         let heard = self.directory.boards().copied().filter(|_| begins);
-        held.chain(heard).map(Scope::Board).collect()
+        set_of(held.chain(heard).map(Scope::Board))
     }
 
     /// Reconciles an opened thread at once with every peer that may hold it, however old it is.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::{Output, Target, Ticket, Update, ViewId};
 use super::{Node, Reader};
-use crate::base::{BoardId, EventId, Instant, Seconds, ThreadId};
+use crate::base::{BoardId, EventId, Instant, Seconds, ThreadId, set_of};
 use crate::crypto::Verify;
 use crate::event::{Event, Kind};
 use crate::store::{Index, Rel, Row};
@@ -108,7 +108,7 @@ impl Views {
     /// it, and those of the thread it opens, whose opener is known by it.
     fn row_came_or_goes(&mut self, index: &Index, row: &Row) {
         let answers = index.referrers(&row.id, Rel::Answers).chain(index.referrers(&row.id, Rel::Quotes));
-        let quoting: BTreeSet<[u8; 32]> = answers.flat_map(quoted_by).collect();
+        let quoting = set_of(answers.flat_map(quoted_by));
         for view in self.open.values_mut() {
             match &view.target {
                 Target::Thread { thread, .. } if *thread == row.id => view.dirty.extend(&view.shown),
@@ -237,8 +237,7 @@ impl<V: Verify> Node<V> {
 
     fn render_boards(&self, view: &mut View) -> Delta<BoardId, crate::view::BoardCard> {
         let reset = core::mem::take(&mut view.reset);
-        let mut boards: BTreeSet<BoardId> =
-            core::mem::take(&mut view.dirty).into_iter().map(BoardId).collect();
+        let mut boards = set_of(core::mem::take(&mut view.dirty).into_iter().map(BoardId));
         if reset {
             view.shown.clear();
             boards.extend(self.index.boards().map(|(board, _)| *board));
@@ -276,7 +275,7 @@ impl<V: Verify> Node<V> {
             ranked.select_nth_unstable_by(limit - 1, |a, b| b.cmp(a));
         }
         ranked.truncate(limit);
-        let top: BTreeSet<ThreadId> = ranked.into_iter().map(|(_, thread)| thread).collect();
+        let top = set_of(ranked.into_iter().map(|(_, thread)| thread));
         let told = |thread: &ThreadId| view.shown.contains(&thread.0) && !view.reset;
         let mut items: Vec<ThreadId> =
             top.iter().filter(|thread| !told(thread) || view.dirty.contains(&thread.0)).copied().collect();
@@ -312,7 +311,7 @@ impl<V: Verify> Node<V> {
         board: &BoardId,
         thread: &ThreadId,
     ) -> Option<Update> {
-        let mut items: BTreeSet<EventId> = view.dirty.iter().map(|id| EventId(*id)).collect();
+        let mut items = set_of(view.dirty.iter().map(|id| EventId(*id)));
         // The head has the opening post's title.
         items.insert(*thread);
         if view.reset {

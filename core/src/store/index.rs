@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::row::{Rel, Row};
-use crate::base::{AuthorId, BoardId, BoardName, EventId, Seconds, ThreadId};
+use crate::base::{AuthorId, BoardId, BoardName, EventId, Seconds, ThreadId, set_of};
 use crate::crypto::no_board;
 use crate::event::Kind;
 
@@ -143,7 +143,7 @@ impl Index {
             let fact = (row.seq, row.time, row.id, ended);
             said.entry(who).and_modify(|last| *last = fact.max(*last)).or_insert(fact);
         }
-        said.into_iter().filter(|(_, (.., ended))| !ended).map(|(who, _)| who).collect()
+        set_of(said.into_iter().filter(|(_, (.., ended))| !ended).map(|(who, _)| who))
     }
 
     /// All events that belong to no board, by claimed time, with a number that grows with every change of them.

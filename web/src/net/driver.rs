@@ -7,7 +7,6 @@
 #[cfg(all(test, target_arch = "wasm32"))]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, ping};
 use libp2p_stream::{Control, OpenStreamError};
+use vecmap::VecMap;
 use wasm_bindgen_futures::spawn_local;
 
 use super::address::{self, Origin};
@@ -109,14 +109,14 @@ pub(super) struct Driver {
     own: NodeId,
     origin: Origin,
     frame_limit: usize,
-    seats: BTreeMap<NodeId, Seat>,
+    seats: VecMap<NodeId, Seat>,
     next_number: u64,
     has_node: bool,
     /// Whether sessions are wanted: there is a node, and the page is not going away.
     is_wanted: bool,
     ways: Ways,
     /// The ways of the attempts under way.
-    dialling: BTreeMap<ConnectionId, WayId>,
+    dialling: VecMap<ConnectionId, WayId>,
     timer: Fuse<Delay>,
     asking: Asking,
     status: NetStatus,
@@ -146,12 +146,12 @@ impl Driver {
             own,
             origin,
             frame_limit: Limits::default().frame_bytes,
-            seats: BTreeMap::new(),
+            seats: VecMap::new(),
             next_number: 0,
             has_node: false,
             is_wanted: false,
             ways,
-            dialling: BTreeMap::new(),
+            dialling: VecMap::new(),
             timer: Fuse::terminated(),
             asking: Asking::default(),
             status,
@@ -293,8 +293,9 @@ impl Driver {
         for (way, address) in self.ways.attempts(now) {
             let options = DialOpts::unknown_peer_id().address(address).build();
             self.dialling.insert(options.connection_id(), way);
-            if let Err(error) = self.swarm.dial(options) {
-                self.failed(way, |host| format!("the relay at {host} cannot be dialled: {error}"));
+            // Without libp2p's words for it, which know how to write each kind of address there is: 30 KB.
+            if self.swarm.dial(options).is_err() {
+                self.failed(way, |host| format!("the relay at {host} cannot be dialled"));
             }
         }
         self.ask_for_others(now);

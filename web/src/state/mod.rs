@@ -11,11 +11,10 @@ mod preferences;
 mod publish;
 mod ready;
 
-use std::collections::BTreeMap;
-
 use chanterelle_core::base::AuthorId;
 use chanterelle_core::node::{Command, SessionInfo, Update, ViewId};
 use leptos::prelude::*;
+use vecmap::VecMap;
 
 use crate::link::{self, Answer, Ask, Incoming, Link, Lock, NetStatus, SecretError, StorageStatus};
 
@@ -55,9 +54,9 @@ struct Inner {
     link: Option<Link>,
     /// Numbers views and requests. One counter serves both; they need only be new.
     next: u32,
-    sinks: BTreeMap<ViewId, Sink>,
-    publishing: BTreeMap<u32, OnPublished>,
-    inviting: BTreeMap<u32, OnCode>,
+    sinks: VecMap<ViewId, Sink>,
+    publishing: VecMap<u32, OnPublished>,
+    inviting: VecMap<u32, OnCode>,
 }
 
 impl Client {
@@ -67,9 +66,9 @@ impl Client {
             inner: StoredValue::new_local(Inner {
                 link: None,
                 next: 0,
-                sinks: BTreeMap::new(),
-                publishing: BTreeMap::new(),
-                inviting: BTreeMap::new(),
+                sinks: VecMap::new(),
+                publishing: VecMap::new(),
+                inviting: VecMap::new(),
             }),
             identity: RwSignal::new(None),
             locked: RwSignal::new(None),

@@ -2,9 +2,8 @@
 //!
 //! Each page numbers its views and requests by itself; the node sees numbers of the desk's.
 
-use std::collections::BTreeMap;
-
 use chanterelle_core::node::{Command, Update, ViewId};
+use vecmap::VecMap;
 
 use super::messages::TabId;
 
@@ -13,10 +12,10 @@ use super::messages::TabId;
 pub(super) struct Desk {
     last: u32,
     /// A page's view, by the node's number.
-    views: BTreeMap<ViewId, (TabId, ViewId)>,
-    numbers: BTreeMap<(TabId, ViewId), ViewId>,
+    views: VecMap<ViewId, (TabId, ViewId)>,
+    numbers: VecMap<(TabId, ViewId), ViewId>,
     /// A page's request, by the node's number.
-    requests: BTreeMap<u32, (TabId, u32)>,
+    requests: VecMap<u32, (TabId, u32)>,
 }
 
 /// For whom an update is.
@@ -71,7 +70,7 @@ impl Desk {
     /// Forgets a page; what is to be told to the node.
     pub(super) fn leave(&mut self, tab: TabId) -> Vec<Command> {
         let of_tab: Vec<ViewId> =
-            self.numbers.range((tab, 0)..=(tab, ViewId::MAX)).map(|((_, view), _)| *view).collect();
+            self.numbers.keys().filter(|(of, _)| *of == tab).map(|(_, view)| *view).collect();
         self.requests.retain(|_, (of, _)| *of != tab);
         of_tab.into_iter().filter_map(|view| self.take(tab, Command::Close(view))).collect()
     }

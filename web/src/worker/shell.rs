@@ -1,7 +1,6 @@
 //! The node's shell: inputs in, outputs performed. Holds the node and nothing that the node should know instead.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chanterelle_core::Node;
@@ -9,6 +8,7 @@ use chanterelle_core::base::{EventId, PeerId};
 use chanterelle_core::node::{Batch, Command, Input, Output, StorageError, Ticket};
 use futures::channel::oneshot;
 use serde_bytes::ByteBuf;
+use vecmap::VecMap;
 use wasm_bindgen_futures::spawn_local;
 
 use super::channel::Channel;
@@ -57,7 +57,7 @@ impl Shell {
 
     /// Passes what the own page said to the node.
     pub(super) fn take(&self, messages: Vec<ToWorker>) {
-        let mut took: BTreeMap<PeerId, u32> = BTreeMap::new();
+        let mut took: VecMap<PeerId, u32> = VecMap::new();
         let inputs: Vec<Input> = messages
             .into_iter()
             .filter_map(|message| match message {

@@ -2,10 +2,10 @@
 //! how things stand.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chanterelle_core::node::{Command, Notice, Update};
+use vecmap::VecMap;
 use web_sys::MessagePort;
 
 use super::channel::{Between, Channel, ToTab};
@@ -21,7 +21,7 @@ pub(super) struct Tabs {
     /// What the own page waits for.
     wishes: Rc<RefCell<Wishes>>,
     /// Nobody is spoken to before there is one: a lonely tab pays for nothing.
-    others: BTreeMap<TabId, Channel>,
+    others: VecMap<TabId, Channel>,
     desk: Desk,
     state: State,
     outbox: Outbox,
@@ -31,7 +31,7 @@ pub(super) struct Tabs {
 #[derive(Default)]
 struct Outbox {
     own: Vec<ToPage>,
-    others: BTreeMap<TabId, Vec<ToPage>>,
+    others: VecMap<TabId, Vec<ToPage>>,
     all: Vec<ToPage>,
 }
 
@@ -76,7 +76,7 @@ impl Tabs {
             reign,
             port,
             wishes,
-            others: BTreeMap::new(),
+            others: VecMap::new(),
             desk: Desk::default(),
             state: State::default(),
             outbox: Outbox::default(),

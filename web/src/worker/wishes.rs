@@ -1,15 +1,14 @@
 //! What a page wants of the node, whichever worker runs it: told again to every node that takes over.
 
-use std::collections::BTreeMap;
-
 use chanterelle_core::node::{Command, Target, Update, ViewId};
+use vecmap::VecMap;
 
 /// What one page has open and waits for.
 #[derive(Debug, Default)]
 pub(super) struct Wishes {
-    open: BTreeMap<ViewId, Target>,
+    open: VecMap<ViewId, Target>,
     /// Commands that are answered, until they are.
-    asked: BTreeMap<u32, Command>,
+    asked: VecMap<u32, Command>,
     /// Other commands for which no node was there yet.
     waiting: Vec<Command>,
 }
