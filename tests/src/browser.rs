@@ -66,13 +66,15 @@ pub struct Start {
     pub storage: bool,
     /// Whether its windows are private ones.
     pub private: bool,
+    /// What its camera sees, over and over: a file of uncompressed pictures (YUV4MPEG2). Without, it has no camera.
+    pub camera: Option<PathBuf>,
 }
 
 impl Start {
     /// With this profile, and a record.
     #[must_use]
     pub fn recorded(profile: Profile) -> Self {
-        Start { profile, record: true, storage: true, private: false }
+        Start { profile, record: true, storage: true, private: false, camera: None }
     }
 
     /// With this profile, and no record.
@@ -120,7 +122,7 @@ impl Browser {
     /// # Panics
     /// When it cannot be started.
     pub async fn launch(name: &str, start: Start, folder: &Path) -> Browser {
-        let Start { profile, record, storage, private } = start;
+        let Start { profile, record, storage, private, camera } = start;
         let programs = place::browser_programs().unwrap_or_else(|error| panic!("{error}"));
         let output = folder.join(format!("{name}.driver.log"));
         // What an earlier browser of this name wrote would be taken for this one's.
@@ -140,6 +142,13 @@ impl Browser {
         arguments.push(format!("--user-data-dir={}", profile.0.path().display()));
         if private {
             arguments.push("--incognito".to_owned());
+        }
+        if let Some(file) = camera {
+            // Whoever looks through it is asked by nobody.
+            arguments.extend(
+                ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"].map(str::to_owned),
+            );
+            arguments.push(format!("--use-file-for-fake-video-capture={}", file.display()));
         }
         if record {
             arguments.push(format!("--log-net-log={}", network_log(folder, name).display()));

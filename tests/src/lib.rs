@@ -16,6 +16,7 @@ pub mod page;
 pub mod place;
 pub mod process;
 pub mod relay;
+pub mod site;
 pub mod stage;
 pub mod wait;
 pub mod watch;

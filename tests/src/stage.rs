@@ -144,6 +144,14 @@ impl Stage {
         self.launch(name, Start { private: true, ..Start::recorded(Profile::fresh()) }).await
     }
 
+    /// A browser whose camera sees this, see [`Start::camera`].
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn browser_with_camera(&self, name: &str, file: PathBuf) -> Rc<Browser> {
+        self.launch(name, Start { camera: Some(file), ..Start::recorded(Profile::fresh()) }).await
+    }
+
     async fn launch(&self, name: &str, start: Start) -> Rc<Browser> {
         let browser = Rc::new(Browser::launch(name, start, &self.folder).await);
         self.browsers.borrow_mut().push(browser.clone());

@@ -8,6 +8,9 @@ use chanterelle_e2e::elements::Scope;
 use chanterelle_e2e::relay::Relay;
 use chanterelle_e2e::stage::play;
 use chanterelle_e2e::wait;
+use data_encoding::BASE64;
+use fantoccini::Locator;
+use serde_json::json;
 
 /// How many sessions a relay has.
 async fn sessions(relay: &Relay) -> f64 {
@@ -69,6 +72,119 @@ fn a_link_is_enough() {
         })
         .await;
     });
+}
+
+/// Draws the QR code in the middle of a white picture, 640 by 480; how bright each pixel is, as Base64.
+const LUMA: &str = "
+    const code = arguments[0];
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [640, 480];
+    const context = canvas.getContext('2d');
+    context.fillStyle = 'white';
+    context.fillRect(0, 0, 640, 480);
+    const picture = new Image();
+    const text = new XMLSerializer().serializeToString(code);
+    picture.src = 'data:image/svg+xml,' + encodeURIComponent(text);
+    await picture.decode();
+    context.drawImage(picture, 100, 20, 440, 440);
+    const {data} = context.getImageData(0, 0, 640, 480);
+    let luma = '';
+    for (let i = 0; i < data.length; i += 4) luma += String.fromCharCode(data[i]);
+    return btoa(luma);";
+
+#[test]
+fn a_code_is_read_by_the_camera_and_from_a_picture() {
+    play("a_code_is_read_by_the_camera_and_from_a_picture", async |stage| {
+        let relay = stage.relay().await;
+        let ann = stage.browser("ann").await;
+        ann.open(&relay.url("/b/links?lang=en")).await;
+        ann.new_thread("Links", &stage.word("opening")).await;
+        ann.open(&relay.url("/me?lang=en")).await;
+        ann.name_oneself("Ann").await;
+        ann.friend_code("links").await;
+        let code = ann.find(Scope::Page, "image", "Friend code QR").await;
+        let picture = stage.folder().join("code.png");
+        let shot = code.screenshot().await.expect("a picture of the code");
+        std::fs::write(&picture, shot).expect("the folder takes files");
+
+        // Grey pictures: the brightness of each pixel, then the middle of both colours (YUV4MPEG2, C420).
+        let luma = ann.script(LUMA, &[json!(code)]).await.expect("the page draws the code");
+        let luma = BASE64.decode(luma.as_str().expect("a text").as_bytes()).expect("Base64");
+        let frame = [b"FRAME\n".as_slice(), &luma, &[128; 320 * 240 * 2]].concat();
+        let head = b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n";
+        let seen = stage.folder().join("camera.y4m");
+        std::fs::write(&seen, [head.as_slice(), &frame, &frame].concat()).expect("the folder takes files");
+
+        let ben = stage.browser_with_camera("ben", seen).await;
+        ben.open(&relay.url("/f?lang=en")).await;
+        ben.click(Scope::Page, "button", "Scan with the camera").await;
+        ben.find(Scope::Page, "heading", "Ann").await;
+
+        let cleo = stage.browser("cleo").await;
+        cleo.open(&relay.url("/f?lang=en")).await;
+        cleo.click(Scope::Page, "button", "Scan with the camera").await;
+        alert(&cleo, "camera").await;
+        let input =
+            cleo.client().find(Locator::Css("input[type=file]")).await.expect("pictures can be chosen");
+        let no_code = stage.folder().join("none.png");
+        std::fs::write(&no_code, "no picture").expect("the folder takes files");
+        for (file, words) in [(&no_code, Some("picture")), (&picture, None)] {
+            input.send_keys(&file.display().to_string()).await.expect("a file can be chosen");
+            match words {
+                Some(words) => alert(&cleo, words).await,
+                None => drop(cleo.find(Scope::Page, "heading", "Ann").await),
+            }
+        }
+    });
+}
+
+#[test]
+fn a_friend_who_moved_is_found_by_their_reach_record() {
+    play("a_friend_who_moved_is_found_by_their_reach_record", async |stage| {
+        // Three relays that know nothing of each other.
+        let (old, new, other) = (stage.relay().await, stage.relay().await, stage.relay().await);
+        let [words, answer] = ["opening", "answer"].map(|about| stage.word(about));
+        let ann = stage.browser("ann").await;
+        ann.open(&old.url("/b/moving?lang=en")).await;
+        ann.new_thread("Moving", &words).await;
+        ann.open(&old.url("/me?lang=en")).await;
+        ann.name_oneself("Ann").await;
+        let link = ann.friend_code("moving").await;
+        let (_, code) = link.split_once("/f#").expect("the link of a friend code");
+
+        // Cleo is at the new relay, and Ann goes there because of her.
+        let cleo = stage.browser("cleo").await;
+        cleo.open(&new.url("/b/moving?lang=en")).await;
+        cleo.new_thread("From the new relay", &stage.word("new")).await;
+        cleo.open(&new.url("/me?lang=en")).await;
+        let to_cleo = cleo.friend_code("moving").await;
+        let (_, to_cleo) = to_cleo.split_once("/f#").expect("the link of a friend code");
+        ann.open(&old.url(&format!("/f?lang=en#{to_cleo}"))).await;
+        ann.click(Scope::Page, "button", "Connect").await;
+        wait_for_sessions(&new, 2.0).await;
+
+        // Ben has Ann's code from before, which knows the old relay alone.
+        let ben = stage.browser("ben").await;
+        ben.open(&other.url(&format!("/f?lang=en#{code}"))).await;
+        ben.click(Scope::Page, "button", "Connect").await;
+        wait_for_sessions(&new, 3.0).await;
+        old.stop().await;
+        ben.find(Scope::Page, "link", "Moving").await.click().await.expect("a thread can be opened");
+        ben.post_with(&words).await;
+        ben.reply(&answer).await;
+        ann.open(&old.url("/b/moving?lang=en")).await;
+        ann.find(Scope::Page, "link", "Moving").await.click().await.expect("a thread can be opened");
+        ann.post_with(&answer).await;
+        old.start_again().await;
+    });
+}
+
+async fn wait_for_sessions(relay: &Relay, count: f64) {
+    wait::until(&format!("{count} sessions"), async || {
+        let there = sessions(relay).await;
+        wait::holds(there == count, || format!("{there} sessions"))
+    })
+    .await;
 }
 
 fn key() -> SecretKey {

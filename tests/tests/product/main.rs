@@ -1,6 +1,7 @@
 //! The whole product: a real relay, real browsers. One binary, because each costs a link.
 
 mod board;
+mod clock;
 mod durable;
 mod friends;
 mod identity;

@@ -1,20 +1,12 @@
 //! Without a network: the page opens from what its service worker keeps, and takes posts. With another version of the
 //! page: it waits until the person wants it.
 
-use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-
 use chanterelle_e2e::browser::Browser;
 use chanterelle_e2e::elements::Scope;
-use chanterelle_e2e::relay::Relay;
+use chanterelle_e2e::site::{Site, build};
 use chanterelle_e2e::stage::play;
-use chanterelle_e2e::{http, wait};
-use data_encoding::BASE64;
+use chanterelle_e2e::wait;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 /// Waits until the status "Network" counts so many relays.
 async fn relays(browser: &Browser, count: &str) {
@@ -105,13 +97,6 @@ fn the_annex_runs_with_a_network_and_without() {
     });
 }
 
-/// What the relay's service worker says of its build.
-async fn build(relay: &Relay) -> Value {
-    let worker = relay.get("/sw.js").await.text();
-    let build = worker.split_once("const BUILD = ").and_then(|(_, rest)| rest.split_once(";\n"));
-    serde_json::from_str(build.expect("the service worker has a build").0).expect("the build is JSON")
-}
-
 #[test]
 fn the_files_of_the_page_are_kept_and_nothing_else() {
     play("the_files_of_the_page_are_kept_and_nothing_else", async |stage| {
@@ -173,82 +158,6 @@ fn a_browser_without_service_workers_has_the_page_all_the_same() {
     });
 }
 
-/// A file as it is served.
-#[derive(Clone)]
-struct File {
-    kind: String,
-    body: Vec<u8>,
-}
-
-/// A page by its paths, which can be replaced by another version while it is served.
-#[derive(Clone, Default)]
-struct Site(Arc<Mutex<BTreeMap<String, File>>>);
-
-impl Site {
-    /// The page as the relay has it.
-    async fn copy(relay: &Relay) -> Site {
-        let site = Site::default();
-        let build = build(relay).await;
-        let files = build["files"].as_object().expect("files by path").keys();
-        for path in files.map(String::as_str).chain(["/sw.js"]) {
-            let answer = http::get(&relay.url(path), &[]).await.expect("the relay answers");
-            assert_eq!(answer.status, 200, "{path}");
-            let file = File { kind: answer.header("content-type").to_owned(), body: answer.body.to_vec() };
-            site.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), file);
-        }
-        site
-    }
-
-    /// Makes another version of it: with a mark in the shell, and a service worker that knows of it.
-    fn change(&self) {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = |body: &[u8]| format!("sha256-{}", BASE64.encode(&Sha256::digest(body)));
-        let shell = files.get_mut("/").expect("there is a shell");
-        let before = hash(&shell.body);
-        let text = String::from_utf8_lossy(&shell.body).replace("<title>", "<meta name=\"second\"><title>");
-        shell.body = text.into_bytes();
-        let after = hash(&shell.body);
-        let worker = files.get_mut("/sw.js").expect("there is a service worker");
-        let text = String::from_utf8_lossy(&worker.body);
-        assert!(text.contains(&before), "the hash of the shell is that of its bytes");
-        worker.body =
-            text.replace(&before, &after).replacen("\"name\": \"", "\"name\": \"second ", 1).into_bytes();
-    }
-
-    /// Answers until the program ends.
-    fn serve(&self) -> SocketAddr {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
-        let site = self.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let site = site.clone();
-                thread::spawn(move || site.answer(stream));
-            }
-        });
-        address
-    }
-
-    fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let mut request = [0; 8192];
-        let read = stream.read(&mut request)?;
-        let request = String::from_utf8_lossy(&request[..read]);
-        let path = request.split(' ').nth(1).unwrap_or_default();
-        let path = path.split('?').next().unwrap_or_default();
-        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
-        let status = if file.is_some() { "200 OK" } else { "404 Not Found" };
-        let File { kind, body } =
-            file.unwrap_or_else(|| File { kind: "text/plain".to_owned(), body: Vec::new() });
-        write!(
-            stream,
-            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\n\
-             Connection: close\r\n\r\n",
-            body.len()
-        )?;
-        stream.write_all(&body)
-    }
-}
-
 const NEWER: &str = "A new version is ready.";
 
 /// Whether the page says that there is a newer one.
@@ -295,7 +204,8 @@ fn a_new_version_waits_until_it_is_wanted() {
         a.kept().await;
         let first = a.client().window().await.expect("there is a tab");
 
-        site.change();
+        site.change("/", |shell| shell.replace("<title>", "<meta name=\"second\"><title>"));
+        site.rename("second");
         a.reload().await;
         assert_eq!(is_second(&a).await, Ok(false), "the old version goes on");
         offered(&a).await;
