@@ -71,7 +71,7 @@ impl Redial {
         }
     }
 
-    /// It was given up for now, by nobody's fault, and may be tried from `due` on.
+    /// There is no attempt and no session any more, though nothing failed; the next may be made from `due` on.
     pub(super) fn rest(&mut self, due: u64) {
         self.state = State::Idle(due);
     }

@@ -55,6 +55,7 @@ pub(crate) fn recovery_phrase(standing: Standing) -> AnyView {
                 .class("form-foot")
                 .child(html::button().r#type("button").on(ev::click, show).child(t::SHOW_PHRASE)),
             html::label().attr("for", "recovery-phrase").child(t::PHRASE),
+            html::p().id("phrase-hint").class("quiet").child(t::PHRASE_HINT),
             html::textarea()
                 .id("recovery-phrase")
                 .class("words")
@@ -62,7 +63,7 @@ pub(crate) fn recovery_phrase(standing: Standing) -> AnyView {
                 .attr("autocomplete", "off")
                 .attr("autocapitalize", "none")
                 .attr("spellcheck", "false")
-                .attr("placeholder", t::PHRASE_HINT)
+                .attr("aria-describedby", "phrase-hint")
                 .node_ref(words),
             work.view(),
             html::div().class("form-foot").child((
