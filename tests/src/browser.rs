@@ -314,6 +314,44 @@ impl Browser {
         }
     }
 
+    /// The processes in which its pages and their workers run.
+    ///
+    /// # Panics
+    /// When the system does not tell of its processes.
+    #[must_use]
+    pub fn renderers(&self) -> BTreeSet<Pid> {
+        let all: Vec<(Pid, Pid, String)> = std::fs::read_dir("/proc")
+            .expect("Linux tells of its processes")
+            .filter_map(|entry| {
+                let (folder, pid) = (entry.as_ref().ok()?.path(), entry.as_ref().ok()?.file_name());
+                let pid = Pid::from_raw(pid.to_str()?.parse().ok()?)?;
+                // It may have ended meanwhile. The name may hold spaces and parentheses; what follows does not.
+                let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+                let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+                let command = std::fs::read(folder.join("cmdline")).ok()?;
+                Some((pid, Pid::from_raw(parent)?, String::from_utf8_lossy(&command).into_owned()))
+            })
+            .collect();
+        let mut family = BTreeSet::from([self.chromium]);
+        loop {
+            let before = family.len();
+            family.extend(
+                all.iter()
+                    .filter(|(_, parent, _)| family.contains(parent))
+                    .map(|(pid, ..)| *pid)
+                    .collect::<Vec<_>>(),
+            );
+            if family.len() == before {
+                break;
+            }
+        }
+        let is_renderer = |command: &str| command.contains("--type=renderer");
+        all.into_iter()
+            .filter(|(pid, _, command)| family.contains(pid) && is_renderer(command))
+            .map(|(pid, ..)| pid)
+            .collect()
+    }
+
     /// Closes it, as a person closes the window.
     ///
     /// # Panics

@@ -159,7 +159,7 @@ impl Page {
         };
         listen("visibilitychange", |document| ToWorker::Seen(!document.hidden()));
         listen("freeze", |_| ToWorker::Yield);
-        listen("resume", |_| ToWorker::Seen(true));
+        listen("resume", |document| ToWorker::Seen(!document.hidden()));
         if document.hidden() {
             self.tell(ToWorker::Seen(false));
         }

@@ -51,14 +51,30 @@ pub(super) struct RememberedFriends {
 }
 
 impl RememberedFriends {
-    /// Adds the relays that another knows.
-    pub(super) fn know_also(&mut self, other: RememberedFriends) {
-        for relay in other.known {
+    pub(super) fn known(self) -> Vec<Address> {
+        self.known
+    }
+
+    /// Adds relays.
+    pub(super) fn know_also(&mut self, relays: Vec<Address>) {
+        for relay in relays {
             if !self.known.contains(&relay) {
                 self.known.push(relay);
             }
         }
         self.known.truncate(KNOWN_RELAYS);
+    }
+
+    /// Adds what another has of the same person.
+    pub(super) fn add(&mut self, other: RememberedFriends) {
+        self.name = self.name.take().or(other.name);
+        self.generation = self.generation.max(other.generation);
+        self.know_also(other.known);
+        for friend in other.friends {
+            if !self.friends.iter().any(|(author, _)| *author == friend.0) {
+                self.friends.push(friend);
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub use api::{
     Target, Ticket, Update, ViewId,
 };
 pub use budget::Budget;
-pub use state::take_over;
+pub use state::{add_backup, take_over};
 
 use crate::base::{BoardId, BoardName, EventId, Instant, Limits, Now, PeerId};
 use crate::crypto::{Identity, Rng, Verify, Zip215};

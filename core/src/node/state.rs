@@ -24,26 +24,45 @@ struct Remembered {
 /// relays that are known here beside. What belonged to the person before is left out.
 #[must_use]
 pub fn take_over(here: Option<&[u8]>, backup: Option<&[u8]>) -> Vec<u8> {
-    let read = |bytes: Option<&[u8]>| -> Remembered {
+    let (here, mut state) = (Remembered::read(here), Remembered::read(backup));
+    state.subscribe_also(here.subscriptions);
+    state.directory = here.directory;
+    state.friends.know_also(here.friends.known());
+    state.recognised = Some(false);
+    state.encode()
+}
+
+/// The state of a storage that is given a backup of the identity it has: what is here, and of the backup what is not.
+#[must_use]
+pub fn add_backup(here: Option<&[u8]>, backup: &[u8]) -> Vec<u8> {
+    let (mut state, backup) = (Remembered::read(here), Remembered::read(Some(backup)));
+    state.subscribe_also(backup.subscriptions);
+    state.friends.add(backup.friends);
+    state.encode()
+}
+
+impl Remembered {
+    /// A damaged state costs the list of boards, which can be opened again; it must not cost the start.
+    fn read(bytes: Option<&[u8]>) -> Self {
         bytes.and_then(|bytes| serde_ipld_dagcbor::from_slice(bytes).ok()).unwrap_or_default()
-    };
-    let (here, mut state) = (read(here), read(backup));
-    for name in here.subscriptions {
-        if !state.subscriptions.contains(&name) {
-            state.subscriptions.push(name);
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        serde_ipld_dagcbor::to_vec(self).expect("names encode")
+    }
+
+    fn subscribe_also(&mut self, names: Vec<BoardName>) {
+        for name in names {
+            if !self.subscriptions.contains(&name) {
+                self.subscriptions.push(name);
+            }
         }
     }
-    state.directory = here.directory;
-    state.friends.know_also(here.friends);
-    state.recognised = Some(false);
-    serde_ipld_dagcbor::to_vec(&state).expect("names encode")
 }
 
 impl<V: Verify> Node<V> {
     pub(super) fn on_restored(&mut self, state: Option<&[u8]>) {
-        // A damaged state costs the list of boards, which can be opened again; it must not cost the start.
-        let state: Remembered =
-            state.and_then(|bytes| serde_ipld_dagcbor::from_slice(bytes).ok()).unwrap_or_default();
+        let state = Remembered::read(state);
         for name in state.subscriptions {
             self.subscriptions.insert(open_board_id(&name), name);
         }
@@ -65,7 +84,7 @@ impl<V: Verify> Node<V> {
             friends: self.friends.remembered(),
             recognised: self.recognise.remembered(),
         };
-        serde_ipld_dagcbor::to_vec(&state).expect("names encode")
+        state.encode()
     }
 
     pub(super) fn subscribe(&mut self, name: BoardName) {

@@ -4,7 +4,7 @@ use chanterelle_core::base::{EventId, Instant};
 use chanterelle_core::crypto::ReachSecret;
 use chanterelle_core::event::{Content, Event};
 use chanterelle_core::invite::FriendCode;
-use chanterelle_core::node::{Command, Input, Target, Update, take_over};
+use chanterelle_core::node::{Command, Input, Target, Update, add_backup, take_over};
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Frame, Role};
 use serde_bytes::ByteBuf;
@@ -237,6 +237,35 @@ fn restored_as(shell: &mut Shell, number: u8, backup: Option<&[u8]>) -> Shell {
     other.disk.state = Some(take_over(shell.disk.state.as_deref(), backup));
     other.restart();
     other
+}
+
+#[test]
+fn a_backup_of_the_same_identity_adds_and_takes_nothing() {
+    let mut earlier = Shell::tab(1);
+    earlier.command(Command::Subscribe(name("oak")));
+    earlier.command(Command::CallMe(Some("Ann".to_owned())));
+    let mut shell = Shell::tab(1);
+    shell.command(Command::Subscribe(name("birch")));
+    shell.command(Command::RenewCode);
+    let backup = earlier.disk.state.clone().expect("stored");
+    shell.disk.state = Some(add_backup(shell.disk.state.as_deref(), &backup));
+    shell.restart();
+    shell.command(Command::Open(1, Target::Person));
+    shell.command(Command::Open(2, Target::Boards));
+    shell.advance(1_000);
+    let people = shell.take(|said| match said {
+        Said::Update(Update::Person(1, person)) => person.clone(),
+        _ => None,
+    });
+    let person = people.last().expect("the person is told");
+    assert_eq!((person.name.as_deref(), person.generation), (Some("Ann"), 1));
+    let boards = shell.take(|said| match said {
+        Said::Update(Update::Boards(2, boards)) => {
+            Some(boards.put.iter().filter(|board| board.subscribed).count())
+        }
+        _ => None,
+    });
+    assert_eq!(boards, [2]);
 }
 
 #[test]

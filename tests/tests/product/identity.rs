@@ -260,3 +260,29 @@ fn a_passphrase_locks_the_identity_from_the_next_start_on() {
         assert_eq!(fingerprint(&a, &relay).await, who);
     });
 }
+
+#[test]
+fn who_has_forgotten_the_passphrase_comes_back_by_the_words() {
+    play("who_has_forgotten_the_passphrase_comes_back_by_the_words", async |stage| {
+        let relay = stage.relay().await;
+        let a = stage.browser("a").await;
+        let words = recovery_phrase(&a, &relay).await;
+        let who = fingerprint(&a, &relay).await;
+        a.open(&relay.url("/settings?lang=en")).await;
+        fill(&a, "lock-new", "forgotten").await;
+        fill(&a, "lock-again", "forgotten").await;
+        a.click(Scope::Page, "button", "Set passphrase").await;
+        said(&a, "From the next start on").await;
+
+        a.goto(&relay.url("/settings?lang=en")).await;
+        a.find(Scope::Page, "form", "Unlock").await;
+        a.fill(Scope::Page, "Recovery phrase", "abandon about").await;
+        a.click(Scope::Page, "button", "Restore").await;
+        alert(&a, "24").await;
+        a.fill(Scope::Page, "Recovery phrase", &words).await;
+        a.click(Scope::Page, "button", "Restore").await;
+        said(&a, "Restored").await;
+        a.ready().await;
+        assert_eq!(fingerprint(&a, &relay).await, who);
+    });
+}

@@ -69,8 +69,8 @@ const WORDS: &str = "
                 worker.terminate();
                 return give(new TextDecoder().decode(data));
             }
-            const name = new TextEncoder().encode('WordsOf');
-            port1.postMessage(new Uint8Array([0xa1, 0x60 + name.length, ...name, 0x58, 32, ...new Uint8Array(32)]));
+            // The first kind of question, for the words of 32 bytes (postcard).
+            port1.postMessage(new Uint8Array([0, 32, ...new Uint8Array(32)]));
         };
         worker.postMessage({module: program + '_bg.wasm', glue: program + '.js', port: port2}, [port2]);
     });";

@@ -8,6 +8,7 @@ use chanterelle_e2e::elements::Scope;
 use chanterelle_e2e::stage::play;
 use chanterelle_e2e::wait;
 use fantoccini::wd::WindowHandle;
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
 /// A tab of a browser, to be looked at in turn with the others.
@@ -86,6 +87,23 @@ fn every_tab_is_live_and_the_next_takes_over() {
     });
 }
 
+/// Posts so many times, one after the other, while the driver looks elsewhere.
+const POST: &str = "
+    const [word, count] = arguments;
+    const form = document.querySelector('form[aria-label=\"Reply\"]');
+    const box = form.querySelector('textarea');
+    let sent = 0;
+    const next = () => {
+        if (sent === count) return;
+        if (box.value === '') {
+            box.value = `${word} ${sent++}.`;
+            box.dispatchEvent(new Event('input', {bubbles: true}));
+            form.requestSubmit();
+        }
+        setTimeout(next, 5);
+    };
+    setTimeout(next, 0);";
+
 #[test]
 fn five_tabs_post_at_once_and_each_post_is_there_once() {
     play("five_tabs_post_at_once_and_each_post_is_there_once", async |stage| {
@@ -99,22 +117,6 @@ fn five_tabs_post_at_once_and_each_post_is_there_once() {
             tabs.push(Tab::open(&browser, &thread).await);
             browser.post_with(&opening).await;
         }
-        // Each tab posts by itself while the driver looks elsewhere.
-        const POST: &str = "
-            const [word, count] = arguments;
-            const form = document.querySelector('form[aria-label=\"Reply\"]');
-            const box = form.querySelector('textarea');
-            let sent = 0;
-            const next = () => {
-                if (sent === count) return;
-                if (box.value === '') {
-                    box.value = `${word} ${sent++}.`;
-                    box.dispatchEvent(new Event('input', {bubbles: true}));
-                    form.requestSubmit();
-                }
-                setTimeout(next, 5);
-            };
-            setTimeout(next, 0);";
         let words: Vec<String> = (0..5).map(|tab| stage.word(&format!("tab-{tab}"))).collect();
         for (tab, word) in tabs.iter().zip(&words) {
             tab.shown().await.script(POST, &[json!(word), json!(10)]).await.expect("the page runs it");
@@ -170,6 +172,86 @@ fn a_frozen_tab_gives_way_and_comes_back() {
         browser.post_in_state(&reply.id, "sent").await;
         second.shown().await.post_with(&thawed).await;
         // Each node that took over was told what the pages want, and published nothing again.
+        assert_eq!(relay.metrics().await["chanterelle_events"], 3.0);
+    });
+}
+
+#[test]
+fn what_is_posted_while_another_tab_takes_over_is_there_once() {
+    play("what_is_posted_while_another_tab_takes_over_is_there_once", async |stage| {
+        let relay = stage.relay().await;
+        let browser = stage.browser("a").await;
+        let [opening, word] = ["opening", "during"].map(|about| stage.word(about));
+        browser.open(&relay.url("/b/over?lang=en")).await;
+        let thread = relay.url(&format!("{}?lang=en", browser.new_thread("Over", &opening).await));
+        let mut leaders = vec![Tab::first(&browser).await];
+        for _ in 0..3 {
+            leaders.push(Tab::open(&browser, &thread).await);
+            browser.post_with(&opening).await;
+        }
+        // It posts one after the other, and never leads itself.
+        let posting = leaders.pop().expect("there are four");
+        const COUNT: usize = 60;
+        posting.shown().await.script(POST, &[json!(word), json!(COUNT)]).await.expect("the page runs it");
+        for (closed, leader) in leaders.into_iter().enumerate() {
+            if closed == 2 {
+                break;
+            }
+            leader.close().await;
+            posting.shown().await;
+            let before = browser.posts().await.expect("posts can be read").len();
+            wait::until("posting to go on", async || {
+                let posts = browser.posts().await?.len();
+                wait::holds(posts > before + 3 || posts == COUNT + 1, || format!("{posts} posts"))
+            })
+            .await;
+        }
+        wait::until("all to be sent", async || {
+            let posts = browser.posts().await?;
+            wait::holds(posts.len() >= COUNT + 1, || format!("there are {}", posts.len()))?;
+            wait::holds(posts.iter().all(|post| post.state == "sent"), || "not all are sent".to_owned())
+        })
+        .await;
+        let posts = browser.posts().await.expect("posts can be read");
+        for number in 0..COUNT {
+            let comment = format!("{word} {number}.");
+            assert_eq!(posts.iter().filter(|post| post.comment == comment).count(), 1, "{comment}");
+        }
+        assert_eq!(relay.metrics().await["chanterelle_events"], (COUNT + 1) as f64);
+    });
+}
+
+#[test]
+fn a_tab_that_stood_still_does_nothing_twice() {
+    play("a_tab_that_stood_still_does_nothing_twice", async |stage| {
+        let relay = stage.relay().await;
+        let browser = stage.browser("a").await;
+        let [opening, meanwhile, after] = ["opening", "meanwhile", "after"].map(|about| stage.word(about));
+        browser.open(&relay.url("/b/still?lang=en")).await;
+        let thread = relay.url(&format!("{}?lang=en", browser.new_thread("Still", &opening).await));
+        let op = browser.post_with(&opening).await;
+        browser.post_in_state(&op.id, "sent").await;
+        let first = Tab::first(&browser).await;
+        let leading = browser.renderers();
+        let second = Tab::open(&browser, &thread).await;
+        browser.post_with(&opening).await;
+
+        // The leader's process stands still without a word, as on a machine that swaps. What the other tab wants waits
+        // in front of it, until that tab takes over.
+        for process in &leading {
+            kill_process(*process, Signal::STOP).expect("it can be stopped");
+        }
+        second.shown().await.reply(&meanwhile).await;
+        let reply = browser.post_with(&meanwhile).await;
+        browser.post_in_state(&reply.id, "sent").await;
+        for process in &leading {
+            kill_process(*process, Signal::CONT).expect("it goes on");
+        }
+        first.shown().await.reply(&after).await;
+        let last = browser.post_with(&after).await;
+        browser.post_in_state(&last.id, "sent").await;
+        second.shown().await.post_with(&after).await;
+        assert_eq!(browser.posts().await.expect("posts can be read").len(), 3);
         assert_eq!(relay.metrics().await["chanterelle_events"], 3.0);
     });
 }

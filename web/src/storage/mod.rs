@@ -177,6 +177,14 @@ impl Storage {
         secret::lock(self, old, new).await
     }
 
+    /// Adds what a backup of the identity that is here holds beside the root.
+    ///
+    /// # Errors
+    /// When the storage refuses; then nothing has changed.
+    pub(crate) async fn add_backup(&self, backup: Option<&[u8]>) -> Result<(), SecretError> {
+        secret::add_backup(self, backup).await
+    }
+
     /// Puts another identity here, with the state of a backup; the one of now is kept, for [`Storage::swap`].
     ///
     /// # Errors
@@ -185,7 +193,7 @@ impl Storage {
         secret::replace(self, root, backup).await
     }
 
-    /// Puts the identity from before back, and keeps the one of now in its place.
+    /// Puts an identity from before back, the one that was longest away, and keeps the one of now.
     ///
     /// # Errors
     /// When there is none, or the storage refuses; then nothing has changed.

@@ -10,12 +10,12 @@
 //! | `key` | the wrapping `CryptoKey` |
 //! | `root` | 12 bytes of nonce, then the sealed 32 bytes, or what the lock made of them |
 //! | `lock` | how the passphrase gives a key ([`Lock`]), if there is a lock |
-//! | `previous` | the root, lock and state of the identity that was here before another was restored |
+//! | `previous` | roots, locks and states of the identities that were here before others were restored, the first first |
 //!
 //! Making words, files and keys of passphrases is none of this module's business.
 
 use chanterelle_core::crypto::Root;
-use chanterelle_core::node::{StorageError, take_over};
+use chanterelle_core::node::{StorageError, add_backup as add_state, take_over};
 use futures::future::try_join3;
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ impl From<StorageError> for SecretError {
     }
 }
 
-/// The identity that was here before another was restored.
+/// An identity that was here before another was restored.
 #[derive(Serialize, Deserialize)]
 struct Previous {
     root: ByteBuf,
@@ -192,8 +192,20 @@ pub(super) async fn lock(
     Ok(())
 }
 
-/// Puts another identity in the place of the stored one, which is kept as the one before. Its state is `backup`, if there
-/// is one; boards and relays that are known here stay known.
+/// Adds what a backup of the stored identity holds beside the root: nothing that is here goes.
+///
+/// # Errors
+/// When the storage refuses; then nothing has changed.
+pub(super) async fn add_backup(storage: &Storage, backup: Option<&[u8]>) -> Result<(), SecretError> {
+    let Some(backup) = backup else { return Ok(()) };
+    let here = storage.state().await?;
+    let state = add_state(here.as_deref(), backup);
+    put(storage, [(STATE, Some(bytes(&state)))]).await?;
+    Ok(())
+}
+
+/// Puts another identity in the place of the stored one, which is kept with those from before. Its state is `backup`, if
+/// there is one; boards and relays that are known here stay known.
 ///
 /// # Errors
 /// When the storage refuses; then nothing has changed.
@@ -206,35 +218,44 @@ pub(super) async fn replace(
     let wrapped = wrap(&subtle, &wrapper, root, None).await?;
     let here = storage.state().await?;
     let state = take_over(here.as_deref(), backup);
-    let previous = encode(&stored(storage, here).await?);
+    let mut previous = previous(storage).await?;
+    previous.push(stored(storage, here).await?);
     let changes = [
         (ROOT, Some(bytes(&wrapped))),
         (LOCK, None),
         (STATE, Some(bytes(&state))),
-        (PREVIOUS, Some(previous)),
+        (PREVIOUS, Some(encode(&previous))),
     ];
     put(storage, changes).await?;
     Ok(())
 }
 
-/// Puts the identity from before back, which is kept in turn.
+/// Puts the first of the identities from before back; the one of now becomes the last of them, so that going back again
+/// and again leads to each.
 ///
 /// # Errors
 /// When there is none, or the storage refuses; then nothing has changed.
 pub(super) async fn swap(storage: &Storage) -> Result<(), SecretError> {
-    let before = storage.meta(PREVIOUS).await?.ok_or(SecretError::NoPrevious)?;
-    let before: Previous = decode(&before)?;
+    let mut previous = previous(storage).await?;
+    if previous.is_empty() {
+        return Err(SecretError::NoPrevious);
+    }
+    let before = previous.remove(0);
     let here = storage.state().await?;
     let state = take_over(here.as_deref(), before.state.as_ref().map(|state| state.as_slice()));
-    let previous = encode(&stored(storage, here).await?);
+    previous.push(stored(storage, here).await?);
     let changes = [
         (ROOT, Some(bytes(&before.root))),
         (LOCK, before.lock.as_ref().map(encode)),
         (STATE, Some(bytes(&state))),
-        (PREVIOUS, Some(previous)),
+        (PREVIOUS, Some(encode(&previous))),
     ];
     put(storage, changes).await?;
     Ok(())
+}
+
+async fn previous(storage: &Storage) -> Result<Vec<Previous>, StorageError> {
+    storage.meta(PREVIOUS).await?.map_or(Ok(Vec::new()), |previous| decode(&previous))
 }
 
 /// Whether there is an identity from before.

@@ -263,6 +263,15 @@ async fn another_identity_takes_the_place_and_the_one_before_comes_back() {
     assert_eq!(storage.unlock(Some(&key)).await.expect("the right key").0, first);
     storage.swap().await.expect("and back");
     assert_eq!(root_of(&storage).await, [9; 32]);
+
+    // With a third, going back leads to each.
+    storage.replace(&Root([8; 32]), None).await.expect("replaced");
+    storage.swap().await.expect("swapped");
+    assert_eq!(storage.unlock(Some(&key)).await.expect("the right key").0, first);
+    storage.swap().await.expect("swapped");
+    assert_eq!(root_of(&storage).await, [9; 32]);
+    storage.swap().await.expect("swapped");
+    assert_eq!(root_of(&storage).await, [8; 32]);
 }
 
 #[wasm_bindgen_test]

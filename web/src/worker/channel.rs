@@ -15,29 +15,54 @@ use wasm_bindgen::prelude::Closure;
 use web_sys::{BroadcastChannel, MessageEvent};
 
 use super::messages::{Ask, TabId, ToPage, decode, encode};
+use crate::storage::Lock;
 
 /// What tabs of one build say to each other.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Between {
     /// This tab wants to be served by whoever leads.
     Hello(TabId),
+    /// A worker has the lock and is opening the storage. Said again and again until that is done.
+    Opens,
+    /// This tab's worker has the lock and waits for the passphrase.
+    Locked(TabId, Lock),
     /// A worker has begun to lead.
     Leads,
-    /// What the page of a tab wants of the node.
-    Commands(TabId, Vec<Command>),
-    /// What the page of a tab asks about the secret, under its number.
-    Ask(TabId, u32, Ask),
     /// For every page but the leader's own.
     All(Vec<ToPage>),
 }
 
-/// What the leader says to one tab.
+/// What is said to one tab. A reign is a number that every leader draws anew: what was meant for another is not done.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum ToTab {
-    /// From now on it is served, in this reign: a number that every leader draws anew.
-    Welcome(u64),
-    /// For its page.
+    /// By the leader: from now on this tab is served, in this reign.
+    Welcome(TabId, u64),
+    /// By the leader, for the page.
     Page(Vec<ToPage>),
+    /// By the leader: the commands up to this number were taken.
+    Taken(u64),
+    /// To the leader.
+    Commands {
+        /// By whom.
+        from: TabId,
+        /// Of whom it is served.
+        reign: u64,
+        /// The number of the last of those commands that nothing answers.
+        last: u64,
+        /// What the page wants of the node.
+        commands: Vec<Command>,
+    },
+    /// To the leader, or to who waits for the passphrase.
+    Ask {
+        /// By whom.
+        from: TabId,
+        /// Of whom it is served; none by who waits for the passphrase.
+        reign: Option<u64>,
+        /// The page's number for it.
+        number: u32,
+        /// What it asks about the secret.
+        ask: Ask,
+    },
 }
 
 /// What tabs of different builds say to each other. Texts, so that any build can read them.
@@ -138,11 +163,7 @@ mod tests {
             Channel::of_build("test", move |item| heard.unbounded_send(item).expect("the test lives"));
         let speaking = Channel::of_build("test", |item: Between| panic!("nobody hears itself: {item:?}"));
         speaking.want_to_lead("not in the form of this build");
-        let items = [
-            Between::Hello(TabId(u64::MAX)),
-            Between::Commands(TabId(1), vec![Command::Open(3, Target::Boards)]),
-            Between::All(vec![ToPage::Rests]),
-        ];
+        let items = [Between::Hello(TabId(u64::MAX)), Between::Opens, Between::All(vec![ToPage::Rests])];
         items.iter().for_each(|item| speaking.say(item));
         for item in items {
             assert_eq!(hears.next().await, Some(item));
@@ -155,8 +176,14 @@ mod tests {
         let (heard, mut hears) = unbounded();
         let _own =
             Channel::of_own_tab(TabId(7), move |item| heard.unbounded_send(item).expect("the test lives"));
-        Channel::to_tab(TabId(8)).say(&ToTab::Welcome(1));
-        Channel::to_tab(TabId(7)).say(&ToTab::Welcome(2));
-        assert_eq!(hears.next().await, Some(ToTab::Welcome(2)));
+        let commands = |reign| ToTab::Commands {
+            from: TabId(1),
+            reign,
+            last: 3,
+            commands: vec![Command::Open(3, Target::Boards)],
+        };
+        Channel::to_tab(TabId(8)).say(&commands(1));
+        Channel::to_tab(TabId(7)).say(&commands(2));
+        assert_eq!(hears.next().await, Some(commands(2)));
     }
 }

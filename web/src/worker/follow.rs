@@ -10,11 +10,12 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures_timer::Delay;
 
-use chanterelle_core::node::StorageError;
+use chanterelle_core::node::{Command, StorageError};
 
 use super::channel::{Between, Channel, ToTab};
 use super::lock::{self, Held};
-use super::messages::{Ask, ToPage, ToWorker, post};
+use super::messages::{ToPage, ToWorker, post};
+use super::secret::is_for_locked;
 use super::{Event, Tab};
 use crate::storage::SecretError;
 
@@ -57,10 +58,10 @@ pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
         }
     }
     if since == Since::Yielded {
-        until_seen(tab).await;
+        until_resumed(tab).await;
     }
     let mut lock = Box::pin(lock::acquire(lock::PROFILE, tab.on_lost()));
-    let mut reign = Reign { served: None, silent: 0, asked: Vec::new() };
+    let mut reign = Reign { served: None, locked_by: None, silent: 0, asked: Vec::new() };
     // A lonely tab has the lock before that is over, and greets nobody.
     let mut timer = Delay::new(FIRST_GREET);
     loop {
@@ -103,12 +104,12 @@ async fn next(lock: Pin<&mut impl Future<Output = Held>>, tab: &mut Tab, timer: 
 }
 
 /// The page goes on when the browser lets it, which the page tells.
-async fn until_seen(tab: &mut Tab) {
+async fn until_resumed(tab: &mut Tab) {
     loop {
         let Event::Page(items) = tab.next_event().await else { continue };
-        let seen = items.contains(&ToWorker::Seen(true));
+        let goes_on = items.iter().any(|item| matches!(item, ToWorker::Seen(_)));
         tab.note(items);
-        if seen {
+        if goes_on {
             return;
         }
     }
@@ -116,8 +117,10 @@ async fn until_seen(tab: &mut Tab) {
 
 /// What this tab knows of the leader.
 struct Reign {
-    /// The reign in which it is served.
-    served: Option<u64>,
+    /// By whom it is served, and in which reign.
+    served: Option<(Channel, u64)>,
+    /// Who has the lock and waits for the passphrase.
+    locked_by: Option<Channel>,
     /// Greetings since it last heard from the leader.
     silent: u32,
     /// What the leader has not answered.
@@ -128,40 +131,47 @@ impl Reign {
     fn on_event(&mut self, tab: &mut Tab, event: Event) {
         match event {
             Event::Page(items) => {
-                if self.served.is_none() {
-                    tab.note(items);
-                    // Whoever leads may wait for just that.
-                    self.ask(tab, |ask| matches!(ask, Ask::Unlock(_)));
-                    return;
-                }
                 let mut commands = Vec::new();
                 for item in items {
                     match item {
                         ToWorker::Command(command) => {
-                            tab.wishes.borrow_mut().note(&command, true);
+                            tab.wishes.borrow_mut().note(&command);
                             commands.push(command);
                         }
                         ToWorker::Ask(number, ask) => tab.asks.push((number, ask)),
                         _ => {}
                     }
                 }
-                self.ask(tab, |_| true);
+                self.ask(tab);
                 if !commands.is_empty() {
-                    tab.build.say(&Between::Commands(tab.id, commands));
+                    self.command(tab, commands);
                 }
+            }
+            Event::Between(Between::Opens) => {
+                self.silent = 0;
+                self.served = None;
+            }
+            Event::Between(Between::Locked(by, lock)) => {
+                self.silent = 0;
+                self.served = None;
+                self.locked_by = Some(Channel::to_tab(by));
+                post(&tab.port, &[ToPage::Locked(lock)]);
+                self.ask(tab);
             }
             Event::Between(Between::Leads) => {
                 self.served = None;
                 tab.build.say(&Between::Hello(tab.id));
             }
-            Event::Told(ToTab::Welcome(reign)) => {
+            Event::Told(ToTab::Welcome(leader, reign)) => {
                 self.silent = 0;
                 // To tell one leader twice would be to publish twice.
-                if self.served.replace(reign) != Some(reign) {
+                if self.served.as_ref().is_none_or(|(_, known)| *known != reign) {
                     self.give_up_asking(tab);
-                    let wishes = tab.wishes.borrow_mut().again();
-                    tab.build.say(&Between::Commands(tab.id, wishes));
-                    self.ask(tab, |_| true);
+                    self.served = Some((Channel::to_tab(leader), reign));
+                    self.locked_by = None;
+                    let wishes = tab.wishes.borrow().again();
+                    self.command(tab, wishes);
+                    self.ask(tab);
                 }
             }
             Event::Told(ToTab::Page(items)) => {
@@ -171,17 +181,34 @@ impl Reign {
                 });
                 hand_on(tab, items);
             }
+            Event::Told(ToTab::Taken(last)) => tab.wishes.borrow_mut().taken(last),
             Event::Between(Between::All(items)) => hand_on(tab, items),
-            Event::Between(_) | Event::Builds(_) | Event::Gone(_) | Event::Lost | Event::Changed => {}
+            // What was meant for this tab when it led is told to the next leader again.
+            Event::Told(ToTab::Commands { .. } | ToTab::Ask { .. }) => {}
+            Event::Between(Between::Hello(_)) | Event::Builds(_) | Event::Gone(_) => {}
+            Event::Lost | Event::StorageLost | Event::Node(_) => {}
         }
     }
 
-    /// Asks the leader what is to be asked and `which` fits.
-    fn ask(&mut self, tab: &mut Tab, which: impl Fn(&Ask) -> bool) {
+    /// Tells the leader what the page wants.
+    fn command(&self, tab: &Tab, commands: Vec<Command>) {
+        if let Some((leader, reign)) = &self.served {
+            let last = tab.wishes.borrow().last();
+            leader.say(&ToTab::Commands { from: tab.id, reign: *reign, last, commands });
+        }
+    }
+
+    /// Asks the leader what is to be asked; before the passphrase is known, what can be answered then.
+    fn ask(&mut self, tab: &mut Tab) {
+        let (leader, reign) = match (&self.served, &self.locked_by) {
+            (Some((leader, reign)), _) => (leader, Some(*reign)),
+            (None, Some(leader)) => (leader, None),
+            (None, None) => return,
+        };
         for (number, ask) in std::mem::take(&mut tab.asks) {
-            if which(&ask) {
+            if reign.is_some() || is_for_locked(&ask) {
                 self.asked.push(number);
-                tab.build.say(&Between::Ask(tab.id, number, ask));
+                leader.say(&ToTab::Ask { from: tab.id, reign, number, ask });
             } else {
                 tab.asks.push((number, ask));
             }
@@ -199,7 +226,11 @@ impl Reign {
     fn is_foreign(&mut self, tab: &Tab, since: Since) {
         match since {
             Since::Start => Channel::of_all_builds(|_| {}).want_to_lead(&tab.name),
-            _ => post(&tab.port, &[ToPage::Failed(OTHER_BUILD.to_owned())]),
+            _ => {
+                // By which the page tells the person that what is not answered was not posted.
+                tab.wishes.borrow_mut().publish_nothing();
+                post(&tab.port, &[ToPage::Failed(OTHER_BUILD.to_owned())]);
+            }
         }
     }
 }

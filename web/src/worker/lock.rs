@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use js_sys::{Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -27,6 +27,8 @@ extern "C" {
     type Locks;
     #[wasm_bindgen(method, catch)]
     fn request(this: &Locks, name: &str, options: &Object, held: &Function) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn query(this: &Locks) -> Result<Promise, JsValue>;
 }
 
 /// A lock that is held. Dropping it gives it to who waits.
@@ -52,6 +54,18 @@ pub(super) async fn acquire(name: &str, on_lost: impl FnOnce() + 'static) -> Hel
 /// Takes a lock from whoever holds it.
 pub(super) async fn steal(name: &str, on_lost: impl FnOnce() + 'static) -> Held {
     request(name, true, on_lost).await
+}
+
+/// Whether the worker of this tab, which is the caller, still holds the lock of the profile. Yes where the browser has no
+/// locks or does not tell.
+pub(super) async fn holds_profile(tab: TabId) -> bool {
+    let Some(promise) = locks().and_then(|locks| locks.query().ok()) else { return true };
+    let Ok(snapshot) = JsFuture::from(promise).await else { return true };
+    let get = |of: &JsValue, key: &str| Reflect::get(of, &key.into()).unwrap_or_default();
+    let held: Array = get(&snapshot, "held").unchecked_into();
+    let holder =
+        |name: &str| held.iter().find(|lock| get(lock, "name") == name).map(|lock| get(&lock, "clientId"));
+    holder(PROFILE) == holder(&of_tab(tab))
 }
 
 async fn request(name: &str, steal: bool, on_lost: impl FnOnce() + 'static) -> Held {

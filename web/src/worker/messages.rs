@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::MessagePort;
+use zeroize::Zeroizing;
 
 use crate::net::NetStatus;
 use crate::storage::{Lock, LockKey, SecretError, StorageStatus};
@@ -156,9 +157,9 @@ pub(crate) fn post<T: Serialize>(port: &MessagePort, items: &[T]) {
         .expect("a fresh buffer can be transferred");
 }
 
-/// One value as bytes.
+/// One value as bytes. They may hold secrets, so no copy is left behind.
 pub(super) fn encode<T: Serialize + ?Sized>(item: &T) -> Uint8Array {
-    let bytes = postcard::to_allocvec(item).expect("messages encode");
+    let bytes = Zeroizing::new(postcard::to_allocvec(item).expect("messages encode"));
     Uint8Array::from(bytes.as_slice())
 }
 
@@ -170,13 +171,15 @@ pub(crate) fn read<T: DeserializeOwned>(data: &JsValue) -> Result<Vec<T>, String
     decode(data)
 }
 
-/// Reads one value.
+/// Reads one value, and wipes the bytes.
 ///
 /// # Errors
 /// When the data is not that value in the form of the same build.
 pub(super) fn decode<T: DeserializeOwned>(data: &JsValue) -> Result<T, String> {
     let bytes: &Uint8Array = data.dyn_ref().ok_or("the message holds no bytes")?;
-    postcard::from_bytes(&bytes.to_vec()).map_err(|error| error.to_string())
+    let copy = Zeroizing::new(bytes.to_vec());
+    bytes.fill(0, 0, bytes.length());
+    postcard::from_bytes(&copy).map_err(|error| error.to_string())
 }
 
 #[cfg(all(test, target_arch = "wasm32"))]

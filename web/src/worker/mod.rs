@@ -27,6 +27,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use chanterelle_core::base::PeerId;
+use chanterelle_core::node::Input;
 use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use wasm_bindgen::JsCast as _;
@@ -54,8 +55,10 @@ enum Event {
     Gone(TabId),
     /// The lock was taken away.
     Lost,
-    /// Another identity is stored than the node has.
-    Changed,
+    /// The browser has taken the storage away.
+    StorageLost,
+    /// For the node: a deadline has come, or the storage has answered.
+    Node(Input),
 }
 
 /// This worker, whether it leads or follows.
@@ -80,7 +83,8 @@ struct Tab {
 }
 
 impl Tab {
-    /// The next event. What the page said and has come together is one.
+    /// The next event. What the page said and has come together is one. That the lock is lost comes before all else:
+    /// what was meant for a leader is done by the next one.
     async fn next_event(&mut self) -> Event {
         if self.events.is_empty() {
             let first = self.inbox.next().await.expect("the tab holds a sender");
@@ -88,6 +92,7 @@ impl Tab {
         }
         while let Ok(more) = self.inbox.try_recv() {
             match (self.events.back_mut(), more) {
+                (_, Event::Lost) => self.events.push_front(Event::Lost),
                 // What has come together is answered together.
                 (Some(Event::Page(items)), Event::Page(more)) => items.extend(more),
                 (_, more) => self.events.push_back(more),
@@ -95,20 +100,24 @@ impl Tab {
         }
         let event = self.events.pop_front().expect("one was put there");
         if let Event::Page(items) = &event {
-            for item in items {
-                if let ToWorker::Seen(seen) = item {
-                    self.is_seen = *seen;
-                }
-            }
+            self.look(items);
         }
         event
+    }
+
+    fn look(&mut self, items: &[ToWorker]) {
+        for item in items {
+            if let ToWorker::Seen(seen) = item {
+                self.is_seen = *seen;
+            }
+        }
     }
 
     /// Remembers what the page wants while nobody serves it.
     fn note(&mut self, items: Vec<ToWorker>) {
         for item in items {
             match item {
-                ToWorker::Command(command) => self.wishes.borrow_mut().note(&command, false),
+                ToWorker::Command(command) => self.wishes.borrow_mut().note(&command),
                 ToWorker::Ask(number, ask) => self.asks.push((number, ask)),
                 _ => {}
             }
@@ -185,6 +194,7 @@ async fn run(
         inbox,
         note,
     };
+    tab.look(&first);
     tab.note(first);
     let mut since = Since::Start;
     loop {

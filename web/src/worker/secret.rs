@@ -1,8 +1,7 @@
 //! What pages ask about the person's secret, answered by whoever leads: backups, another identity, the passphrase lock.
 
-use std::rc::Rc;
-
-use chanterelle_core::crypto::Root;
+use chanterelle_core::base::AuthorId;
+use chanterelle_core::crypto::{Identity, Root};
 use serde_bytes::{ByteArray, ByteBuf};
 use wasm_bindgen_futures::spawn_local;
 
@@ -13,8 +12,8 @@ use super::shell::Shell;
 use super::{Event, Tab};
 use crate::storage::{Held, Lock, SecretError, Storage, StorageStatus};
 
-/// Answers while the node runs.
-pub(super) fn answer(tab: &Tab, shell: &Shell, asking: TabId, number: u32, ask: Ask) {
+/// Answers what changes nothing under the running node. [`change`] does the rest.
+pub(super) fn answer(shell: &Shell, asking: TabId, number: u32, ask: Ask) {
     let storage = match (&ask, shell.storage()) {
         (Ask::Kept(durable), Ok(_)) => {
             shell.tell_all([ToPage::Storage(StorageStatus::Ready { durable: *durable })]);
@@ -23,32 +22,53 @@ pub(super) fn answer(tab: &Tab, shell: &Shell, asking: TabId, number: u32, ask: 
         (_, Ok(storage)) => storage,
         (_, Err(error)) => return shell.answer(asking, number, Err(error.into())),
     };
-    let (shell, note) = (shell.clone(), tab.note.clone());
+    let shell = shell.clone();
     spawn_local(async move {
-        let changes = matches!(ask, Ask::Restore(_) | Ask::Swap);
         let answer = perform(&storage, ask).await;
-        let changed = changes && answer.is_ok();
         shell.answer(asking, number, answer);
-        if changed {
-            // The worker lives as long as this.
-            let _ = note.unbounded_send(Event::Changed);
-        }
     });
 }
 
-async fn perform(storage: &Rc<Storage>, ask: Ask) -> Result<Answer, SecretError> {
+/// Whether a question is one to put another identity in the place of this one. The node stops first: what it would store
+/// later is of the person before.
+pub(super) fn changes(ask: &Ask) -> bool {
+    matches!(ask, Ask::Restore(_) | Ask::Swap)
+}
+
+/// Puts another identity here, while no node runs. `here` is whose this one is, if that is known.
+pub(super) async fn change(tab: &Tab, storage: &Storage, asked: Asked, here: Option<AuthorId>) {
+    let Asked { asking, number, ask } = asked;
+    let done = match ask {
+        Ask::Restore(backup) => {
+            let root = Root(*backup.root);
+            let author = Identity::from_root(Root(*backup.root)).identity().public();
+            let state = backup.state.as_ref().map(|state| state.as_slice());
+            match here == Some(author) {
+                true => storage.add_backup(state).await,
+                false => storage.replace(&root, state).await,
+            }
+        }
+        _ => storage.swap().await,
+    };
+    tell(tab, asking, ToPage::Answered(number, done.map(|()| Answer::Done)));
+}
+
+/// What somebody asks.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) asking: TabId,
+    /// The page's own number for it.
+    pub(super) number: u32,
+    pub(super) ask: Ask,
+}
+
+async fn perform(storage: &Storage, ask: Ask) -> Result<Answer, SecretError> {
     match ask {
         Ask::Backup(key) => {
             let root = storage.unlock(key.as_ref()).await?;
             let state = storage.state().await?.map(ByteBuf::from);
             Ok(Answer::Backup(Backup { root: ByteArray::new(root.0), state }))
         }
-        Ask::Restore(backup) => {
-            let root = Root(*backup.root);
-            storage.replace(&root, backup.state.as_ref().map(|state| state.as_slice())).await?;
-            Ok(Answer::Done)
-        }
-        Ask::Swap => storage.swap().await.map(|()| Answer::Done),
         Ask::State => {
             let lock = match storage.root().await? {
                 Held::Open(_) => None,
@@ -62,46 +82,64 @@ async fn perform(storage: &Rc<Storage>, ask: Ask) -> Result<Answer, SecretError>
         }
         // The node runs, so whatever was locked is open.
         Ask::Unlock(key) => storage.unlock(Some(&key)).await.map(|_| Answer::Done),
-        Ask::Kept(_) => Ok(Answer::Done),
+        Ask::Kept(_) | Ask::Restore(_) | Ask::Swap => Ok(Answer::Done),
     }
 }
 
-/// Waits for the key of the passphrase; no node runs meanwhile.
+/// Waits for the key of the passphrase; no node runs meanwhile. Who has forgotten it can put a backup here, or go back to
+/// the identity from before.
 pub(super) async fn until_unlocked(tab: &mut Tab, storage: &Storage, lock: &Lock) -> Result<Root, End> {
     post(&tab.port, &[ToPage::Rests, ToPage::Locked(lock.clone())]);
-    tab.build.say(&Between::All(vec![ToPage::Locked(lock.clone())]));
+    tab.build.say(&Between::Locked(tab.id, lock.clone()));
     loop {
-        let (asking, number, ask) = match tab.next_event().await {
-            Event::Page(items) => {
-                tab.note(items);
-                let unlocks = |(_, ask): &(u32, Ask)| matches!(ask, Ask::Unlock(_));
-                // The rest is answered once the node runs.
-                let Some(at) = tab.asks.iter().position(unlocks) else { continue };
+        let own = tab.asks.iter().position(|(_, ask)| is_for_locked(ask));
+        let asked = match own {
+            Some(at) => {
                 let (number, ask) = tab.asks.remove(at);
-                (tab.id, number, ask)
+                Asked { asking: tab.id, number, ask }
             }
-            Event::Between(Between::Ask(other, number, ask)) => (other, number, ask),
-            Event::Between(Between::Hello(other)) => {
-                Channel::to_tab(other).say(&ToTab::Page(vec![ToPage::Locked(lock.clone())]));
-                continue;
-            }
-            Event::Lost => return Err(End::Lost),
-            Event::Builds(Builds { wants_to_lead }) if wants_to_lead != tab.name => {
-                return Err(End::OtherBuild);
-            }
-            _ => continue,
+            None => match tab.next_event().await {
+                Event::Page(items) => {
+                    tab.note(items);
+                    continue;
+                }
+                Event::Told(ToTab::Ask { from, number, ask, .. }) if is_for_locked(&ask) => {
+                    Asked { asking: from, number, ask }
+                }
+                Event::Between(Between::Hello(_)) => {
+                    tab.build.say(&Between::Locked(tab.id, lock.clone()));
+                    continue;
+                }
+                Event::Lost => return Err(End::Lost),
+                Event::Builds(Builds { wants_to_lead }) if wants_to_lead != tab.name => {
+                    return Err(End::OtherBuild);
+                }
+                _ => continue,
+            },
         };
-        let opened = match ask {
-            Ask::Unlock(key) => storage.unlock(Some(&key)).await,
-            _ => Err(SecretError::WrongKey),
-        };
-        let answer = opened.as_ref().map(|_| Answer::Done).map_err(Clone::clone);
-        tell(tab, asking, ToPage::Answered(number, answer));
-        if let Ok(root) = opened {
-            post(&tab.port, &[ToPage::Running]);
-            return Ok(root);
+        if changes(&asked.ask) {
+            change(tab, storage, asked, None).await;
+            return Err(End::Changed);
+        }
+        let Asked { asking, number, ask } = asked;
+        if let Ask::Unlock(key) = ask {
+            let opened = storage.unlock(Some(&key)).await;
+            let answer = opened.as_ref().map(|_| Answer::Done).map_err(Clone::clone);
+            tell(tab, asking, ToPage::Answered(number, answer));
+            if let Ok(root) = opened {
+                post(&tab.port, &[ToPage::Running]);
+                return Ok(root);
+            }
+        } else {
+            let answer = perform(storage, ask).await;
+            tell(tab, asking, ToPage::Answered(number, answer));
         }
     }
+}
+
+/// What can be done before the passphrase is known. The rest is answered once the node runs.
+pub(super) fn is_for_locked(ask: &Ask) -> bool {
+    matches!(ask, Ask::Unlock(_) | Ask::State) || changes(ask)
 }
 
 fn tell(tab: &Tab, to: TabId, item: ToPage) {

@@ -6,16 +6,17 @@ use std::rc::Rc;
 use chanterelle_core::Node;
 use chanterelle_core::base::{EventId, PeerId};
 use chanterelle_core::node::{Batch, Command, Input, Output, StorageError, Ticket};
-use futures::channel::oneshot;
+use futures::channel::mpsc::UnboundedSender;
 use serde_bytes::ByteBuf;
 use vecmap::VecMap;
 use wasm_bindgen_futures::spawn_local;
 
+use super::Event;
 use super::channel::Channel;
 use super::clock::{self, Timer};
 use super::messages::{Answer, TabId, ToPage, ToWorker};
 use super::tabs::Tabs;
-use crate::storage::{SecretError, Storage};
+use crate::storage::{SecretError, Storage, StorageStatus};
 
 /// A node with its storage, its timer and its way to the pages.
 #[derive(Clone)]
@@ -28,8 +29,8 @@ struct Inner {
     tabs: Tabs,
     build: Rc<Channel>,
     timer: Timer,
-    /// Once the node is to stop: told when everything is stored.
-    finishing: Option<oneshot::Sender<()>>,
+    /// Where inputs go that come by themselves. The worker looks first whether it still leads.
+    note: UnboundedSender<Event>,
     /// Nothing is done any more.
     stopped: bool,
 }
@@ -41,17 +42,17 @@ impl Shell {
         storage: Result<Rc<Storage>, StorageError>,
         tabs: Tabs,
         build: Rc<Channel>,
+        note: UnboundedSender<Event>,
     ) -> Shell {
         Shell(Rc::new_cyclic(|inner: &std::rc::Weak<RefCell<Inner>>| {
-            let inner = inner.clone();
+            let (inner, wake) = (inner.clone(), note.clone());
             let timer = Timer::new(move || {
                 // Called after the shell was dropped: then there is nobody to wake.
-                let Some(shell) = inner.upgrade().map(Shell) else { return };
-                shell.0.borrow_mut().timer.fired();
-                shell.feed([Input::Wake]);
+                let Some(shell) = inner.upgrade() else { return };
+                shell.borrow_mut().timer.fired();
+                let _ = wake.unbounded_send(Event::Node(Input::Wake));
             });
-            let (finishing, stopped) = (None, false);
-            RefCell::new(Inner { node, storage, tabs, build, timer, finishing, stopped })
+            RefCell::new(Inner { node, storage, tabs, build, timer, note, stopped: false })
         }))
     }
 
@@ -88,11 +89,17 @@ impl Shell {
         tabs.take(own, command).map(Input::Command)
     }
 
-    /// Passes what another tab's page said to the node.
-    pub(super) fn take_from(&self, tab: TabId, commands: Vec<Command>) {
+    /// Passes what another tab's page said to the node, and tells that tab that the node has it.
+    pub(super) fn take_from(&self, tab: TabId, last: u64, commands: Vec<Command>) {
         let take = |command| self.0.borrow_mut().tabs.take(tab, command).map(Input::Command);
         let inputs: Vec<Input> = commands.into_iter().filter_map(take).collect();
         self.feed(inputs);
+        self.0.borrow().tabs.taken(tab, last);
+    }
+
+    /// Whether something was said to this leader, and not to one before.
+    pub(super) fn is_meant(&self, reign: u64) -> bool {
+        self.0.borrow().tabs.is_meant(reign)
     }
 
     /// Serves another tab; whether it is new.
@@ -116,8 +123,11 @@ impl Shell {
 
     /// Answers a page.
     pub(super) fn answer(&self, tab: TabId, number: u32, answer: Result<Answer, SecretError>) {
-        self.0.borrow_mut().tabs.tell(tab, ToPage::Answered(number, answer));
-        self.feed([]);
+        let mut inner = self.0.borrow_mut();
+        inner.tabs.tell(tab, ToPage::Answered(number, answer));
+        // Also when the node has stopped meanwhile.
+        let build = inner.build.clone();
+        inner.tabs.flush(&build);
     }
 
     /// The storage.
@@ -133,13 +143,16 @@ impl Shell {
         self.0.borrow().tabs.is_alone()
     }
 
-    /// Waits until everything that was taken is stored.
-    pub(super) async fn finish(&self) {
-        let (told, stored) = oneshot::channel();
-        self.0.borrow_mut().finishing = Some(told);
-        self.feed([]);
-        // The sender lives in the shell.
-        let _ = stored.await;
+    /// The storage is gone, and every page is told why.
+    pub(super) fn lose_storage(&self, why: &str) {
+        let error = StorageError::Unavailable(why.to_owned());
+        self.tell_all([ToPage::Storage(StorageStatus::MemoryOnly(error.to_string()))]);
+        self.0.borrow_mut().storage = Err(error);
+    }
+
+    /// Whether everything that was taken is stored.
+    pub(super) fn is_settled(&self) -> bool {
+        self.0.borrow().node.is_settled()
     }
 
     /// The node stops at once. What was not stored was not shown as saved.
@@ -168,42 +181,35 @@ impl Shell {
                 Output::Update(update) => inner.tabs.update(update),
                 Output::Relays(relays) => inner.tabs.tell_own(ToPage::Relays(relays)),
                 Output::Persist(batch) => match &inner.storage {
-                    Ok(storage) => self.persist(storage.clone(), batch),
+                    Ok(storage) => persist(inner.note.clone(), storage.clone(), batch),
                     Err(error) => inner.node.handle(now, Input::Persisted(batch.ticket, Err(error.clone()))),
                 },
                 Output::Read(ticket, ids) => match &inner.storage {
-                    Ok(storage) => self.read(storage.clone(), ticket, ids),
+                    Ok(storage) => read(inner.note.clone(), storage.clone(), ticket, ids),
                     Err(_) => inner.node.handle(now, Input::ReadDone(ticket, Vec::new())),
                 },
             }
         }
         inner.timer.set(now.instant, inner.node.poll_timeout());
         inner.tabs.flush(&inner.build);
-        if inner.node.is_settled()
-            && let Some(told) = inner.finishing.take()
-        {
-            // Whoever waits for it may be gone.
-            let _ = told.send(());
-        }
     }
+}
 
-    /// The transaction is begun before this returns, so that what is asked for later finds it.
-    fn persist(&self, storage: Rc<Storage>, batch: Batch) {
-        let shell = self.clone();
-        spawn_local(async move {
-            let outcome = storage.write(&batch).await;
-            shell.feed([Input::Persisted(batch.ticket, outcome)]);
-        });
-    }
+/// Begins before anything that is asked for later does, so that it finds what was written.
+fn persist(note: UnboundedSender<Event>, storage: Rc<Storage>, batch: Batch) {
+    spawn_local(async move {
+        let outcome = storage.write(&batch).await;
+        // The worker lives as long as this.
+        let _ = note.unbounded_send(Event::Node(Input::Persisted(batch.ticket, outcome)));
+    });
+}
 
-    fn read(&self, storage: Rc<Storage>, ticket: Ticket, ids: Vec<EventId>) {
-        let shell = self.clone();
-        spawn_local(async move {
-            // What cannot be read is not there for now; the next reader asks again.
-            let found = storage.read(&ids).await.unwrap_or_default();
-            shell.feed([Input::ReadDone(ticket, found)]);
-        });
-    }
+fn read(note: UnboundedSender<Event>, storage: Rc<Storage>, ticket: Ticket, ids: Vec<EventId>) {
+    spawn_local(async move {
+        // What cannot be read is not there for now; the next reader asks again.
+        let found = storage.read(&ids).await.unwrap_or_default();
+        let _ = note.unbounded_send(Event::Node(Input::ReadDone(ticket, found)));
+    });
 }
 
 #[cfg(all(test, target_arch = "wasm32"))]
@@ -240,7 +246,7 @@ mod tests {
         let storage = Err(StorageError::Unavailable("a test has none".to_owned()));
         let build = Rc::new(Channel::of_build("test: shell", |_| {}));
         let tabs = Tabs::new(TabId(1), 1, channel.port1(), Rc::default());
-        let shell = Shell::new(node, storage, tabs, build);
+        let shell = Shell::new(node, storage, tabs, build, unbounded().0);
         let peer = PeerId([2; 32]);
         let frame = ByteBuf::from(frame.encode(&Limits::default()));
         shell.take(vec![ToWorker::Connected(peer), ToWorker::Received(peer, frame)]);

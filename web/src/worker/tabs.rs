@@ -63,8 +63,11 @@ impl State {
     }
 
     fn told(&self) -> Vec<ToPage> {
-        let items = [&self.storage, &self.identity, &self.net, &self.sessions, &self.failing];
-        items.into_iter().flatten().cloned().collect()
+        let items = [&self.storage, &self.identity, &self.net, &self.sessions];
+        // A leader before this one may have failed to store.
+        let works = ToPage::Update(Update::Notice(Notice::StorageWorks));
+        let stores = self.failing.clone().unwrap_or(works);
+        items.into_iter().flatten().cloned().chain([stores]).collect()
     }
 }
 
@@ -97,9 +100,21 @@ impl Tabs {
     pub(super) fn welcome(&mut self, tab: TabId) -> bool {
         let is_new = !self.others.contains_key(&tab);
         let channel = self.others.entry(tab).or_insert_with(|| Channel::to_tab(tab));
-        channel.say(&ToTab::Welcome(self.reign));
+        channel.say(&ToTab::Welcome(self.own, self.reign));
         channel.say(&ToTab::Page(self.state.told()));
         is_new
+    }
+
+    /// Whether something was said to this leader, and not to one before.
+    pub(super) fn is_meant(&self, reign: u64) -> bool {
+        reign == self.reign
+    }
+
+    /// The node has a tab's commands up to this number.
+    pub(super) fn taken(&self, tab: TabId, last: u64) {
+        if let Some(channel) = self.others.get(&tab) {
+            channel.say(&ToTab::Taken(last));
+        }
     }
 
     /// A tab is gone; what the node has to be told.

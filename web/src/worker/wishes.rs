@@ -9,13 +9,14 @@ pub(super) struct Wishes {
     open: VecMap<ViewId, Target>,
     /// Commands that are answered, until they are.
     asked: VecMap<u32, Command>,
-    /// Other commands for which no node was there yet.
-    waiting: Vec<Command>,
+    /// Other commands by a running number, until a node has taken them.
+    others: VecMap<u64, Command>,
+    last: u64,
 }
 
 impl Wishes {
-    /// Takes note of a command. `heard` when a node gets it now.
-    pub(super) fn note(&mut self, command: &Command, heard: bool) {
+    /// Takes note of a command.
+    pub(super) fn note(&mut self, command: &Command) {
         match command {
             Command::Open(view, target) => {
                 self.open.insert(*view, target.clone());
@@ -26,9 +27,21 @@ impl Wishes {
             Command::Publish(request, _) | Command::Invite { request, .. } => {
                 self.asked.insert(*request, command.clone());
             }
-            _ if !heard => self.waiting.push(command.clone()),
-            _ => {}
+            other => {
+                self.last += 1;
+                self.others.insert(self.last, other.clone());
+            }
         }
+    }
+
+    /// The number of the last command that nothing answers.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// A node has taken the commands up to this number.
+    pub(super) fn taken(&mut self, last: u64) {
+        self.others.retain(|number, _| *number > last);
     }
 
     /// Takes note of what the node told the page.
@@ -41,18 +54,23 @@ impl Wishes {
         }
     }
 
+    /// The page was told that what it waits to see published is not.
+    pub(super) fn publish_nothing(&mut self) {
+        self.asked.retain(|_, command| !matches!(command, Command::Publish(..)));
+    }
+
     /// Everything a node has to be told that knows nothing of the page. What was published and not answered is among
     /// it: a node answers before it begins to store or to send, so what it did not answer it has not done.
-    pub(super) fn again(&mut self) -> Vec<Command> {
-        let waiting = std::mem::take(&mut self.waiting);
+    pub(super) fn again(&self) -> Vec<Command> {
         let open = self.open.iter().map(|(view, target)| Command::Open(*view, target.clone()));
-        waiting.into_iter().chain(open).chain(self.asked.values().cloned()).collect()
+        self.others.values().cloned().chain(open).chain(self.asked.values().cloned()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use chanterelle_core::base::{BoardName, EventId};
+    use chanterelle_core::event::{Content, Draft, Persona};
     use chanterelle_core::node::{Command, Target, Update};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -64,26 +82,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_and_unanswered_is_told_to_every_node_and_the_rest_once() {
+    fn what_is_open_unanswered_or_not_taken_is_told_to_every_node() {
         let subscribe = Command::Subscribe(BoardName::new("birch").expect("a board name"));
         let mut wishes = Wishes::default();
-        wishes.note(&subscribe, false);
-        wishes.note(&Command::Open(1, Target::Boards), false);
-        wishes.note(&Command::Open(2, Target::Person), true);
-        wishes.note(&Command::Open(2, Target::Post(EventId([1; 32]))), true);
-        wishes.note(&Command::Open(3, Target::Boards), true);
-        wishes.note(&Command::Close(3), true);
-        wishes.note(&invite(7), true);
-        wishes.note(&invite(8), true);
-        wishes.note(&Command::RenewCode, true);
+        wishes.note(&subscribe);
+        wishes.note(&Command::Open(1, Target::Boards));
+        wishes.note(&Command::Open(2, Target::Person));
+        wishes.note(&Command::Open(2, Target::Post(EventId([1; 32]))));
+        wishes.note(&Command::Open(3, Target::Boards));
+        wishes.note(&Command::Close(3));
+        wishes.note(&invite(7));
+        wishes.note(&invite(8));
+        let before = wishes.last();
+        wishes.note(&Command::RenewCode);
         wishes.heard(&Update::Invited { request: 7, code: None });
         let first = vec![
             subscribe,
+            Command::RenewCode,
             Command::Open(1, Target::Boards),
             Command::Open(2, Target::Post(EventId([1; 32]))),
             invite(8),
         ];
         assert_eq!(wishes.again(), first);
+        assert_eq!(wishes.again(), first, "until it was taken");
+        wishes.taken(before);
         assert_eq!(wishes.again(), first[1..]);
+        wishes.taken(wishes.last());
+        assert_eq!(wishes.again(), first[2..]);
+    }
+
+    #[test]
+    fn what_the_page_has_given_up_is_published_by_nobody() {
+        let content = Content::Delete { target: EventId([1; 32]) };
+        let mut wishes = Wishes::default();
+        wishes.note(&Command::Publish(1, Draft { persona: Persona::Identity, content }));
+        wishes.note(&invite(2));
+        wishes.publish_nothing();
+        assert_eq!(wishes.again(), [invite(2)]);
     }
 }
