@@ -319,37 +319,23 @@ impl Browser {
     /// # Panics
     /// When the system does not tell of its processes.
     #[must_use]
-    pub fn renderers(&self) -> BTreeSet<Pid> {
+    pub fn renderers(&self) -> Vec<Pid> {
         let all: Vec<(Pid, Pid, String)> = std::fs::read_dir("/proc")
             .expect("Linux tells of its processes")
-            .filter_map(|entry| {
-                let (folder, pid) = (entry.as_ref().ok()?.path(), entry.as_ref().ok()?.file_name());
-                let pid = Pid::from_raw(pid.to_str()?.parse().ok()?)?;
-                // It may have ended meanwhile. The name may hold spaces and parentheses; what follows does not.
-                let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
-                let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-                let command = std::fs::read(folder.join("cmdline")).ok()?;
-                Some((pid, Pid::from_raw(parent)?, String::from_utf8_lossy(&command).into_owned()))
-            })
+            .flatten()
+            .filter_map(process)
             .collect();
-        let mut family = BTreeSet::from([self.chromium]);
-        loop {
-            let before = family.len();
-            family.extend(
-                all.iter()
-                    .filter(|(_, parent, _)| family.contains(parent))
-                    .map(|(pid, ..)| *pid)
-                    .collect::<Vec<_>>(),
-            );
-            if family.len() == before {
-                break;
+        let mut family = vec![self.chromium];
+        let mut renderers = Vec::new();
+        while let Some(parent) = family.pop() {
+            for (pid, _, command) in all.iter().filter(|(_, of, _)| *of == parent) {
+                family.push(*pid);
+                if command.contains("--type=renderer") {
+                    renderers.push(*pid);
+                }
             }
         }
-        let is_renderer = |command: &str| command.contains("--type=renderer");
-        all.into_iter()
-            .filter(|(pid, _, command)| family.contains(pid) && is_renderer(command))
-            .map(|(pid, ..)| pid)
-            .collect()
+        renderers
     }
 
     /// Closes it, as a person closes the window.
@@ -408,6 +394,16 @@ impl Drop for Browser {
 
 fn network_log(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.network.json"))
+}
+
+/// A process, its parent and its command line. None for what is no process or has ended meanwhile.
+fn process(entry: std::fs::DirEntry) -> Option<(Pid, Pid, String)> {
+    let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+    // The name may hold spaces and parentheses; what follows does not (proc_pid_stat(5)).
+    let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+    let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+    let command = std::fs::read(entry.path().join("cmdline")).ok()?;
+    Some((pid, Pid::from_raw(parent)?, String::from_utf8_lossy(&command).into_owned()))
 }
 
 /// The port in what chromedriver says when it listens.
