@@ -85,8 +85,8 @@ pub struct Limits {
     pub friends: usize,
     /// Between two reach records of one's own.
     pub reach_every: Duration,
-    /// How long an own event may wait for the acknowledgement of a peer that was sent it, before that peer is no longer
-    /// counted on.
+    /// How long an own event may wait for the acknowledgement of a peer it was queued for, before that peer is no longer
+    /// counted on; also when the peer grants no credit to send it.
     pub ack_timeout: Duration,
     /// Between two updates of a view while events stream in; a person cannot read faster.
     pub update_every: Duration,

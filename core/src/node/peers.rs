@@ -169,7 +169,9 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         for row in self.index.unsent() {
             session.neighbour.has.insert(row.id);
-            session.queue_sync(row.id, SYNC_QUEUE);
+            if session.queue_sync(row.id, SYNC_QUEUE) {
+                session.expect_ack(row.id, self.now.instant);
+            }
         }
     }
 

@@ -40,7 +40,8 @@ pub(super) struct Session {
     pub wants_until: Instant,
     /// How many came since that was last looked at.
     pub arrived: usize,
-    /// Own events that were sent here and not acknowledged, with when they were first sent.
+    /// Own events that were offered here and not acknowledged, with when they were first queued: a peer that grants no
+    /// credit is never sent any, and keeps nothing all the same.
     pub unacked: BTreeMap<EventId, Instant>,
     /// What was last told to the person.
     pub told_syncing: Option<bool>,
@@ -140,7 +141,7 @@ impl Session {
         !self.scopes.all_done() || !self.needs.is_empty() || !self.wants.is_empty()
     }
 
-    /// Notes that an own event was sent, to see whether it is acknowledged.
+    /// Notes that an own event was queued, to see whether it is sent and acknowledged.
     pub(super) fn expect_ack(&mut self, id: EventId, now: Instant) {
         if self.unacked.len() < UNACKED {
             self.unacked.entry(id).or_insert(now);

@@ -318,6 +318,51 @@ fn a_peer_that_acknowledges_nothing_is_told_of_and_the_post_is_offered_elsewhere
     assert_eq!(swallows(&mut shell), []);
 }
 
+#[test]
+fn a_relay_that_grants_no_credit_is_found_out_as_soon_as_one_that_acknowledges_nothing() {
+    let found_out = |shell: &Shell| {
+        let told = shell.said.iter().rev().find_map(|said| match said {
+            Said::Update(Update::Network(sessions)) => Some(sessions.clone()),
+            _ => None,
+        });
+        told.unwrap_or_default().iter().any(|session| session.swallows)
+    };
+    let without_credit = |shell: &mut Shell| {
+        shell.greet(peer(8), Role::Relay, 0);
+        shell.hear(peer(8), Frame::Interest { all: true, boards: Vec::new() });
+    };
+    // Written while the relay is there, and before it comes.
+    let mut during = Shell::tab(1);
+    without_credit(&mut during);
+    during.write_thread("birch", "Will anybody take this?");
+    let mut before = Shell::tab(1);
+    before.write_thread("birch", "Will anybody take this?");
+    before.advance(60_000);
+    without_credit(&mut before);
+    for mut shell in [during, before] {
+        shell.advance(14_000);
+        assert!(!found_out(&shell), "it has time to grant some");
+        shell.advance(2_000);
+        assert!(found_out(&shell));
+        assert_eq!(shell.events(peer(8)), []);
+    }
+}
+
+#[test]
+fn a_peer_is_not_blamed_for_what_our_own_storage_cannot_read() {
+    let mut shell = Shell::tab(1);
+    let post = shell.write_thread("birch", "Is it still there?");
+    shell.advance(1_000);
+    let kept = shell.disk.bytes.remove(&post);
+    shell.greet_relay(peer(8));
+    shell.advance(30_000);
+    let told = shell.network().unwrap_or_default();
+    assert!(told.iter().all(|session| !session.swallows));
+    shell.disk.bytes.extend(kept.map(|bytes| (post, bytes)));
+    shell.advance(60_000);
+    assert_eq!(shell.events(peer(8)), [post], "offered again");
+}
+
 fn is_sent(shell: &Shell, post: EventId) -> bool {
     shell.node.index().get(&post).is_some_and(|row| row.sent)
 }
