@@ -153,6 +153,10 @@ impl FriendCode {
             return Err(CodeError::TooLong);
         }
         let data = CheckedHrpstring::new::<Bech32m>(text).map_err(|_| CodeError::Damaged)?;
+        // The last 1 is the one that separates: another prefix may begin as ours does and hold one.
+        if !data.hrp().as_str().eq_ignore_ascii_case(PREFIX) {
+            return Err(CodeError::Foreign);
+        }
         data.validate_segwit_padding().map_err(|_| CodeError::Form)?;
         let bytes: Vec<u8> = data.byte_iter().collect();
         let code = Self::decode(&bytes, limits)?;
@@ -172,11 +176,13 @@ impl FriendCode {
         }
         check_canonical(bytes, 1, 1).map_err(|_| CodeError::Form)?;
         let Pair(unsigned, signature) = serde_ipld_dagcbor::from_slice(bytes).map_err(|_| CodeError::Form)?;
-        check_canonical(unsigned, 2, 2).map_err(|_| CodeError::Form)?;
+        // A later version may hold more lists than this one.
+        check_canonical(unsigned, limits.depth, limits.containers).map_err(|_| CodeError::Form)?;
         let Version { v } = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| CodeError::Form)?;
         if v != 1 {
             return Err(CodeError::Version);
         }
+        check_canonical(unsigned, 2, 2).map_err(|_| CodeError::Form)?;
         let code: FriendCode = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| CodeError::Form)?;
         check_author_key(&code.author).map_err(|_| CodeError::Form)?;
         if code.relays.len() > CODE_RELAYS {
