@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::api::{Output, Relays, Update};
-use crate::base::{AuthorId, BoardName, Seconds, Slot, map_of, set_of};
+use crate::base::{AuthorId, BoardName, Limits, Seconds, Slot, map_of, set_of};
 use crate::crypto::{ReachSecret, Verify};
 use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name, slots};
 use crate::view::{FriendCard, Person};
@@ -63,8 +63,9 @@ impl RememberedFriends {
 }
 
 impl Friends {
-    pub(super) fn restore(&mut self, state: RememberedFriends) {
-        self.name = state.name;
+    pub(super) fn restore(&mut self, state: RememberedFriends, limits: &Limits) {
+        // One that was good by an older rule would make codes that nobody takes.
+        self.name = state.name.filter(|name| is_plain_name(name, limits));
         self.generation = state.generation;
         self.known = state.known;
         self.friends = map_of(state.friends);

@@ -242,6 +242,11 @@ fn ones_own_code_befriends_nobody_and_a_name_made_to_deceive_is_not_taken() {
         shell.command(Command::CallMe(Some(bad.to_owned())));
         assert_eq!(code_of(&mut shell, None, &[]).name.as_deref(), Some("Ann"), "{bad:?}");
     }
+    // Remembered, unless the rule for names has become another meanwhile.
+    shell.restart();
+    assert_eq!(code_of(&mut shell, None, &[]).name.as_deref(), Some("Ann"));
+    shell.limits_from_now_on(|limits| limits.name_chars = 2);
+    assert_eq!(code_of(&mut shell, None, &[]).name, None);
 }
 
 #[test]

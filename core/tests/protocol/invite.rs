@@ -86,6 +86,36 @@ fn what_a_code_holds_is_held_to_its_rules() {
     ] {
         assert_eq!(read(&code), Err(reason), "{code}");
     }
+    for hidden in [
+        '\u{ad}',
+        '\u{61c}',
+        '\u{115f}',
+        '\u{1160}',
+        '\u{180e}',
+        '\u{200b}',
+        '\u{200c}',
+        '\u{200d}',
+        '\u{200e}',
+        '\u{200f}',
+        '\u{2028}',
+        '\u{2029}',
+        '\u{202a}',
+        '\u{202e}',
+        '\u{2060}',
+        '\u{206f}',
+        '\u{2800}',
+        '\u{3164}',
+        '\u{fe00}',
+        '\u{fe0f}',
+        '\u{feff}',
+        '\u{ffa0}',
+        '\u{e0000}',
+        '\u{e0041}',
+        '\u{e0fff}',
+    ] {
+        let code = with("name", text(&format!("An{hidden}n")));
+        assert_eq!(read(&code), Err(CodeError::Name), "{:x}", u32::from(hidden));
+    }
     assert!(read(&with("expires", Ipld::Integer((TIME.0 + 1).into()))).is_ok());
     assert!(
         read(&with("name", text("Ann & \u{5d0}\u{5d1} <3").clone())).is_err(),
