@@ -77,7 +77,8 @@ pub struct Limits {
     pub persist_retry: Duration,
     /// Events in one storage transaction.
     pub persist_events: usize,
-    /// Reach records kept for others, by a relay; the one made longest ago goes first. 12 MiB.
+    /// Reach records kept for others, by a relay; the one made longest ago goes first. 12 MiB. One peer that calls itself
+    /// a relay fills at most a quarter.
     pub reach_records: usize,
     /// Slots one tab may put records into in one session: one a day, and one for each time it renews its code.
     pub reach_slots: usize,

@@ -61,6 +61,15 @@ struct Fields {
     sealed: Vec<u8>,
 }
 
+/// Bytes that have the form of a record. What they say of themselves is a claim until the signature has been verified,
+/// which costs far more than reading them.
+#[derive(Clone, Debug)]
+pub struct ClaimedRecord {
+    record: ReachRecord,
+    hash: [u8; 32],
+    signature: Signature,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Pair<'a>(#[serde(borrow)] &'a Bytes, ByteArray<64>);
 
@@ -112,23 +121,7 @@ impl ReachRecord {
     /// # Errors
     /// Why it is none.
     pub fn read(bytes: &[u8]) -> Result<ReachRecord, ReachError> {
-        if bytes.len() > RECORD_BYTES {
-            return Err(ReachError::Form);
-        }
-        check_canonical(bytes, 1, 1).map_err(|_| ReachError::Form)?;
-        let Pair(unsigned, signature) =
-            serde_ipld_dagcbor::from_slice(bytes).map_err(|_| ReachError::Form)?;
-        check_canonical(unsigned, 1, 1).map_err(|_| ReachError::Form)?;
-        let fields: Fields = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| ReachError::Form)?;
-        if fields.v != 1 {
-            return Err(ReachError::Form);
-        }
-        if fields.until.0.saturating_sub(fields.time.0) > LIFE {
-            return Err(ReachError::Life);
-        }
-        let (slot, signature) = (AuthorId(fields.slot.0), Signature(signature.into_array()));
-        verify(&slot, &reach_record_hash(unsigned), &signature).map_err(|_| ReachError::Signature)?;
-        Ok(ReachRecord { fields, bytes: bytes.into() })
+        ClaimedRecord::read(bytes)?.verify()
     }
 
     /// Where it lies.
@@ -141,6 +134,12 @@ impl ReachRecord {
     #[must_use]
     pub fn time(&self) -> Seconds {
         self.fields.time
+    }
+
+    /// From when on it is not good any more.
+    #[must_use]
+    pub fn until(&self) -> Seconds {
+        self.fields.until
     }
 
     /// Whether it is good at `now`, by a clock that may be behind by `tolerance` seconds.
@@ -169,6 +168,47 @@ impl ReachRecord {
     #[must_use]
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
+    }
+}
+
+impl ClaimedRecord {
+    /// Reads what may be a record, without a look at its signature.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(bytes: &[u8]) -> Result<ClaimedRecord, ReachError> {
+        if bytes.len() > RECORD_BYTES {
+            return Err(ReachError::Form);
+        }
+        check_canonical(bytes, 1, 1).map_err(|_| ReachError::Form)?;
+        let Pair(unsigned, signature) =
+            serde_ipld_dagcbor::from_slice(bytes).map_err(|_| ReachError::Form)?;
+        check_canonical(unsigned, 1, 1).map_err(|_| ReachError::Form)?;
+        let fields: Fields = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| ReachError::Form)?;
+        if fields.v != 1 {
+            return Err(ReachError::Form);
+        }
+        if fields.until.0.saturating_sub(fields.time.0) > LIFE {
+            return Err(ReachError::Life);
+        }
+        let (hash, signature) = (reach_record_hash(unsigned), Signature(signature.into_array()));
+        Ok(ClaimedRecord { record: ReachRecord { fields, bytes: bytes.into() }, hash, signature })
+    }
+
+    /// The record as it is claimed to be.
+    #[must_use]
+    pub fn unverified(&self) -> &ReachRecord {
+        &self.record
+    }
+
+    /// Checks that the owner of its slot has signed it.
+    ///
+    /// # Errors
+    /// [`ReachError::Signature`] when not.
+    pub fn verify(self) -> Result<ReachRecord, ReachError> {
+        let slot = AuthorId(self.record.fields.slot.0);
+        verify(&slot, &self.hash, &self.signature).map_err(|_| ReachError::Signature)?;
+        Ok(self.record)
     }
 }
 

@@ -85,9 +85,11 @@ impl Friends {
         self.generation
     }
 
-    /// The slots in which friends may say where they are.
-    pub(super) fn slots(&self, now: Seconds) -> Vec<Slot> {
-        self.friends.iter().flat_map(|(author, friend)| slots(author, &friend.reach, now)).collect()
+    /// The slots in which friends may say where they are, each with whose it is.
+    pub(super) fn slots(&self, now: Seconds) -> Vec<(Slot, AuthorId)> {
+        let of = |author: &AuthorId, friend: &Friend| slots(author, &friend.reach, now);
+        let whose = |(author, friend)| of(author, friend).into_iter().map(|slot| (slot, *author));
+        self.friends.iter().flat_map(whose).collect()
     }
 
     /// The relays the person wants to be at, each once: where friends are, or else would be.
@@ -164,14 +166,16 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Takes note of where a friend is. An older record than the last is nothing new, whoever repeats it.
-    pub(super) fn on_friend_record(&mut self, record: &ReachRecord) {
-        let found = self.friends.friends.iter_mut().find_map(|(author, friend)| {
-            let news = friend.place.as_ref().is_none_or(|(time, _)| *time < record.time());
-            let place = record.open(author, &friend.reach).filter(|_| news)?;
-            Some((friend, place))
-        });
-        let Some((friend, place)) = found else { return };
+    /// Whether a record is later than the last of this friend: an older one is nothing new, whoever repeats it.
+    pub(super) fn is_news_of(&self, author: &AuthorId, record: &ReachRecord) -> bool {
+        let friend = self.friends.friends.get(author);
+        friend.is_some_and(|friend| friend.place.as_ref().is_none_or(|(time, _)| *time < record.time()))
+    }
+
+    /// Takes note of where a friend is.
+    pub(super) fn on_friend_record(&mut self, author: &AuthorId, record: &ReachRecord) {
+        let Some(friend) = self.friends.friends.get_mut(author) else { return };
+        let Some(place) = record.open(author, &friend.reach) else { return };
         friend.place = Some((record.time(), place));
         self.friends_changed();
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::api::Ticket;
 use super::budget::Budget;
 use super::scopes::Scopes;
-use crate::base::{BoardName, EventId, Instant, Limits, Seconds, Slot};
+use crate::base::{AuthorId, BoardName, EventId, Instant, Limits, Seconds, Slot};
 use crate::gossip::Neighbour;
 use crate::wire::{Role, Scope};
 
@@ -49,6 +49,8 @@ pub(super) struct Session {
     pub told_swallows: bool,
     /// When the reach record was made that the peer was last told; zero when it was told there is none.
     pub told_reach: Option<Seconds>,
+    /// Slots the peer was last asked for, each with the friend whose it is.
+    pub asked: BTreeMap<Slot, AuthorId>,
     /// Slots the peer has put reach records into.
     pub slots: BTreeSet<Slot>,
 }
@@ -132,6 +134,7 @@ impl Session {
             told_syncing: None,
             told_swallows: false,
             told_reach: None,
+            asked: BTreeMap::new(),
             slots: BTreeSet::new(),
         }
     }

@@ -1,10 +1,10 @@
 //! Friends: codes, where somebody is today, following, and relays that keep nothing.
 
-use chanterelle_core::base::{AuthorId, EventId, Limits, Seconds};
+use chanterelle_core::base::{AuthorId, EventId, Limits, Seconds, Slot};
 use chanterelle_core::crypto::{Identity, ReachSecret, Root, SecretKey};
 use chanterelle_core::event::Content;
-use chanterelle_core::invite::{Address, FriendCode, Place, ReachRecord};
-use chanterelle_core::node::{Command, Target, Update};
+use chanterelle_core::invite::{Address, FriendCode, LIFE, Place, ReachRecord};
+use chanterelle_core::node::{CloseReason, Command, Target, Update};
 use chanterelle_core::view::Person;
 use chanterelle_core::wire::{Frame, Role, Scope};
 use serde_bytes::ByteBuf;
@@ -192,6 +192,8 @@ fn a_tab_fills_few_slots_and_the_oldest_make_room() {
             other => panic!("{other:?}"),
         }
     };
+    // Nothing counts as made later than it came.
+    relay.advance(60_000);
     relay.greet_reader(peer(5), &[]);
     for number in 0..20 {
         relay.hear(peer(5), reach(&[&record(number, "x", EPOCH.plus(u64::from(number)))]));
@@ -203,6 +205,119 @@ fn a_tab_fills_few_slots_and_the_oldest_make_room() {
     }
     assert_eq!(count(&mut relay, 0..6), 0, "the oldest are gone");
     assert_eq!(count(&mut relay, 6..28), 10);
+}
+
+/// How many of these slots are filled at a relay, asked as one that has not asked before.
+fn filled(relay: &mut Shell, slots: Vec<Slot>) -> usize {
+    relay.greet_reader(peer(200), &[]);
+    let mut count = 0;
+    for slots in slots.chunks(32) {
+        relay.said.clear();
+        relay.hear(peer(200), Frame::Find { slots: slots.to_vec() });
+        match relay.frames(peer(200)).pop() {
+            Some(Frame::Reach { records, .. }) => count += records.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+    count
+}
+
+#[test]
+fn who_calls_itself_a_relay_fills_a_quarter_and_newcomers_are_never_the_ones_that_go() {
+    let mut relay = Shell::new(1, Role::Relay, |limits| limits.reach_records = 40);
+    let honest = |time: Seconds| (0..4).map(|number| record(number, "x", time)).collect::<Vec<_>>();
+    let slots = |records: &[ReachRecord]| records.iter().map(ReachRecord::slot).collect::<Vec<_>>();
+    relay.greet_reader(peer(99), &[]);
+    relay.hear(peer(99), reach(&honest(EPOCH).iter().collect::<Vec<_>>()));
+    // Thirty of one that is none, all said to be made as late as is borne.
+    let late = relay.now.unix.plus(relay.limits().future_seconds);
+    let flood = |numbers: std::ops::Range<u8>| numbers.map(|n| record(n, "f", late)).collect::<Vec<_>>();
+    let (first, others) = (flood(10..40), flood(40..80));
+    relay.greet_relay(peer(90));
+    for record in &first {
+        relay.advance(1_000);
+        relay.hear(peer(90), reach(&[record]));
+    }
+    assert_eq!(filled(&mut relay, slots(&first)), 10, "a quarter");
+    assert_eq!(filled(&mut relay, slots(&first[20..])), 10, "its own oldest made room");
+    assert_eq!(filled(&mut relay, slots(&honest(EPOCH))), 4);
+
+    // Four of them fill everything. Whoever comes then gets a place all the same, and keeps it as long as anybody.
+    for (index, record) in others.iter().enumerate() {
+        let giver = peer(91 + u8::try_from(index / 10).expect("below 4"));
+        if index % 10 == 0 {
+            relay.greet_relay(giver);
+        }
+        relay.advance(1_000);
+        relay.hear(giver, reach(&[record]));
+    }
+    assert_eq!(filled(&mut relay, slots(&[first, others].concat())), 40);
+    relay.advance(60_000);
+    let again = honest(relay.now.unix);
+    relay.greet_reader(peer(99), &[]);
+    relay.hear(peer(99), reach(&again.iter().collect::<Vec<_>>()));
+    assert_eq!(filled(&mut relay, slots(&again)), 4);
+    relay.advance(1_000);
+    let more = (80..90).map(|n| record(n, "x", late.plus(60))).collect::<Vec<_>>();
+    relay.greet_relay(peer(95));
+    relay.hear(peer(95), reach(&more.iter().collect::<Vec<_>>()));
+    assert_eq!(filled(&mut relay, slots(&again)), 4, "what came before makes room, whatever time it claims");
+}
+
+#[test]
+fn what_is_over_makes_room_first() {
+    let mut relay = Shell::new(1, Role::Relay, |limits| limits.reach_records = 3);
+    let over = record(2, "x", Seconds(EPOCH.0 - LIFE + 60));
+    let (old, new) = (record(3, "x", Seconds(EPOCH.0 - 20 * 3_600)), record(4, "x", EPOCH));
+    relay.greet_reader(peer(5), &[]);
+    relay.hear(peer(5), reach(&[&over, &old, &new]));
+    relay.advance(120_000);
+    let last = record(6, "x", relay.now.unix);
+    relay.hear(peer(5), reach(&[&last]));
+    assert_eq!(filled(&mut relay, vec![old.slot(), new.slot(), last.slot()]), 3);
+}
+
+#[test]
+fn records_cost_a_peer_by_their_number() {
+    let mut relay = Shell::relay(1);
+    relay.greet_relay(peer(8));
+    // What another relay tells at the beginning is borne at once; a flood of the same is not.
+    let frames: Vec<Frame> = (0..32).map(|_| reach(&[&record(2, "x", EPOCH); 32])).collect();
+    frames.iter().for_each(|frame| relay.hear(peer(8), frame.clone()));
+    assert!(relay.closed().is_empty());
+    let more = frames.iter().cycle().take(200);
+    more.for_each(|frame| relay.hear(peer(8), frame.clone()));
+    assert_eq!(relay.closed(), [(peer(8), CloseReason::Budget)]);
+}
+
+#[test]
+fn a_record_that_is_no_news_is_not_verified() {
+    let forged = |record: &ReachRecord| {
+        let mut bytes = record.bytes().to_vec();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        Frame::Reach { records: vec![ByteBuf::from(bytes)], missing: Vec::new() }
+    };
+    // So a forgery is not even found out where it could do nothing: at a relay that has a later one in its slot, and
+    // at a tab that did not ask for the slot or has heard later news.
+    let mut relay = Shell::relay(1);
+    relay.greet_relay(peer(8));
+    relay.hear(peer(8), reach(&[&record(2, "x", EPOCH)]));
+    let mut tab = Shell::tab(1);
+    tab.command(Command::Befriend(FriendCode::new(key(2).public(), identity(2).reach(0))));
+    tab.greet_relay(peer(8));
+    tab.hear(peer(8), reach(&[&record(2, "x", EPOCH)]));
+    for _ in 0..50 {
+        relay.hear(peer(8), forged(&record(2, "y", EPOCH)));
+        tab.hear(peer(8), forged(&record(2, "y", EPOCH)));
+        tab.hear(peer(8), forged(&record(3, "z", EPOCH.plus(1))));
+    }
+    assert!(relay.closed().is_empty() && tab.closed().is_empty());
+    for _ in 0..50 {
+        relay.hear(peer(8), forged(&record(2, "y", EPOCH.plus(1))));
+        tab.hear(peer(8), forged(&record(2, "y", EPOCH.plus(1))));
+    }
+    assert_eq!((relay.closed().len(), tab.closed().len()), (1, 1));
 }
 
 #[test]
