@@ -97,7 +97,7 @@ impl ReachRecord {
         now: Seconds,
         nonce: [u8; 12],
     ) -> ReachRecord {
-        let day = now.0 / DAY;
+        let day = day(now);
         let key = BlindKey::new(identity, secret, day);
         let seal_key = reach_seal_key(&identity.public(), secret, day);
         let plain = pad(&mut place);
@@ -151,7 +151,7 @@ impl ReachRecord {
     /// What it says, for who knows the author and the secret; `None` when it is not this author's.
     #[must_use]
     pub fn open(&self, author: &AuthorId, secret: &ReachSecret) -> Option<Place> {
-        let day = self.fields.time.0 / DAY;
+        let day = day(self.fields.time);
         if blinded(author, secret, day) != Some(self.fields.slot) {
             return None;
         }
@@ -218,10 +218,16 @@ impl fmt::Debug for ReachRecord {
     }
 }
 
+/// The day of a moment, in UTC: days since 1970.
+#[must_use]
+pub fn day(time: Seconds) -> u64 {
+    time.0 / DAY
+}
+
 /// The slots in which a good record of this author may lie at `now`, the likelier first.
 #[must_use]
 pub fn slots(author: &AuthorId, secret: &ReachSecret, now: Seconds) -> Vec<Slot> {
-    let today = now.0 / DAY;
+    let today = day(now);
     let days = [Some(today), today.checked_sub(1)];
     days.into_iter().flatten().filter_map(|day| blinded(author, secret, day)).collect()
 }

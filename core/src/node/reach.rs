@@ -12,12 +12,15 @@ use super::api::CloseReason;
 use super::budget::BAD_EVENT;
 use crate::base::{AuthorId, PeerId, Seconds, Slot, map_of};
 use crate::crypto::Verify;
-use crate::invite::{Address, ClaimedRecord, PLACE_RELAYS, Place, ReachError, ReachRecord, slots};
+use crate::invite::{Address, ClaimedRecord, PLACE_RELAYS, Place, ReachError, ReachRecord, day};
 use crate::wire::{Frame, Role};
 
 /// Records told to another relay at the beginning of a session, the latest made: what is older is found again when its
 /// owner next says it.
 const TOLD_TO_RELAY: usize = 1_024;
+
+/// Seconds by which an own record may be ahead of the clock, so that of several in one second the last is the latest.
+const AHEAD: u64 = 60;
 
 /// So many reach records cost as much to look at as any other frame does to handle: each has a signature.
 const RECORDS_A_FRAME: usize = 8;
@@ -33,6 +36,8 @@ pub(super) struct Reach {
     /// Where this node's person can be found.
     relays: Vec<Address>,
     own: Option<ReachRecord>,
+    /// When the last own record says it was made.
+    last: Seconds,
 }
 
 /// The records kept for others, one in each slot.
@@ -118,29 +123,22 @@ impl<V: Verify> Node<V> {
         if session.role != Some(Role::Relay) {
             return;
         }
-        let told = session.told_reach;
-        let now_told = if self.role == Role::Relay {
-            if told.is_none() {
-                self.tell_relay(peer);
-            }
-            Seconds(0)
+        if self.role == Role::Relay {
+            self.tell_relay(peer);
         } else {
             self.look_for_friends(peer);
-            self.say_where_to(peer, told)
-        };
-        if let Some(session) = self.sessions.get_mut(&peer) {
-            session.told_reach = Some(now_told);
+            self.say_where_to(peer);
         }
     }
 
-    /// Gives our record to a relay, unless it was told the same before; when it was made.
-    fn say_where_to(&mut self, peer: PeerId, told: Option<Seconds>) -> Seconds {
-        let Some(record) = self.own_record() else { return Seconds(0) };
-        let (time, bytes) = (record.time(), ByteBuf::from(record.bytes().to_vec()));
-        if told != Some(time) {
+    /// Gives our record to a relay, unless it was told the same before.
+    fn say_where_to(&mut self, peer: PeerId) {
+        let Some(record) = self.own_record() else { return };
+        let (which, bytes) = ((record.slot(), record.time()), ByteBuf::from(record.bytes().to_vec()));
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if session.told_reach.replace(which) != Some(which) {
             self.send(peer, &Frame::Reach { records: vec![bytes], missing: Vec::new() });
         }
-        time
     }
 
     /// Asks a relay for the slots of all friends.
@@ -160,7 +158,12 @@ impl<V: Verify> Node<V> {
         self.sessions.get(&peer)?.asked.get(slot).copied()
     }
 
+    /// Tells another relay of what lies here, once in a session.
     fn tell_relay(&mut self, peer: PeerId) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if core::mem::replace(&mut session.told_records, true) {
+            return;
+        }
         let records =
             self.reach.table.latest(TOLD_TO_RELAY).map(|record| ByteBuf::from(record.bytes().to_vec()));
         let records: Vec<ByteBuf> = records.collect();
@@ -185,19 +188,26 @@ impl<V: Verify> Node<V> {
         peers.into_iter().for_each(|peer| self.meet(peer));
     }
 
-    /// Our record, made anew when it is old or the day is another.
+    /// Our record, made anew when it is old, the day is another, or the clock was set back from where it was made. Of two
+    /// the later counts, so each is said to be made after the last, if the clock is not too far behind that.
     fn own_record(&mut self) -> Option<&ReachRecord> {
         let now = self.now.unix;
         let identity = self.identity.as_ref().filter(|_| !self.reach.relays.is_empty())?;
         let (key, secret) = (identity.identity(), identity.reach(self.friends.generation()));
-        let today = slots(&key.public(), &secret, now).first().copied();
         let fresh = self.limits.reach_every.as_secs();
-        let is_fresh = |record: &ReachRecord| Some(record.slot()) == today && now < record.time().plus(fresh);
+        let is_fresh = |record: &ReachRecord| {
+            let time = record.time();
+            let ahead = now < time && time < now.plus(AHEAD);
+            ahead || (day(time) == day(now) && time <= now && now < time.plus(fresh))
+        };
         if !self.reach.own.as_ref().is_some_and(is_fresh) {
             let mut nonce = [0; 12];
             self.rng.fill(&mut nonce);
             let place = Place { peer: self.peer, relays: self.reach.relays.clone() };
-            self.reach.own = Some(ReachRecord::make(key, &secret, place, now, nonce));
+            let next = self.reach.last.plus(1);
+            let time = if next < now.plus(AHEAD) { now.max(next) } else { now };
+            self.reach.last = time;
+            self.reach.own = Some(ReachRecord::make(key, &secret, place, time, nonce));
         }
         self.reach.own.as_ref()
     }

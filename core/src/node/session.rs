@@ -47,8 +47,10 @@ pub(super) struct Session {
     pub told_syncing: Option<bool>,
     /// The same of whether it swallows what it is sent.
     pub told_swallows: bool,
-    /// When the reach record was made that the peer was last told; zero when it was told there is none.
-    pub told_reach: Option<Seconds>,
+    /// The own reach record that the peer was last told, by its slot and time.
+    pub told_reach: Option<(Slot, Seconds)>,
+    /// Whether the peer, a relay as we are, was told of the records kept here.
+    pub told_records: bool,
     /// Slots the peer was last asked for, each with the friend whose it is.
     pub asked: BTreeMap<Slot, AuthorId>,
     /// Slots the peer has put reach records into.
@@ -134,6 +136,7 @@ impl Session {
             told_syncing: None,
             told_swallows: false,
             told_reach: None,
+            told_records: false,
             asked: BTreeMap::new(),
             slots: BTreeSet::new(),
         }

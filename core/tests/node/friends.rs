@@ -1,6 +1,6 @@
 //! Friends: codes, where somebody is today, following, and relays that keep nothing.
 
-use chanterelle_core::base::{AuthorId, EventId, Limits, Seconds, Slot};
+use chanterelle_core::base::{AuthorId, EventId, Limits, PeerId, Seconds, Slot};
 use chanterelle_core::crypto::{Identity, ReachSecret, Root, SecretKey};
 use chanterelle_core::event::Content;
 use chanterelle_core::invite::{Address, FriendCode, LIFE, Place, ReachRecord};
@@ -318,6 +318,59 @@ fn a_record_that_is_no_news_is_not_verified() {
         tab.hear(peer(8), forged(&record(2, "y", EPOCH.plus(1))));
     }
     assert_eq!((relay.closed().len(), tab.closed().len()), (1, 1));
+}
+
+/// The reach records told to a peer since this was last asked.
+fn told(shell: &mut Shell, to: PeerId) -> Vec<ReachRecord> {
+    let frames = shell.frames(to).into_iter();
+    let records = frames.flat_map(|frame| match frame {
+        Frame::Reach { records, .. } => records,
+        _ => Vec::new(),
+    });
+    records.map(|bytes| ReachRecord::read(&bytes).expect("a good record")).collect()
+}
+
+#[test]
+fn a_clock_that_is_set_back_silences_nobody() {
+    let mut shell = Shell::tab(1);
+    shell.greet_relay(peer(8));
+    shell.now.unix = EPOCH.plus(5 * 3_600);
+    shell.command(Command::Reachable(vec![address("here")]));
+    assert_eq!(told(&mut shell, peer(8)).len(), 1);
+    shell.now.unix = EPOCH.plus(3_600);
+    shell.advance(61_000);
+    let again = told(&mut shell, peer(8));
+    assert_eq!(again.len(), 1, "by the clock of now");
+    assert!(again[0].time() <= shell.now.unix);
+    // And by no more than that: a record is good for ten minutes.
+    shell.advance(500_000);
+    assert!(told(&mut shell, peer(8)).is_empty());
+    shell.advance(120_000);
+    assert_eq!(told(&mut shell, peer(8)).len(), 1);
+}
+
+#[test]
+fn of_two_records_in_one_second_the_last_is_the_later() {
+    let mut world = World::new(vec![Shell::tab(1), Shell::relay(2), Shell::tab(3)]);
+    let code = code_of(&mut world.shells[0], None, &[]);
+    world.shells[2].command(Command::Befriend(code));
+    world.link(0, 1);
+    for place in ["first", "second", "third"] {
+        world.shells[0].command(Command::Reachable(vec![address(place)]));
+    }
+    world.link(2, 1);
+    world.carry();
+    assert_eq!(world.shells[2].relays.friends, [address("third")]);
+
+    // The clock is not left behind for that: what is a minute ahead is as far as it goes.
+    let mut shell = Shell::tab(1);
+    shell.greet_relay(peer(8));
+    for n in 0..200 {
+        shell.command(Command::Reachable(vec![address(&n.to_string())]));
+    }
+    let times: Vec<Seconds> = told(&mut shell, peer(8)).iter().map(ReachRecord::time).collect();
+    assert_eq!(times.len(), 200);
+    assert!(times[..60].is_sorted_by(|a, b| a < b) && times.iter().all(|time| *time < EPOCH.plus(60)));
 }
 
 #[test]
