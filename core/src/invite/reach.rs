@@ -1,8 +1,8 @@
 //! Reach records: where somebody is today, for those who have their friend code.
 //!
 //! A record lies at relays in a slot that is another every day: the identity's key, blinded for the day. So only the
-//! owner can put something there, any relay can check that, and no relay knows whose slot it is or which slots of two
-//! days belong together. What it says is sealed and always of one length.
+//! owner can put something there, any relay can check that, and no record tells whose it is or which slots of two days
+//! belong together. What it says is sealed and always of one length.
 
 use core::fmt;
 use std::sync::Arc;
@@ -224,12 +224,13 @@ pub fn day(time: Seconds) -> u64 {
     time.0 / DAY
 }
 
-/// The slots in which a good record of this author may lie at `now`, the likelier first.
+/// The days in whose slots a good record may lie at `now`, the likelier first, by a clock that may be behind by
+/// `tolerance` seconds: today, yesterday, and shortly before midnight tomorrow.
 #[must_use]
-pub fn slots(author: &AuthorId, secret: &ReachSecret, now: Seconds) -> Vec<Slot> {
+pub fn days(now: Seconds, tolerance: u64) -> Vec<u64> {
     let today = day(now);
-    let days = [Some(today), today.checked_sub(1)];
-    days.into_iter().flatten().filter_map(|day| blinded(author, secret, day)).collect()
+    let tomorrow = Some(day(now.plus(tolerance))).filter(|later| *later > today);
+    [Some(today), today.checked_sub(1), tomorrow].into_iter().flatten().collect()
 }
 
 /// The place behind its length, followed by zeros.

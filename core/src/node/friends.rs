@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Node;
 use super::api::{Output, Relays, Update};
 use crate::base::{AuthorId, BoardName, Limits, Seconds, Slot, map_of, set_of};
-use crate::crypto::{ReachSecret, Verify};
-use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name, slots};
+use crate::crypto::{ReachSecret, Verify, blinded};
+use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name};
 use crate::view::{FriendCard, Person};
 
 /// Relays remembered for the next start.
@@ -85,11 +85,14 @@ impl Friends {
         self.generation
     }
 
-    /// The slots in which friends may say where they are, each with whose it is.
-    pub(super) fn slots(&self, now: Seconds) -> Vec<(Slot, AuthorId)> {
-        let of = |author: &AuthorId, friend: &Friend| slots(author, &friend.reach, now);
-        let whose = |(author, friend)| of(author, friend).into_iter().map(|slot| (slot, *author));
-        self.friends.iter().flat_map(whose).collect()
+    /// Everybody whose code the person has opened.
+    pub(super) fn all(&self) -> Vec<AuthorId> {
+        self.friends.keys().copied().collect()
+    }
+
+    /// The slot in which a friend says on that day where they are.
+    pub(super) fn slot(&self, author: &AuthorId, day: u64) -> Option<Slot> {
+        blinded(author, &self.friends.get(author)?.reach, day)
     }
 
     /// The relays the person wants to be at, each once: where friends are, or else would be.

@@ -10,9 +10,10 @@ use serde_bytes::ByteBuf;
 use super::Node;
 use super::api::CloseReason;
 use super::budget::BAD_EVENT;
-use crate::base::{AuthorId, PeerId, Seconds, Slot, map_of};
+use super::session::Search;
+use crate::base::{AuthorId, PeerId, Seconds, Slot};
 use crate::crypto::Verify;
-use crate::invite::{Address, ClaimedRecord, PLACE_RELAYS, Place, ReachError, ReachRecord, day};
+use crate::invite::{Address, ClaimedRecord, PLACE_RELAYS, Place, ReachError, ReachRecord, day, days};
 use crate::wire::{Frame, Role};
 
 /// Records told to another relay at the beginning of a session, the latest made: what is older is found again when its
@@ -141,21 +142,53 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Asks a relay for the slots of all friends.
+    /// Asks a relay where friends are, one day after the other.
     fn look_for_friends(&mut self, peer: PeerId) {
-        let asked = self.friends.slots(self.now.unix);
-        let slots: Vec<Slot> = asked.iter().map(|(slot, _)| *slot).collect();
-        if let Some(session) = self.sessions.get_mut(&peer) {
-            session.asked = map_of(asked);
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let days = days(self.now.unix, self.limits.future_seconds);
+        session.search = Search { days: days.into(), missing: self.friends.all(), ..Search::default() };
+        self.look_on(peer);
+    }
+
+    /// Asks for the slots of the next day, when everything asked before is answered, of those friends of whom nothing was
+    /// found. Never for two days of a friend at once, and in the order of the slots, which is that of chance: so what is
+    /// asked does not say by itself which slots belong together.
+    fn look_on(&mut self, peer: PeerId) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let search = &mut session.search;
+        if !search.open.is_empty() || search.missing.is_empty() {
+            return;
         }
+        let Some(day) = search.days.pop_front() else { return };
+        for author in core::mem::take(&mut search.missing) {
+            if let Some(slot) = self.friends.slot(&author, day) {
+                search.asked.insert(slot, author);
+                search.open.insert(slot);
+            }
+        }
+        let slots: Vec<Slot> = search.open.iter().copied().collect();
         for slots in slots.chunks(self.limits.frame_slots) {
             self.send(peer, &Frame::Find { slots: slots.to_vec() });
         }
     }
 
     /// The friend whose slot a peer was asked for: what it says of others is not looked at.
-    fn asked_of(&self, peer: PeerId, slot: &Slot) -> Option<AuthorId> {
-        self.sessions.get(&peer)?.asked.get(slot).copied()
+    fn answered(&mut self, peer: PeerId, slot: &Slot) -> Option<AuthorId> {
+        let search = &mut self.sessions.get_mut(&peer)?.search;
+        search.open.remove(slot);
+        search.asked.get(slot).copied()
+    }
+
+    /// Takes note of slots in which a relay has nothing.
+    fn on_missing(&mut self, peer: PeerId, slots: &[Slot]) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let search = &mut session.search;
+        for slot in slots {
+            if search.open.remove(slot) {
+                search.missing.extend(search.asked.get(slot));
+            }
+        }
+        self.look_on(peer);
     }
 
     /// Tells another relay of what lies here, once in a session.
@@ -228,7 +261,7 @@ impl<V: Verify> Node<V> {
         self.send(peer, &Frame::Reach { records, missing });
     }
 
-    pub(super) fn on_reach(&mut self, peer: PeerId, records: &[ByteBuf]) {
+    pub(super) fn on_reach(&mut self, peer: PeerId, records: &[ByteBuf], missing: &[Slot]) {
         let now = self.now.instant;
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         if !session.budget.frames(records.len() / RECORDS_A_FRAME, now, &self.limits) {
@@ -244,6 +277,7 @@ impl<V: Verify> Node<V> {
                 Err(_) => return,
             }
         }
+        self.on_missing(peer, missing);
         if news.is_empty() {
             return;
         }
@@ -259,18 +293,16 @@ impl<V: Verify> Node<V> {
     fn take_record(&mut self, peer: PeerId, bytes: &[u8]) -> Result<bool, ReachError> {
         let claimed = ClaimedRecord::read(bytes)?;
         let record = claimed.unverified();
-        if !record.is_good(self.now.unix, self.limits.future_seconds) {
-            return Ok(false);
-        }
+        let is_good = record.is_good(self.now.unix, self.limits.future_seconds);
         if self.role == Role::Tab {
-            let asked = self.asked_of(peer, &record.slot());
-            let Some(author) = asked.filter(|author| self.is_news_of(author, record)) else {
-                return Ok(false);
-            };
+            // An answer, whatever it is worth: the search goes on.
+            let answered = self.answered(peer, &record.slot());
+            let wanted = |author: &AuthorId| is_good && self.is_news_of(author, record);
+            let Some(author) = answered.filter(wanted) else { return Ok(false) };
             self.on_friend_record(&author, &claimed.verify()?);
             return Ok(false);
         }
-        if !self.reach.table.lacks(record) || !self.may_put(peer, record.slot()) {
+        if !is_good || !self.reach.table.lacks(record) || !self.may_put(peer, record.slot()) {
             return Ok(false);
         }
         let record = claimed.verify()?;

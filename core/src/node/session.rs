@@ -51,8 +51,8 @@ pub(super) struct Session {
     pub told_reach: Option<(Slot, Seconds)>,
     /// Whether the peer, a relay as we are, was told of the records kept here.
     pub told_records: bool,
-    /// Slots the peer was last asked for, each with the friend whose it is.
-    pub asked: BTreeMap<Slot, AuthorId>,
+    /// What the peer, a relay, was asked of friends.
+    pub search: Search,
     /// Slots the peer has put reach records into.
     pub slots: BTreeSet<Slot>,
 }
@@ -93,6 +93,19 @@ impl Outgoing {
     pub(super) fn has_credit(&self) -> bool {
         self.sent + u64::from(self.reading.is_some()) < self.granted
     }
+}
+
+/// Asking a relay where friends are: day after day, as far as nothing was found.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// Slots asked for, each with the friend whose it is.
+    pub asked: BTreeMap<Slot, AuthorId>,
+    /// Those of them that were not answered yet.
+    pub open: BTreeSet<Slot>,
+    /// Friends of whom nothing lies in the slots that were.
+    pub missing: Vec<AuthorId>,
+    /// Days not asked for yet, the likelier first.
+    pub days: VecDeque<u64>,
 }
 
 /// What has come in.
@@ -137,7 +150,7 @@ impl Session {
             told_swallows: false,
             told_reach: None,
             told_records: false,
-            asked: BTreeMap::new(),
+            search: Search::default(),
             slots: BTreeSet::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! Friends: codes, where somebody is today, following, and relays that keep nothing.
 
 use chanterelle_core::base::{AuthorId, EventId, Limits, PeerId, Seconds, Slot};
-use chanterelle_core::crypto::{Identity, ReachSecret, Root, SecretKey};
+use chanterelle_core::crypto::{Identity, ReachSecret, Root, SecretKey, blinded};
 use chanterelle_core::event::Content;
 use chanterelle_core::invite::{Address, FriendCode, LIFE, Place, ReachRecord};
 use chanterelle_core::node::{CloseReason, Command, Target, Update};
@@ -318,6 +318,74 @@ fn a_record_that_is_no_news_is_not_verified() {
         tab.hear(peer(8), forged(&record(2, "y", EPOCH.plus(1))));
     }
     assert_eq!((relay.closed().len(), tab.closed().len()), (1, 1));
+}
+
+/// Slots a peer was asked for since this was last asked, frame by frame.
+fn looked(shell: &mut Shell, to: PeerId) -> Vec<Vec<Slot>> {
+    let slots = |frame| if let Frame::Find { slots } = frame { Some(slots) } else { None };
+    shell.frames(to).into_iter().filter_map(slots).collect()
+}
+
+/// The slot of person `number` on the day `days` after [`EPOCH`].
+fn slot_of(number: u8, days: i64) -> Slot {
+    let day = (EPOCH.0 / 86_400).checked_add_signed(days).expect("a day");
+    blinded(&identity(number).identity().public(), &identity(number).reach(0), day).expect("a key")
+}
+
+fn nothing_in(slots: &[Slot]) -> Frame {
+    Frame::Reach { records: Vec::new(), missing: slots.to_vec() }
+}
+
+#[test]
+fn a_relay_is_never_asked_for_two_days_of_a_friend_at_once() {
+    let mut shell = Shell::tab(1);
+    for number in 10..50 {
+        shell.command(Command::Befriend(FriendCode::new(key(number).public(), identity(number).reach(0))));
+    }
+    shell.now.unix = EPOCH.plus(12 * 3_600);
+    shell.greet_relay(peer(8));
+    let sorted = |numbers: std::ops::Range<u8>, day| {
+        let mut slots: Vec<Slot> = numbers.map(|number| slot_of(number, day)).collect();
+        slots.sort_unstable();
+        slots
+    };
+    // Today's, in an order that has nothing to do with who they are.
+    let today = looked(&mut shell, peer(8));
+    assert_eq!(today.len(), 2);
+    assert_eq!(today.concat(), sorted(10..50, 0));
+    // Yesterday's of those of whom nothing was found, when all is answered.
+    let mut found: Vec<ReachRecord> = (10..12).map(|number| record(number, "x", shell.now.unix)).collect();
+    found.push(record(12, "too far ahead to be taken", shell.now.unix.plus(3_600)));
+    let is_found = |slot: &&Slot| !found.iter().any(|record| record.slot() == **slot);
+    let missing = |slots: &[Slot]| slots.iter().filter(is_found).copied().collect::<Vec<_>>();
+    shell.hear(peer(8), nothing_in(&missing(&today[0])));
+    shell.hear(peer(8), nothing_in(&missing(&today[1])));
+    shell.hear(peer(8), nothing_in(&[slot_of(90, 0), slot_of(10, -1)]));
+    assert!(looked(&mut shell, peer(8)).is_empty(), "three are not answered yet");
+    shell.hear(peer(8), reach(&found.iter().collect::<Vec<_>>()));
+    let yesterday = looked(&mut shell, peer(8));
+    assert_eq!(yesterday.concat(), sorted(13..50, -1));
+    // Nothing there either; and then the relay is left in peace until the next minute.
+    yesterday.iter().for_each(|slots| shell.hear(peer(8), nothing_in(slots)));
+    yesterday.iter().for_each(|slots| shell.hear(peer(8), nothing_in(slots)));
+    assert!(looked(&mut shell, peer(8)).is_empty());
+    shell.advance(60_000);
+    assert_eq!(looked(&mut shell, peer(8)), today);
+}
+
+#[test]
+fn shortly_before_midnight_a_friend_is_found_whose_clock_is_past_it() {
+    let mut shell = Shell::tab(1);
+    shell.command(Command::Befriend(FriendCode::new(key(2).public(), identity(2).reach(0))));
+    shell.now.unix = EPOCH.plus(86_400 - 600);
+    shell.greet_relay(peer(8));
+    for day in [0, -1] {
+        assert_eq!(looked(&mut shell, peer(8)), [[slot_of(2, day)]]);
+        shell.hear(peer(8), nothing_in(&[slot_of(2, day)]));
+    }
+    assert_eq!(looked(&mut shell, peer(8)), [[slot_of(2, 1)]]);
+    shell.hear(peer(8), reach(&[&record(2, "already tomorrow", EPOCH.plus(86_400 + 10))]));
+    assert_eq!(shell.relays.friends, [address("already tomorrow")]);
 }
 
 /// The reach records told to a peer since this was last asked.
