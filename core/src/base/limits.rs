@@ -77,7 +77,8 @@ pub struct Limits {
     pub persist_retry: Duration,
     /// Events in one storage transaction.
     pub persist_events: usize,
-    /// Reach records kept for others, by a relay; the one made longest ago goes first. 12 MiB.
+    /// Reach records kept for others, by a relay; the one made longest ago goes first. 12 MiB. One peer that calls itself
+    /// a relay fills at most a quarter.
     pub reach_records: usize,
     /// Slots one tab may put records into in one session: one a day, and one for each time it renews its code.
     pub reach_slots: usize,
@@ -85,8 +86,8 @@ pub struct Limits {
     pub friends: usize,
     /// Between two reach records of one's own.
     pub reach_every: Duration,
-    /// How long an own event may wait for the acknowledgement of a peer that was sent it, before that peer is no longer
-    /// counted on.
+    /// How long an own event may wait for the acknowledgement of a peer it was queued for, before that peer is no longer
+    /// counted on; also when the peer grants no credit to send it.
     pub ack_timeout: Duration,
     /// Between two updates of a view while events stream in; a person cannot read faster.
     pub update_every: Duration,

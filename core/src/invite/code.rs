@@ -90,10 +90,10 @@ pub enum CodeError {
          says. Do not use it, and ask your friend for a new one"
     )]
     Credentials,
-    /// A name made to deceive: markup, control characters, text that turns its direction.
+    /// A name that is none or made to deceive, see [`is_plain_name`].
     #[error(
-        "the name in this friend code is not one a person would have: it holds markup or invisible characters. Do not \
-         use it, and ask your friend for a new one"
+        "the name in this friend code is not one a person would have: it is blank or too long, or holds markup or \
+         invisible characters. Do not use it, and ask your friend for a new one"
     )]
     Name,
 }
@@ -153,6 +153,10 @@ impl FriendCode {
             return Err(CodeError::TooLong);
         }
         let data = CheckedHrpstring::new::<Bech32m>(text).map_err(|_| CodeError::Damaged)?;
+        // The last 1 is the one that separates: another prefix may begin as ours does and hold one.
+        if !data.hrp().as_str().eq_ignore_ascii_case(PREFIX) {
+            return Err(CodeError::Foreign);
+        }
         data.validate_segwit_padding().map_err(|_| CodeError::Form)?;
         let bytes: Vec<u8> = data.byte_iter().collect();
         let code = Self::decode(&bytes, limits)?;
@@ -172,11 +176,13 @@ impl FriendCode {
         }
         check_canonical(bytes, 1, 1).map_err(|_| CodeError::Form)?;
         let Pair(unsigned, signature) = serde_ipld_dagcbor::from_slice(bytes).map_err(|_| CodeError::Form)?;
-        check_canonical(unsigned, 2, 2).map_err(|_| CodeError::Form)?;
+        // A later version may hold more lists than this one.
+        check_canonical(unsigned, limits.depth, limits.containers).map_err(|_| CodeError::Form)?;
         let Version { v } = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| CodeError::Form)?;
         if v != 1 {
             return Err(CodeError::Version);
         }
+        check_canonical(unsigned, 2, 2).map_err(|_| CodeError::Form)?;
         let code: FriendCode = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| CodeError::Form)?;
         check_author_key(&code.author).map_err(|_| CodeError::Form)?;
         if code.relays.len() > CODE_RELAYS {
@@ -210,11 +216,21 @@ pub(crate) mod unsigned {
 }
 
 /// Whether a name may stand in a code: what is shown above a button that connects must not be mistaken for the page's
-/// own words. One line within the limit, no angle brackets, nothing that turns the direction of text.
+/// own words, nor for another name. One line, not blank, of at most [`Limits::name_chars`] characters, no angle brackets,
+/// nothing that is invisible or turns the direction of text.
 #[must_use]
 pub fn is_plain_name(name: &str, limits: &Limits) -> bool {
-    let turns = |char: char| matches!(char, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    is_one_line(name, limits.name_chars) && !name.chars().any(|char| matches!(char, '<' | '>') || turns(char))
+    is_one_line(name, limits.name_chars)
+        && !name.chars().any(|char| matches!(char, '<' | '>') || is_invisible(char))
+}
+
+/// Characters that show nothing, join or vary others, or turn the direction of writing; and the fillers of Hangul and
+/// Braille, which look like a space and count as letters or symbols.
+fn is_invisible(char: char) -> bool {
+    matches!(char,
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The code in what a person has pasted: behind the last `#` of a link, or the text itself.

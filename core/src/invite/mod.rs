@@ -11,4 +11,4 @@ mod reach;
 pub use address::{ADDRESS_BYTES, Address};
 pub(crate) use code::unsigned;
 pub use code::{CODE_BYTES, CODE_RELAYS, CodeError, FriendCode, PREFIX, code_in, is_plain_name};
-pub use reach::{LIFE, PLACE_RELAYS, Place, RECORD_BYTES, ReachError, ReachRecord, slots};
+pub use reach::{ClaimedRecord, LIFE, PLACE_RELAYS, Place, RECORD_BYTES, ReachError, ReachRecord, day, days};

@@ -1,8 +1,8 @@
 //! Reach records: where somebody is today, for those who have their friend code.
 //!
 //! A record lies at relays in a slot that is another every day: the identity's key, blinded for the day. So only the
-//! owner can put something there, any relay can check that, and no relay knows whose slot it is or which slots of two
-//! days belong together. What it says is sealed and always of one length.
+//! owner can put something there, any relay can check that, and no record tells whose it is or which slots of two days
+//! belong together. What it says is sealed and always of one length.
 
 use core::fmt;
 use std::sync::Arc;
@@ -61,6 +61,15 @@ struct Fields {
     sealed: Vec<u8>,
 }
 
+/// Bytes that have the form of a record. What they say of themselves is a claim until the signature has been verified,
+/// which costs far more than reading them.
+#[derive(Clone, Debug)]
+pub struct ClaimedRecord {
+    record: ReachRecord,
+    hash: [u8; 32],
+    signature: Signature,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Pair<'a>(#[serde(borrow)] &'a Bytes, ByteArray<64>);
 
@@ -88,7 +97,7 @@ impl ReachRecord {
         now: Seconds,
         nonce: [u8; 12],
     ) -> ReachRecord {
-        let day = now.0 / DAY;
+        let day = day(now);
         let key = BlindKey::new(identity, secret, day);
         let seal_key = reach_seal_key(&identity.public(), secret, day);
         let plain = pad(&mut place);
@@ -112,23 +121,7 @@ impl ReachRecord {
     /// # Errors
     /// Why it is none.
     pub fn read(bytes: &[u8]) -> Result<ReachRecord, ReachError> {
-        if bytes.len() > RECORD_BYTES {
-            return Err(ReachError::Form);
-        }
-        check_canonical(bytes, 1, 1).map_err(|_| ReachError::Form)?;
-        let Pair(unsigned, signature) =
-            serde_ipld_dagcbor::from_slice(bytes).map_err(|_| ReachError::Form)?;
-        check_canonical(unsigned, 1, 1).map_err(|_| ReachError::Form)?;
-        let fields: Fields = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| ReachError::Form)?;
-        if fields.v != 1 {
-            return Err(ReachError::Form);
-        }
-        if fields.until.0.saturating_sub(fields.time.0) > LIFE {
-            return Err(ReachError::Life);
-        }
-        let (slot, signature) = (AuthorId(fields.slot.0), Signature(signature.into_array()));
-        verify(&slot, &reach_record_hash(unsigned), &signature).map_err(|_| ReachError::Signature)?;
-        Ok(ReachRecord { fields, bytes: bytes.into() })
+        ClaimedRecord::read(bytes)?.verify()
     }
 
     /// Where it lies.
@@ -143,6 +136,12 @@ impl ReachRecord {
         self.fields.time
     }
 
+    /// From when on it is not good any more.
+    #[must_use]
+    pub fn until(&self) -> Seconds {
+        self.fields.until
+    }
+
     /// Whether it is good at `now`, by a clock that may be behind by `tolerance` seconds.
     #[must_use]
     pub fn is_good(&self, now: Seconds, tolerance: u64) -> bool {
@@ -152,7 +151,7 @@ impl ReachRecord {
     /// What it says, for who knows the author and the secret; `None` when it is not this author's.
     #[must_use]
     pub fn open(&self, author: &AuthorId, secret: &ReachSecret) -> Option<Place> {
-        let day = self.fields.time.0 / DAY;
+        let day = day(self.fields.time);
         if blinded(author, secret, day) != Some(self.fields.slot) {
             return None;
         }
@@ -172,18 +171,66 @@ impl ReachRecord {
     }
 }
 
+impl ClaimedRecord {
+    /// Reads what may be a record, without a look at its signature.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(bytes: &[u8]) -> Result<ClaimedRecord, ReachError> {
+        if bytes.len() > RECORD_BYTES {
+            return Err(ReachError::Form);
+        }
+        check_canonical(bytes, 1, 1).map_err(|_| ReachError::Form)?;
+        let Pair(unsigned, signature) =
+            serde_ipld_dagcbor::from_slice(bytes).map_err(|_| ReachError::Form)?;
+        check_canonical(unsigned, 1, 1).map_err(|_| ReachError::Form)?;
+        let fields: Fields = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| ReachError::Form)?;
+        if fields.v != 1 {
+            return Err(ReachError::Form);
+        }
+        if fields.until.0.saturating_sub(fields.time.0) > LIFE {
+            return Err(ReachError::Life);
+        }
+        let (hash, signature) = (reach_record_hash(unsigned), Signature(signature.into_array()));
+        Ok(ClaimedRecord { record: ReachRecord { fields, bytes: bytes.into() }, hash, signature })
+    }
+
+    /// The record as it is claimed to be.
+    #[must_use]
+    pub fn unverified(&self) -> &ReachRecord {
+        &self.record
+    }
+
+    /// Checks that the owner of its slot has signed it.
+    ///
+    /// # Errors
+    /// [`ReachError::Signature`] when not.
+    pub fn verify(self) -> Result<ReachRecord, ReachError> {
+        let slot = AuthorId(self.record.fields.slot.0);
+        verify(&slot, &self.hash, &self.signature).map_err(|_| ReachError::Signature)?;
+        Ok(self.record)
+    }
+}
+
 impl fmt::Debug for ReachRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReachRecord({} at {})", self.fields.slot.short(), self.fields.time.0)
     }
 }
 
-/// The slots in which a good record of this author may lie at `now`, the likelier first.
+/// The day of a moment, in UTC: days since 1970.
 #[must_use]
-pub fn slots(author: &AuthorId, secret: &ReachSecret, now: Seconds) -> Vec<Slot> {
-    let today = now.0 / DAY;
-    let days = [Some(today), today.checked_sub(1)];
-    days.into_iter().flatten().filter_map(|day| blinded(author, secret, day)).collect()
+pub fn day(time: Seconds) -> u64 {
+    time.0 / DAY
+}
+
+/// The days in whose slots a good record may lie at `now`, the likelier first, by a clock that may be behind by
+/// `tolerance` seconds: today, yesterday, and shortly before midnight tomorrow.
+#[must_use]
+pub fn days(now: Seconds, tolerance: u64) -> Vec<u64> {
+    let today = day(now);
+    let tomorrow = Some(day(now.plus(tolerance))).filter(|later| *later > today);
+    [Some(today), today.checked_sub(1), tomorrow].into_iter().flatten().collect()
 }
 
 /// The place behind its length, followed by zeros.

@@ -174,7 +174,8 @@ pub enum Command {
         board: Option<BoardName>,
     },
     /// Make somebody a friend: find out where they are, from now on. Remembered. A later code of the same person
-    /// replaces the earlier.
+    /// replaces the earlier. Of [`Limits::friends`] none makes room: a further one is not taken, and nothing says so, so
+    /// that a shell looks at [`Person::friends`] before it offers to connect.
     Befriend(#[serde(with = "unsigned")] FriendCode),
     /// Forget a friend.
     Unfriend(AuthorId),

@@ -34,6 +34,11 @@ impl Budget {
         limits.frames_per_second * 5
     }
 
+    /// Counts a frame that costs as much as several; false when the budget is spent.
+    pub fn frames(&mut self, count: usize, now: Instant, limits: &Limits) -> bool {
+        (0..count).all(|_| self.frame(now, limits))
+    }
+
     /// Counts one frame; false when the budget is spent.
     pub fn frame(&mut self, now: Instant, limits: &Limits) -> bool {
         let seconds = u32::try_from(now.since(self.refilled).as_secs()).unwrap_or(u32::MAX);

@@ -125,7 +125,6 @@ impl<V: Verify> Node<V> {
         let stored: Vec<EventId> = ids.iter().filter(|id| !self.persist.is_pending(id)).copied().collect();
         if stored.is_empty() {
             let events = ids.iter().filter_map(|id| self.persist.bytes(id)).map(Arc::clone).collect();
-            self.expect_acks(peer, ids);
             self.send_events(peer, events);
             return true;
         }
@@ -160,35 +159,24 @@ impl<V: Verify> Node<V> {
         let Some(reading) = session.out.reading.take_if(|reading| reading.ticket == ticket) else { return };
         let mut found = map_of(found);
         let (mut events, mut withheld) = (Vec::<Arc<[u8]>>::new(), Vec::new());
-        let mut sent = Vec::new();
         for (id, at_hand) in reading.events {
             match at_hand.or_else(|| found.remove(&id).map(Arc::from)) {
-                Some(bytes) => {
-                    sent.push(id);
-                    events.push(bytes);
-                }
+                Some(bytes) => events.push(bytes),
                 // The storage cannot read it now. Whoever asked need not wait.
                 None => withheld.push(id),
             }
         }
         if !withheld.is_empty() {
+            // Nobody acknowledges what was never sent, and here that is not the peer's doing.
+            for id in &withheld {
+                session.unacked.remove(id);
+            }
             self.send(peer, &Frame::Withheld { ids: withheld });
         }
         if !events.is_empty() {
-            self.expect_acks(peer, sent);
             self.send_events(peer, events);
         }
         self.touched.insert(peer);
-    }
-
-    /// From now on a peer that does not acknowledge what was written here is found out.
-    fn expect_acks(&mut self, peer: PeerId, ids: Vec<EventId>) {
-        let Some(session) = self.sessions.get_mut(&peer) else { return };
-        for id in ids {
-            if self.index.get(&id).is_some_and(|row| row.own && !row.sent) {
-                session.expect_ack(id, self.now.instant);
-            }
-        }
     }
 
     fn send_events(&mut self, peer: PeerId, events: Vec<Arc<[u8]>>) {

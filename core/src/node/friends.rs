@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::api::{Output, Relays, Update};
-use crate::base::{AuthorId, BoardName, Seconds, Slot, map_of, set_of};
-use crate::crypto::{ReachSecret, Verify};
-use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name, slots};
+use crate::base::{AuthorId, BoardName, Limits, Seconds, Slot, map_of, set_of};
+use crate::crypto::{ReachSecret, Verify, blinded};
+use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name};
 use crate::view::{FriendCard, Person};
 
 /// Relays remembered for the next start.
@@ -79,8 +79,9 @@ impl RememberedFriends {
 }
 
 impl Friends {
-    pub(super) fn restore(&mut self, state: RememberedFriends) {
-        self.name = state.name;
+    pub(super) fn restore(&mut self, state: RememberedFriends, limits: &Limits) {
+        // One that was good by an older rule would make codes that nobody takes.
+        self.name = state.name.filter(|name| is_plain_name(name, limits));
         self.generation = state.generation;
         self.known = state.known;
         self.friends = map_of(state.friends);
@@ -100,9 +101,14 @@ impl Friends {
         self.generation
     }
 
-    /// The slots in which friends may say where they are.
-    pub(super) fn slots(&self, now: Seconds) -> Vec<Slot> {
-        self.friends.iter().flat_map(|(author, friend)| slots(author, &friend.reach, now)).collect()
+    /// Everybody whose code the person has opened.
+    pub(super) fn all(&self) -> Vec<AuthorId> {
+        self.friends.keys().copied().collect()
+    }
+
+    /// The slot in which a friend says on that day where they are.
+    pub(super) fn slot(&self, author: &AuthorId, day: u64) -> Option<Slot> {
+        blinded(author, &self.friends.get(author)?.reach, day)
     }
 
     /// The relays the person wants to be at, each once: where friends are, or else would be.
@@ -179,14 +185,16 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Takes note of where a friend is. An older record than the last is nothing new, whoever repeats it.
-    pub(super) fn on_friend_record(&mut self, record: &ReachRecord) {
-        let found = self.friends.friends.iter_mut().find_map(|(author, friend)| {
-            let news = friend.place.as_ref().is_none_or(|(time, _)| *time < record.time());
-            let place = record.open(author, &friend.reach).filter(|_| news)?;
-            Some((friend, place))
-        });
-        let Some((friend, place)) = found else { return };
+    /// Whether a record is later than the last of this friend: an older one is nothing new, whoever repeats it.
+    pub(super) fn is_news_of(&self, author: &AuthorId, record: &ReachRecord) -> bool {
+        let friend = self.friends.friends.get(author);
+        friend.is_some_and(|friend| friend.place.as_ref().is_none_or(|(time, _)| *time < record.time()))
+    }
+
+    /// Takes note of where a friend is.
+    pub(super) fn on_friend_record(&mut self, author: &AuthorId, record: &ReachRecord) {
+        let Some(friend) = self.friends.friends.get_mut(author) else { return };
+        let Some(place) = record.open(author, &friend.reach) else { return };
         friend.place = Some((record.time(), place));
         self.friends_changed();
     }

@@ -81,6 +81,9 @@ impl<V: Verify> Node<V> {
         for peer in targets {
             if let Some(session) = self.sessions.get_mut(&peer) {
                 session.queue_live(row.id);
+                if row.own && !row.sent {
+                    session.expect_ack(row.id, self.now.instant);
+                }
             }
             self.touched.insert(peer);
         }

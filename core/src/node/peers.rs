@@ -115,7 +115,7 @@ impl<V: Verify> Node<V> {
             Frame::Reconcile { call, scope, message } => self.on_reconcile(peer, call, scope, &message),
             Frame::Reconciled { call, message } => self.on_reconciled(peer, call, &message),
             Frame::Find { slots } => self.on_find(peer, slots),
-            Frame::Reach { records, .. } => self.on_reach(peer, &records),
+            Frame::Reach { records, missing } => self.on_reach(peer, &records, &missing),
             Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
         }
     }
@@ -169,7 +169,9 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         for row in self.index.unsent() {
             session.neighbour.has.insert(row.id);
-            session.queue_sync(row.id, SYNC_QUEUE);
+            if session.queue_sync(row.id, SYNC_QUEUE) {
+                session.expect_ack(row.id, self.now.instant);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::api::Ticket;
 use super::budget::Budget;
 use super::scopes::Scopes;
-use crate::base::{BoardName, EventId, Instant, Limits, Seconds, Slot};
+use crate::base::{AuthorId, BoardName, EventId, Instant, Limits, Seconds, Slot};
 use crate::gossip::Neighbour;
 use crate::wire::{Role, Scope};
 
@@ -40,14 +40,19 @@ pub(super) struct Session {
     pub wants_until: Instant,
     /// How many came since that was last looked at.
     pub arrived: usize,
-    /// Own events that were sent here and not acknowledged, with when they were first sent.
+    /// Own events that were offered here and not acknowledged, with when they were first queued: a peer that grants no
+    /// credit is never sent any, and keeps nothing all the same.
     pub unacked: BTreeMap<EventId, Instant>,
     /// What was last told to the person.
     pub told_syncing: Option<bool>,
     /// The same of whether it swallows what it is sent.
     pub told_swallows: bool,
-    /// When the reach record was made that the peer was last told; zero when it was told there is none.
-    pub told_reach: Option<Seconds>,
+    /// The own reach record that the peer was last told, by its slot and time.
+    pub told_reach: Option<(Slot, Seconds)>,
+    /// Whether the peer, a relay as we are, was told of the records kept here.
+    pub told_records: bool,
+    /// What the peer, a relay, was asked of friends.
+    pub search: Search,
     /// Slots the peer has put reach records into.
     pub slots: BTreeSet<Slot>,
 }
@@ -88,6 +93,19 @@ impl Outgoing {
     pub(super) fn has_credit(&self) -> bool {
         self.sent + u64::from(self.reading.is_some()) < self.granted
     }
+}
+
+/// Asking a relay where friends are: day after day, as far as nothing was found.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// Slots asked for, each with the friend whose it is.
+    pub asked: BTreeMap<Slot, AuthorId>,
+    /// Those of them that were not answered yet.
+    pub open: BTreeSet<Slot>,
+    /// Friends of whom nothing lies in the slots that were.
+    pub missing: Vec<AuthorId>,
+    /// Days not asked for yet, the likelier first.
+    pub days: VecDeque<u64>,
 }
 
 /// What has come in.
@@ -131,6 +149,8 @@ impl Session {
             told_syncing: None,
             told_swallows: false,
             told_reach: None,
+            told_records: false,
+            search: Search::default(),
             slots: BTreeSet::new(),
         }
     }
@@ -140,7 +160,7 @@ impl Session {
         !self.scopes.all_done() || !self.needs.is_empty() || !self.wants.is_empty()
     }
 
-    /// Notes that an own event was sent, to see whether it is acknowledged.
+    /// Notes that an own event was queued, to see whether it is sent and acknowledged.
     pub(super) fn expect_ack(&mut self, id: EventId, now: Instant) {
         if self.unacked.len() < UNACKED {
             self.unacked.entry(id).or_insert(now);

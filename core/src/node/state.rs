@@ -69,7 +69,7 @@ impl<V: Verify> Node<V> {
         for name in state.directory {
             self.directory.insert(name);
         }
-        self.friends.restore(state.friends);
+        self.friends.restore(state.friends, &self.limits);
         self.recognise_held(state.recognised);
         self.restored = true;
         self.offer_unsent_to_all();

@@ -140,8 +140,7 @@ impl<V: Verify> Node<V> {
         session.scopes.postpone(&scope, self.now.instant);
         // Answering costs as the scope is large.
         let frames = size_of(&self.index, scope) / EVENTS_A_FRAME;
-        let stays = (0..frames).all(|_| session.budget.frame(self.now.instant, &self.limits));
-        if !stays {
+        if !session.budget.frames(frames, self.now.instant, &self.limits) {
             self.close(peer, CloseReason::Budget);
             return;
         }

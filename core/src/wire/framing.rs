@@ -1,7 +1,7 @@
 //! Where frames begin and end in a stream: an unsigned varint length (multiformats), then the frame.
 //!
 //! Holds at most one frame and what has arrived behind it; a length beyond the limit is refused before anything is
-//! allocated for it.
+//! allocated for it, and a length of zero at once: else each zero byte of a flood would be a frame to be handled.
 
 /// Why a stream cannot be read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +9,9 @@ pub enum FramingError {
     /// A length beyond the limit, or a varint that is not one.
     #[error("a frame announces more than {0} bytes")]
     TooLarge(usize),
+    /// A frame without bytes; the shortest has the one that says how the rest is packed.
+    #[error("a frame announces no bytes")]
+    Empty,
 }
 
 /// Cuts a stream of bytes into frames.
@@ -20,7 +23,7 @@ pub struct Deframer {
 }
 
 impl Deframer {
-    /// For frames of at most `limit` bytes: [`crate::base::Limits::frame_bytes`].
+    /// For frames of 1 to `limit` bytes: [`crate::base::Limits::frame_bytes`].
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { limit, held: Vec::new(), start: 0 }
@@ -38,7 +41,7 @@ impl Deframer {
     /// The next whole frame, `None` until more bytes came.
     ///
     /// # Errors
-    /// When a frame announces too many bytes; the stream is then of no more use.
+    /// When a frame announces too many bytes or none; the stream is then of no more use.
     pub fn next_frame(&mut self) -> Result<Option<Vec<u8>>, FramingError> {
         let held = &self.held[self.start..];
         let Some((length, prefix)) = self.length(held)? else { return Ok(None) };
@@ -55,10 +58,10 @@ impl Deframer {
             length |= usize::from(byte & 0x7f) << (7 * at);
             if byte & 0x80 == 0 {
                 let shortest = at == 0 || byte != 0;
-                return if shortest && length <= self.limit {
-                    Ok(Some((length, at + 1)))
-                } else {
-                    Err(FramingError::TooLarge(self.limit))
+                return match length {
+                    0 if shortest => Err(FramingError::Empty),
+                    _ if shortest && length <= self.limit => Ok(Some((length, at + 1))),
+                    _ => Err(FramingError::TooLarge(self.limit)),
                 };
             }
         }
@@ -88,7 +91,7 @@ mod tests {
 
     #[test]
     fn frames_survive_any_cut() {
-        let frames = [vec![], vec![7], vec![1; 127], vec![2; 128], vec![3; 20_000]];
+        let frames = [vec![7], vec![1; 127], vec![2; 128], vec![3; 20_000]];
         let stream: Vec<u8> = frames.iter().flat_map(|frame| prefixed(frame)).collect();
         for cut in [1, 2, 3, 127, 128, 5_000, stream.len()] {
             let mut deframer = Deframer::new(20_000);
@@ -110,5 +113,14 @@ mod tests {
             deframer.push(bytes);
             assert_eq!(deframer.next_frame(), Err(FramingError::TooLarge(128)));
         }
+    }
+
+    #[test]
+    fn zeros_are_no_frames() {
+        let mut deframer = Deframer::new(128);
+        deframer.push(&prefixed(&[7]));
+        deframer.push(&[0; 1_000]);
+        assert_eq!(deframer.next_frame(), Ok(Some(vec![7])));
+        assert_eq!(deframer.next_frame(), Err(FramingError::Empty));
     }
 }

@@ -209,7 +209,8 @@ fn lengths_are_shortest_and_bounded() {
         deframer.push(bytes);
         deframer.next_frame()
     };
-    for length in [0, 1, 127, 128, 16_383, 16_384, limit] {
+    assert_eq!(next(&[0]), Err(FramingError::Empty));
+    for length in [1, 127, 128, 16_383, 16_384, limit] {
         let frame = vec![9; length];
         assert_eq!(next(&prefixed(&frame)), Ok(Some(frame)), "{length}");
     }

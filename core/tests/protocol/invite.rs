@@ -61,6 +61,13 @@ fn what_a_code_holds_is_held_to_its_rules() {
     let text = |text: &str| Ipld::String(text.to_owned());
     for (reason, code) in [
         (CodeError::Version, with("v", Ipld::Integer(2))),
+        (CodeError::Version, {
+            let mut later = fields(key().public());
+            later.insert("v".to_owned(), Ipld::Integer(2));
+            later.insert("more".to_owned(), ipld!([[1], { "deep": [[]] }]));
+            signed(&Ipld::Map(later), &key())
+        }),
+        (CodeError::Form, with("more", ipld!([[1], { "deep": [[]] }]))),
         (CodeError::Form, with("extra", Ipld::Integer(0))),
         (CodeError::Form, with("reach", Ipld::Bytes(vec![7; 15]))),
         (CodeError::Form, with("author", Ipld::Bytes(vec![0; 32]))),
@@ -78,6 +85,36 @@ fn what_a_code_holds_is_held_to_its_rules() {
         (CodeError::Name, with("name", text(&"x".repeat(41)))),
     ] {
         assert_eq!(read(&code), Err(reason), "{code}");
+    }
+    for hidden in [
+        '\u{ad}',
+        '\u{61c}',
+        '\u{115f}',
+        '\u{1160}',
+        '\u{180e}',
+        '\u{200b}',
+        '\u{200c}',
+        '\u{200d}',
+        '\u{200e}',
+        '\u{200f}',
+        '\u{2028}',
+        '\u{2029}',
+        '\u{202a}',
+        '\u{202e}',
+        '\u{2060}',
+        '\u{206f}',
+        '\u{2800}',
+        '\u{3164}',
+        '\u{fe00}',
+        '\u{fe0f}',
+        '\u{feff}',
+        '\u{ffa0}',
+        '\u{e0000}',
+        '\u{e0041}',
+        '\u{e0fff}',
+    ] {
+        let code = with("name", text(&format!("An{hidden}n")));
+        assert_eq!(read(&code), Err(CodeError::Name), "{:x}", u32::from(hidden));
     }
     assert!(read(&with("expires", Ipld::Integer((TIME.0 + 1).into()))).is_ok());
     assert!(
@@ -118,11 +155,19 @@ fn what_is_no_code_is_told_apart_from_what_was_one() {
     let damaged = String::from_utf8(damaged).expect("letters");
     let mixed = format!("{}{}", code[..20].to_uppercase(), &code[20..]);
     let long = text_of(&vec![0; CODE_BYTES + 1]);
+    // Whole and with a checksum that fits, but of something else.
+    let of_prefix = |prefix| {
+        let prefix = bech32::Hrp::parse(prefix).expect("letters and a figure");
+        bech32::encode::<bech32::Bech32m>(prefix, &[7; 40]).expect("short")
+    };
     for (text, reason) in [
         ("", CodeError::Foreign),
         ("chan", CodeError::Foreign),
         ("hello", CodeError::Foreign),
         ("npub1qqqqqq", CodeError::Foreign),
+        (&of_prefix("chan1anything"), CodeError::Foreign),
+        (&of_prefix("chan1anything").to_uppercase(), CodeError::Foreign),
+        (&of_prefix("chancellor"), CodeError::Foreign),
         ("chan1", CodeError::Damaged),
         (&damaged, CodeError::Damaged),
         (&code[..code.len() - 1], CodeError::Damaged),

@@ -337,7 +337,7 @@ mod tests {
     #[wasm_bindgen_test]
     async fn frames_pass_both_ways_and_the_last_go_out_before_the_end() {
         let Test { line, session, frames, end } = test();
-        let received: Vec<Vec<u8>> = vec![vec![1], vec![2; 30_000], Vec::new()];
+        let received: Vec<Vec<u8>> = vec![vec![1], vec![2; 30_000], vec![3]];
         let stream: Vec<u8> = received.iter().flat_map(|frame| prefixed(frame)).collect();
         for part in stream.chunks(7_000) {
             line.arrives(part);
@@ -345,7 +345,7 @@ mod tests {
         until("all have arrived", || frames.borrow().len() == 3).await;
         assert_eq!(*frames.borrow(), received);
 
-        let sent: Vec<Vec<u8>> = (0..100_u8).map(|n| vec![n; usize::from(n) * 50]).collect();
+        let sent: Vec<Vec<u8>> = (1..101_u8).map(|n| vec![n; usize::from(n) * 50]).collect();
         for frame in &sent {
             session.send(frame.clone());
         }
