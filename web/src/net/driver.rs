@@ -290,6 +290,12 @@ impl Driver {
             return;
         }
         let now = now();
+        while let Some(peer) = self.ways.leave_for_another(now) {
+            if let Some(node) = node_id(peer) {
+                self.vacate(node);
+            }
+            self.disconnect(peer);
+        }
         for (way, address) in self.ways.attempts(now) {
             let options = DialOpts::unknown_peer_id().address(address).build();
             self.dialling.insert(options.connection_id(), way);

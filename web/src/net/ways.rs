@@ -12,14 +12,21 @@ use super::redial::Redial;
 /// Sessions with relays that keep what they are given.
 const ENOUGH: usize = 2;
 
-/// Sessions with relays, at most.
+/// Sessions with relays that keep what they are given, at most.
 const MOST: usize = 4;
+
+/// Sessions and attempts on ways to friends, at most, whatever comes of them. The way to the origin has a place of its
+/// own, and so have those that are merely known: a friend code full of relays that hang or keep nothing takes neither.
+const FRIENDS: usize = 4;
+
+/// The same of ways that are merely known.
+const OTHERS: usize = 3;
 
 /// An attempt that takes longer does not keep another from being made meanwhile.
 const SLOW: u64 = 3_000;
 
-/// How long a way is left alone that has led to a relay there is a session with already.
-const ALIAS: u64 = 10 * 60 * 1_000;
+/// How long a way is left alone that has led to a relay there is a session with already, or that was left for another.
+const REST: u64 = 10 * 60 * 1_000;
 
 /// Ways remembered. Addresses come from strangers.
 const LIMIT: usize = 48;
@@ -49,7 +56,7 @@ pub(super) struct Way {
     pub(super) redial: Redial,
     /// Who was found there last.
     pub(super) peer: Option<PeerId>,
-    /// Whether what was sent there is not acknowledged.
+    /// Whether what was sent there, in this session or the last, is not acknowledged.
     swallows: bool,
     /// Whether there was ever a session.
     proven: bool,
@@ -59,6 +66,11 @@ impl Way {
     /// Whether there is a session with a relay that keeps what it is given, as far as is known.
     fn keeps(&self) -> bool {
         self.redial.is_up() && !self.swallows
+    }
+
+    /// Whether an attempt is in order.
+    fn is_due(&self, now: u64) -> bool {
+        self.redial.due().is_some_and(|due| due <= now)
     }
 }
 
@@ -107,17 +119,45 @@ impl Ways {
     }
 
     fn next(&mut self, now: u64) -> Option<&mut Way> {
-        let wanted = |way: &Way| {
-            let busy = way.redial.busy_since().is_some_and(|since| now.saturating_sub(since) < SLOW);
-            busy || way.keeps()
+        let hopeful = self.hopeful(now);
+        let friends = hopeful < MOST && self.going(Source::Friend) < FRIENDS;
+        let others = hopeful < ENOUGH && self.going(Source::Known) < OTHERS;
+        let has_place = |way: &Way| match way.source {
+            Source::Origin => true,
+            Source::Friend => friends,
+            Source::Known => others,
         };
-        let enough = self.ways.iter().filter(|way| wanted(way)).count() >= ENOUGH;
-        if self.ways.iter().filter(|way| way.redial.due().is_none()).count() >= MOST {
+        let due = self.ways.iter_mut().filter(|way| way.is_due(now) && has_place(way));
+        // `min_by_key` takes the first of equals: what was told first.
+        due.min_by_key(|way| (way.swallows, way.source, !way.proven))
+    }
+
+    /// A session that is to be ended, with a relay that keeps nothing and is merely known: another such way needs the
+    /// place.
+    pub(super) fn leave_for_another(&mut self, now: u64) -> Option<PeerId> {
+        let another = |way: &Way| way.source == Source::Known && !way.swallows && way.is_due(now);
+        if self.hopeful(now) >= ENOUGH || self.going(Source::Known) < OTHERS || !self.ways.iter().any(another)
+        {
             return None;
         }
-        let due = self.ways.iter_mut().filter(|way| way.redial.due().is_some_and(|due| due <= now));
-        // `min_by_key` takes the first of equals: what was told first.
-        due.filter(|way| !enough || way.source < Source::Known).min_by_key(|way| (way.source, !way.proven))
+        let left = |way: &&mut Way| way.source == Source::Known && way.swallows && way.redial.is_up();
+        let way = self.ways.iter_mut().find(left)?;
+        // After that it is worth as much as any other.
+        way.swallows = false;
+        way.redial.rest(now + REST);
+        way.peer
+    }
+
+    /// Sessions with relays that keep what they are given, and attempts that may soon become such.
+    fn hopeful(&self, now: u64) -> usize {
+        let is_quick =
+            |way: &Way| way.redial.busy_since().is_some_and(|since| now.saturating_sub(since) < SLOW);
+        self.ways.iter().filter(|way| way.keeps() || is_quick(way)).count()
+    }
+
+    /// Sessions and attempts on ways of one kind.
+    fn going(&self, source: Source) -> usize {
+        self.ways.iter().filter(|way| way.source == source && way.redial.due().is_none()).count()
     }
 
     /// Whether there are as many sessions as are wanted with relays that keep what they are given.
@@ -152,7 +192,7 @@ impl Ways {
     pub(super) fn rest(&mut self, id: WayId, now: u64) {
         if let Some(way) = self.get_mut(id) {
             way.peer = None;
-            way.redial.rest(now + ALIAS);
+            way.redial.rest(now + REST);
         }
     }
 
@@ -211,7 +251,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    use super::{LIMIT, SLOW, Source, WayId, Ways};
+    use super::{FRIENDS, LIMIT, MOST, OTHERS, SLOW, Source, WayId, Ways};
 
     fn address(host: &str) -> Multiaddr {
         format!("/dns4/{host}.example/tcp/443/tls/ws").parse().expect("an address")
@@ -229,11 +269,16 @@ mod tests {
 
     /// The way to `host` has led to a session.
     fn up(ways: &mut Ways, host: &str, now: u64) -> (WayId, PeerId) {
-        let way = ways.ways.iter_mut().find(|way| way.address == address(host)).expect("a way that is known");
-        let (id, peer) = (way.id, PeerId::random());
+        let peer = reached(ways, &address(host), now);
+        (ways.way_to(peer).expect("a way that is known").id, peer)
+    }
+
+    fn reached(ways: &mut Ways, address: &Multiaddr, now: u64) -> PeerId {
+        let way = ways.ways.iter_mut().find(|way| way.address == *address).expect("a way that is known");
+        let peer = PeerId::random();
         way.peer = Some(peer);
         ways.up(peer, now);
-        (id, peer)
+        peer
     }
 
     fn fail(ways: &mut Ways, host: &str, now: u64) {
@@ -252,7 +297,135 @@ mod tests {
             [address("other"), address("friend")],
             "in the order they were known"
         );
-        assert_eq!(attempts(&mut tab, SLOW + 2), [], "never more than four");
+        assert_eq!(attempts(&mut tab, SLOW + 2), [], "all are being tried");
+    }
+
+    #[test]
+    fn never_at_more_than_four_that_keep_what_they_are_given() {
+        let mut tab = ways(&[("home", Source::Origin)]);
+        tab.friends_are_at((0..8).map(|n| address(&format!("friend-{n}"))).collect());
+        for now in 0..10 {
+            for host in attempts(&mut tab, now) {
+                reached(&mut tab, &host, now);
+            }
+        }
+        assert_eq!(tab.here().count(), MOST);
+    }
+
+    /// What becomes of attempts in a play.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Relay {
+        /// It takes the socket and is silent.
+        Hangs,
+        /// It refuses.
+        Refuses,
+        /// It acknowledges nothing.
+        Swallows,
+        Keeps,
+    }
+
+    /// What the driver does, in the time of the play.
+    struct Play {
+        tab: Ways,
+        now: u64,
+        /// When attempts will fail.
+        hanging: Vec<(u64, WayId)>,
+        /// From when on it is known of peers whether they keep what they are given.
+        judged: Vec<(u64, PeerId, bool)>,
+    }
+
+    impl Play {
+        fn new(tab: Ways) -> Play {
+            Play { tab, now: 0, hanging: Vec::new(), judged: Vec::new() }
+        }
+
+        /// Goes on for so many seconds, with relays that are like this by their address.
+        fn run(&mut self, seconds: u64, is: impl Fn(&str) -> Relay) {
+            for _ in 0..seconds * 10 {
+                self.step(&is);
+                self.now += 100;
+            }
+        }
+
+        fn step(&mut self, is: impl Fn(&str) -> Relay) {
+            let Play { tab, now, hanging, judged } = self;
+            let now = *now;
+            for (_, id) in hanging.extract_if(.., |(until, _)| *until <= now) {
+                tab.get_mut(id).expect("a way").redial.failed(String::new(), false, 1.0, now);
+            }
+            for (_, peer, swallows) in judged.iter().filter(|(from, ..)| *from <= now) {
+                if tab.way_to(*peer).is_some_and(|way| way.redial.is_up()) {
+                    tab.judge(*peer, *swallows);
+                }
+            }
+            while tab.leave_for_another(now).is_some() {}
+            for (id, address) in tab.attempts(now) {
+                match is(&address.to_string()) {
+                    Relay::Hangs => hanging.push((now + 10_000, id)),
+                    Relay::Refuses => {
+                        tab.get_mut(id).expect("a way").redial.failed(String::new(), false, 1.0, now)
+                    }
+                    relay => {
+                        let peer = reached(tab, &address, now);
+                        judged.push((now + 15_000, peer, relay == Relay::Swallows));
+                    }
+                }
+            }
+            let count = tab.ways.iter().filter(|way| way.redial.due().is_none()).count();
+            assert!(count <= 1 + FRIENDS + OTHERS, "{count} at once");
+        }
+
+        fn is_at(&self, host: &str) -> bool {
+            self.tab.here().any(|here| *here == address(host))
+        }
+    }
+
+    #[test]
+    fn a_friend_code_of_relays_that_keep_nothing_does_not_capture_a_tab() {
+        let mut tab = ways(&[("home", Source::Origin), ("spare", Source::Known)]);
+        tab.friends_are_at((0..8).map(|n| address(&format!("bad-{n}"))).collect());
+        // The origin is being restarted, and what the friend's relays tell of is like them.
+        (0..16).for_each(|n| tab.learn(address(&format!("bad-told-{n}")), Source::Known));
+        let mut play = Play::new(tab);
+        play.run(20, |address| match address {
+            _ if address.contains("bad") => Relay::Swallows,
+            _ if address.contains("home") => Relay::Refuses,
+            _ => Relay::Keeps,
+        });
+        assert!(play.is_at("spare") && !play.is_at("home"));
+        play.run(30, |address| if address.contains("bad") { Relay::Swallows } else { Relay::Keeps });
+        assert!(play.is_at("spare") && play.is_at("home") && play.tab.is_enough());
+    }
+
+    #[test]
+    fn among_many_that_keep_nothing_the_others_are_found() {
+        let mut tab = ways(&[("home", Source::Origin)]);
+        (0..8).for_each(|n| tab.learn(address(&format!("bad-{n}")), Source::Known));
+        tab.learn(address("good"), Source::Known);
+        tab.friends_are_at((8..12).map(|n| address(&format!("bad-{n}"))).collect());
+        let is = |address: &str| if address.contains("bad") { Relay::Swallows } else { Relay::Keeps };
+        let mut play = Play::new(tab);
+        play.run(60, is);
+        // Where a friend was is merely known from then on, and keeps its place no longer than others.
+        play.tab.friends_are_at(Vec::new());
+        play.run(120, is);
+        assert!(play.is_at("home") && play.is_at("good") && play.tab.is_enough());
+    }
+
+    #[test]
+    fn addresses_of_a_friend_that_hang_do_not_hold_up_the_others() {
+        for home in [Relay::Keeps, Relay::Hangs] {
+            let mut tab = ways(&[("home", Source::Origin), ("b", Source::Known), ("c", Source::Known)]);
+            tab.friends_are_at((0..8).map(|n| address(&format!("friend-{n}"))).collect());
+            let is = |address: &str| match address {
+                _ if address.contains("friend") => Relay::Hangs,
+                _ if address.contains("home") => home,
+                _ => Relay::Keeps,
+            };
+            let mut play = Play::new(tab);
+            play.run(15, is);
+            assert!(play.tab.is_enough() && play.is_at("b"));
+        }
     }
 
     #[test]
