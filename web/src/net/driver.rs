@@ -318,7 +318,7 @@ impl Driver {
             return false;
         }
         if self.ways.is_alias(way, peer) {
-            self.ways.rest(way, now());
+            self.ways.rest(way, peer, now());
             return false;
         }
         if let Some(way) = self.ways.get_mut(way) {
@@ -420,8 +420,8 @@ impl Driver {
         let (why, unwanted) =
             seat.closing.as_ref().map_or((why, false), |closing| (closing.why.as_str(), closing.unwanted));
         if let Some(way) = self.ways.way_to(seat.peer) {
-            let why = format!("the relay at {}: {why}", address::host(&way.address));
-            way.redial.failed(why, unwanted, js_sys::Math::random(), now());
+            let (id, why) = (way.id, format!("the relay at {}: {why}", address::host(&way.address)));
+            self.ways.failed(id, why, unwanted, js_sys::Math::random(), now());
         }
     }
 
@@ -441,9 +441,8 @@ impl Driver {
     }
 
     fn failed(&mut self, way: WayId, why: impl FnOnce(&str) -> String) {
-        if let Some(way) = self.ways.get_mut(way) {
-            let why = why(&address::host(&way.address));
-            way.redial.failed(why, false, js_sys::Math::random(), now());
+        if let Some(why) = self.ways.get_mut(way).map(|way| why(&address::host(&way.address))) {
+            self.ways.failed(way, why, false, js_sys::Math::random(), now());
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Way {
     pub(super) redial: Redial,
     /// Who was found there last.
     pub(super) peer: Option<PeerId>,
+    /// With whom there was a session on another way when this one led there too.
+    alias_of: Option<PeerId>,
     /// Whether what was sent there, in this session or the last, is not acknowledged.
     swallows: bool,
     /// Whether there was ever a session.
@@ -96,8 +98,8 @@ impl Ways {
         }
         self.last += 1;
         let redial = Redial::new();
-        let (id, peer, swallows, proven) = (WayId(self.last), None, false, false);
-        self.ways.push(Way { id, address, source, redial, peer, swallows, proven });
+        let (id, peer, alias_of, swallows, proven) = (WayId(self.last), None, None, false, false);
+        self.ways.push(Way { id, address, source, redial, peer, alias_of, swallows, proven });
     }
 
     /// From now on friends are at these relays and no others.
@@ -112,6 +114,7 @@ impl Ways {
     pub(super) fn attempts(&mut self, now: u64) -> Vec<(WayId, Multiaddr)> {
         let mut attempts = Vec::new();
         while let Some(way) = self.next(now) {
+            way.alias_of = None;
             way.redial.attempt(now);
             attempts.push((way.id, way.address.clone()));
         }
@@ -188,11 +191,23 @@ impl Ways {
         self.ways.iter().any(|way| way.id != id && way.peer == Some(peer) && way.redial.due().is_none())
     }
 
-    /// A way has led to whom there is a session with on another.
-    pub(super) fn rest(&mut self, id: WayId, now: u64) {
+    /// A way has led to a peer with whom there is a session on another.
+    pub(super) fn rest(&mut self, id: WayId, peer: PeerId, now: u64) {
         if let Some(way) = self.get_mut(id) {
-            way.peer = None;
+            (way.peer, way.alias_of) = (None, Some(peer));
             way.redial.rest(now + REST);
+        }
+    }
+
+    /// An attempt failed, or a session ended, as [`Redial::failed`] has it. Other ways to the same peer may lead there
+    /// still and rest no longer, unless the node would end the next session too.
+    pub(super) fn failed(&mut self, id: WayId, why: String, unwanted: bool, chance: f64, now: u64) {
+        let Some(way) = self.get_mut(id) else { return };
+        way.redial.failed(why, unwanted, chance, now);
+        let Some(peer) = way.peer.filter(|_| !unwanted) else { return };
+        for way in self.ways.iter_mut().filter(|way| way.alias_of == Some(peer)) {
+            way.alias_of = None;
+            way.redial.hurry();
         }
     }
 
@@ -282,8 +297,8 @@ mod tests {
     }
 
     fn fail(ways: &mut Ways, host: &str, now: u64) {
-        let way = ways.ways.iter_mut().find(|way| way.address == address(host)).expect("a way that is known");
-        way.redial.failed("gone".to_owned(), false, 1.0, now);
+        let way = ways.ways.iter().find(|way| way.address == address(host)).expect("a way that is known");
+        ways.failed(way.id, "gone".to_owned(), false, 1.0, now);
     }
 
     #[test]
@@ -351,7 +366,7 @@ mod tests {
             let Play { tab, now, hanging, judged } = self;
             let now = *now;
             for (_, id) in hanging.extract_if(.., |(until, _)| *until <= now) {
-                tab.get_mut(id).expect("a way").redial.failed(String::new(), false, 1.0, now);
+                tab.failed(id, String::new(), false, 1.0, now);
             }
             for (_, peer, swallows) in judged.iter().filter(|(from, ..)| *from <= now) {
                 if tab.way_to(*peer).is_some_and(|way| way.redial.is_up()) {
@@ -362,9 +377,7 @@ mod tests {
             for (id, address) in tab.attempts(now) {
                 match is(&address.to_string()) {
                     Relay::Hangs => hanging.push((now + 10_000, id)),
-                    Relay::Refuses => {
-                        tab.get_mut(id).expect("a way").redial.failed(String::new(), false, 1.0, now)
-                    }
+                    Relay::Refuses => tab.failed(id, String::new(), false, 1.0, now),
                     relay => {
                         let peer = reached(tab, &address, now);
                         judged.push((now + 15_000, peer, relay == Relay::Swallows));
@@ -472,9 +485,28 @@ mod tests {
         let alias = tried[1].0;
         tab.get_mut(alias).expect("a way").peer = Some(peer);
         assert!(tab.is_alias(alias, peer));
-        tab.rest(alias, 2);
+        tab.rest(alias, peer, 2);
         assert_eq!(attempts(&mut tab, 2), [address("c")]);
         assert_eq!(tab.here().collect::<Vec<_>>(), [&address("home")]);
+    }
+
+    #[test]
+    fn another_way_to_a_relay_that_is_lost_is_tried_at_once() {
+        let mut tab = ways(&[("home", Source::Origin), ("alias", Source::Known)]);
+        for unwanted in [false, true] {
+            let tried = tab.attempts(0);
+            let (home, peer) = up(&mut tab, "home", 1);
+            let alias = tried.iter().find(|(_, tried)| *tried == address("alias")).expect("it is tried").0;
+            tab.rest(alias, peer, 2);
+            assert_eq!(attempts(&mut tab, 3), []);
+            // Another that fails is none of its business.
+            fail(&mut tab, "alias", 3);
+            assert_eq!(attempts(&mut tab, 3), []);
+            tab.failed(home, "gone".to_owned(), unwanted, 1.0, 4);
+            let expected: &[Multiaddr] = if unwanted { &[] } else { &[address("alias")] };
+            assert_eq!(attempts(&mut tab, 4), expected, "unwanted: {unwanted}");
+            tab.pause();
+        }
     }
 
     #[test]
