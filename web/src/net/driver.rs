@@ -50,7 +50,7 @@ pub(super) enum Note {
     Send(NodeId, Vec<u8>),
     /// End a session after what was sent before.
     Close(NodeId, Closing),
-    /// So many bytes of a peer's frames have been dealt with.
+    /// Frames of a peer of so much weight have been dealt with.
     Took(NodeId, usize),
     /// Relays worth connecting to.
     Know(Relays),
@@ -202,9 +202,9 @@ impl Driver {
                     seat.session.finish();
                 }
             }
-            Note::Took(node, bytes) => {
+            Note::Took(node, weight) => {
                 if let Some(seat) = self.seats.get(&node) {
-                    seat.session.took(bytes);
+                    seat.session.took(weight);
                 }
             }
             Note::Know(relays) => self.on_know(&relays),
