@@ -119,6 +119,8 @@ pub(super) struct Driver {
     dialling: VecMap<ConnectionId, WayId>,
     timer: Fuse<Delay>,
     asking: Asking,
+    /// Whether the relay that the page came from was just found, there or by another way, and is to be asked.
+    at_origin: bool,
     status: NetStatus,
     /// What was last told of relays: where there is a session, and all that are known.
     relays: (Vec<Address>, Vec<Address>),
@@ -154,6 +156,7 @@ impl Driver {
             dialling: VecMap::new(),
             timer: Fuse::terminated(),
             asking: Asking::default(),
+            at_origin: false,
             status,
             relays: Default::default(),
         }
@@ -319,6 +322,7 @@ impl Driver {
         }
         if self.ways.is_alias(way, peer) {
             self.ways.rest(way, peer, now());
+            self.at_origin |= self.ways.get_mut(way).is_some_and(|way| way.is_origin());
             return false;
         }
         if let Some(way) = self.ways.get_mut(way) {
@@ -346,16 +350,23 @@ impl Driver {
         }
     }
 
-    /// Asks the relays there are which others they know, when it is time.
+    /// Asks the relays there are which others they know, when it is time. The one that the page came from is asked in
+    /// any case, once a session: it alone tells whether the clock of this device is right.
     fn ask_for_others(&mut self, now: u64) {
-        if self.ways.is_enough() || self.asking.due > now {
-            return;
+        let mut asked: Vec<Multiaddr> = Vec::new();
+        if !self.ways.is_enough() && self.asking.due <= now {
+            asked.extend(self.ways.here().cloned());
+            if !asked.is_empty() {
+                self.asking = self.asking.later(now);
+            }
         }
-        let here: Vec<Multiaddr> = self.ways.here().cloned().collect();
-        if !here.is_empty() {
-            self.asking = self.asking.later(now);
+        if std::mem::take(&mut self.at_origin)
+            && let Some(origin) = self.ways.origin()
+            && !asked.contains(origin)
+        {
+            asked.push(origin.clone());
         }
-        for address in here {
+        for address in asked {
             let (origin, note) = (self.origin.clone(), self.note.clone());
             spawn_local(async move {
                 let info = bootstrap::ask(&address, &origin).await;
@@ -409,6 +420,7 @@ impl Driver {
         let session = Session::start(stream, self.frame_limit, on_frame, on_end);
         self.seats.insert(node, Seat { number, peer, opened_here, closing: None, session });
         self.ways.up(peer, now());
+        self.at_origin |= self.ways.way_to(peer).is_some_and(|way| way.is_origin());
         // Somebody else is there to be asked.
         self.asking = Asking::default();
     }

@@ -70,6 +70,11 @@ impl Way {
         self.redial.is_up() && !self.swallows
     }
 
+    /// Whether the page came from there.
+    pub(super) fn is_origin(&self) -> bool {
+        self.source == Source::Origin
+    }
+
     /// Whether an attempt is in order.
     fn is_due(&self, now: u64) -> bool {
         self.redial.due().is_some_and(|due| due <= now)
@@ -239,6 +244,11 @@ impl Ways {
     /// Who may be being dialled.
     pub(super) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.ways.iter().filter_map(|way| way.peer)
+    }
+
+    /// Where the page came from.
+    pub(super) fn origin(&self) -> Option<&Multiaddr> {
+        self.ways.iter().find(|way| way.is_origin()).map(|way| &way.address)
     }
 
     /// Where there is a session, by a way that others can go too.
