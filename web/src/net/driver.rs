@@ -19,7 +19,7 @@ use futures::future::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select};
 use futures_timer::Delay;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, ping};
 use libp2p_stream::{Control, OpenStreamError};
 use vecmap::VecMap;
@@ -115,7 +115,7 @@ pub(super) struct Driver {
     /// Whether sessions are wanted: there is a node, and the page is not going away.
     is_wanted: bool,
     ways: Ways,
-    /// The ways of the attempts under way.
+    /// The ways of the attempts under way. libp2p does not call one back, so it goes on when the page is paused.
     dialling: VecMap<ConnectionId, WayId>,
     timer: Fuse<Delay>,
     asking: Asking,
@@ -253,10 +253,8 @@ impl Driver {
                     self.leave(node, "the connection was lost");
                 }
             }
-            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
-                let way = self.dialling.remove(&connection_id);
-                // An attempt that was given up here says nothing about the relay.
-                if let Some(way) = way.filter(|_| !matches!(error, DialError::Aborted)) {
+            SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
+                if let Some(way) = self.attempted(connection_id) {
                     self.failed(way, |host| format!("no connection to the relay at {host} can be made"));
                 }
             }
@@ -278,13 +276,15 @@ impl Driver {
 
     fn pause(&mut self) {
         self.is_wanted = false;
-        let mut peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
-        // They may still be dialled.
-        peers.extend(self.ways.peers());
+        // Here and not when their connections are closed, which must not be taken for the end of sessions after the pause.
+        while let Some(node) = self.seats.keys().next().copied() {
+            self.vacate(node);
+        }
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             self.disconnect(peer);
         }
-        self.ways.pause();
+        self.ways.pause(|id| self.dialling.values().any(|way| *way == id));
     }
 
     /// Goes the ways that are to be gone now, and sees to it that this is looked at again in time.
@@ -301,10 +301,12 @@ impl Driver {
         }
         for (way, address) in self.ways.attempts(now) {
             let options = DialOpts::unknown_peer_id().address(address).build();
-            self.dialling.insert(options.connection_id(), way);
+            let connection = options.connection_id();
             // Without libp2p's words for it, which know how to write each kind of address there is: 30 KB.
             if self.swarm.dial(options).is_err() {
                 self.failed(way, |host| format!("the relay at {host} cannot be dialled"));
+            } else {
+                self.dialling.insert(connection, way);
             }
         }
         self.ask_for_others(now);
@@ -314,12 +316,21 @@ impl Driver {
         }
     }
 
+    /// The way of an attempt that is over; `None` when nobody wants to know any more.
+    fn attempted(&mut self, connection: ConnectionId) -> Option<WayId> {
+        let way = self.dialling.remove(&connection)?;
+        if self.is_wanted {
+            return Some(way);
+        }
+        if let Some(way) = self.ways.get_mut(way) {
+            way.redial.rest(0);
+        }
+        None
+    }
+
     /// A way has led to a peer; whether to stay there.
     fn arrived(&mut self, connection: ConnectionId, peer: PeerId) -> bool {
-        let Some(way) = self.dialling.remove(&connection) else { return true };
-        if !self.is_wanted {
-            return false;
-        }
+        let Some(way) = self.attempted(connection) else { return false };
         if self.ways.is_alias(way, peer) {
             self.ways.rest(way, peer, now());
             self.at_origin |= self.ways.get_mut(way).is_some_and(|way| way.is_origin());
@@ -446,7 +457,7 @@ impl Driver {
         Some(seat)
     }
 
-    /// Ends the connections to a peer, and attempts at one.
+    /// Ends the connections to a peer.
     fn disconnect(&mut self, peer: PeerId) {
         // Err says that there is no connection, which is what is wanted.
         let _ = self.swarm.disconnect_peer_id(peer);

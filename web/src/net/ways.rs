@@ -236,14 +236,9 @@ impl Ways {
         self.ways.iter_mut().for_each(|way| way.redial.hurry());
     }
 
-    /// All that is under way is given up, to be tried again at once when there is reason to.
-    pub(super) fn pause(&mut self) {
-        self.ways.iter_mut().for_each(|way| way.redial.rest(0));
-    }
-
-    /// Who may be being dialled.
-    pub(super) fn peers(&self) -> impl Iterator<Item = PeerId> {
-        self.ways.iter().filter_map(|way| way.peer)
+    /// All but the attempts that go on is given up, to be tried again at once when there is reason to.
+    pub(super) fn pause(&mut self, goes_on: impl Fn(WayId) -> bool) {
+        self.ways.iter_mut().filter(|way| !goes_on(way.id)).for_each(|way| way.redial.rest(0));
     }
 
     /// Where the page came from.
@@ -515,7 +510,7 @@ mod tests {
             tab.failed(home, "gone".to_owned(), unwanted, 1.0, 4);
             let expected: &[Multiaddr] = if unwanted { &[] } else { &[address("alias")] };
             assert_eq!(attempts(&mut tab, 4), expected, "unwanted: {unwanted}");
-            tab.pause();
+            tab.pause(|_| false);
         }
     }
 
@@ -538,8 +533,10 @@ mod tests {
         let mut tab = ways(&[("home", Source::Origin)]);
         attempts(&mut tab, 0);
         up(&mut tab, "home", 1);
-        tab.pause();
+        tab.pause(|_| false);
         assert_eq!(attempts(&mut tab, 2), [address("home")]);
+        tab.pause(|_| true);
+        assert_eq!(attempts(&mut tab, 3), [], "it goes on");
         fail(&mut tab, "home", 3);
         assert_eq!(attempts(&mut tab, 4), []);
         tab.hurry();

@@ -8,7 +8,7 @@ use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::{FutureExt as _, StreamExt as _, select};
 use futures_timer::Delay;
 use libp2p::core::transport::MemoryTransport;
-use libp2p::swarm::SwarmEvent;
+use libp2p::swarm::{DialError, SwarmEvent};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -142,6 +142,49 @@ async fn a_page_that_is_paused_gives_up_what_it_dials_and_dials_again_later() {
     assert_eq!(test.connected.get(), 1);
     test.driver.on_note(Note::Pause);
     test.until(|driver| driver.seats.is_empty()).await;
+}
+
+#[wasm_bindgen_test]
+async fn an_attempt_goes_on_through_a_pause_and_is_not_made_twice() {
+    let mut test = Test::begin().await;
+    test.driver.on_note(Note::Pause);
+    test.driver.on_note(Note::Resume);
+    test.driver.pursue();
+    assert_eq!(test.driver.dialling.len(), 1);
+    test.until(|driver| driver.seats.len() == 1).await;
+    test.never(|driver| driver.seats.is_empty() || connections(driver) != 1).await;
+    assert_eq!((test.connected.get(), test.driver.ways.trouble()), (1, None));
+}
+
+#[wasm_bindgen_test]
+async fn an_attempt_that_fails_during_a_pause_is_no_trouble() {
+    let mut test = Test::begin().await;
+    let before = *test.driver.dialling.keys().next().expect("it is being dialled");
+    test.driver.on_note(Note::Pause);
+    let error = DialError::NoAddresses;
+    let failed = SwarmEvent::OutgoingConnectionError { connection_id: before, peer_id: None, error };
+    test.driver.on_swarm(failed);
+    assert_eq!(test.driver.ways.trouble(), None);
+    test.driver.on_note(Note::Resume);
+    test.driver.pursue();
+    assert_eq!(test.driver.dialling.len(), 1, "at once");
+}
+
+#[wasm_bindgen_test]
+async fn a_session_from_before_a_pause_does_not_end_the_one_after_it() {
+    let mut test = Test::begin().await;
+    test.until(|driver| driver.seats.len() == 1).await;
+    test.driver.on_note(Note::Pause);
+    assert!(test.driver.seats.is_empty());
+    test.driver.on_note(Note::Resume);
+    test.driver.pursue();
+    test.never(|driver| driver.ways.trouble().is_some()).await;
+    test.until(|driver| driver.seats.len() == 1 && connections(driver) == 1).await;
+    assert_eq!(test.connected.get(), 2);
+}
+
+fn connections(driver: &Driver) -> u32 {
+    driver.swarm.network_info().connection_counters().num_established()
 }
 
 #[wasm_bindgen_test]
