@@ -45,6 +45,25 @@ pub(super) struct Info {
     pub(super) clock_off: Option<u64>,
 }
 
+/// When to ask relays next for others, while there are too few: later and later, as long as nothing changes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asking {
+    pub(super) due: u64,
+    wait: u64,
+}
+
+impl Asking {
+    /// Milliseconds between the first two times, and between any two.
+    const FIRST: u64 = 5_000;
+    const LONGEST: u64 = 10 * 60 * 1_000;
+
+    /// After relays were asked.
+    pub(super) fn later(self, now: u64) -> Asking {
+        let wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
+        Asking { due: now + wait, wait }
+    }
+}
+
 /// Asks the relay at `address`. Nothing when it does not answer: then nothing is lost but hints.
 pub(super) async fn ask(address: &Multiaddr, origin: &Origin) -> Info {
     let Some(url) = address::url(address) else { return Info::default() };

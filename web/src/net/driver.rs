@@ -26,7 +26,7 @@ use vecmap::VecMap;
 use wasm_bindgen_futures::spawn_local;
 
 use super::address::{self, Origin};
-use super::bootstrap::{self, Info};
+use super::bootstrap::{self, Asking, Info};
 use super::session::{End, Session};
 use super::swarm::{Behaviour, BehaviourEvent, node_id};
 use super::ways::{Source, WayId, Ways};
@@ -80,24 +80,6 @@ struct Seat {
     /// Once the node has ended it; from then on nothing of it reaches the node.
     closing: Option<Closing>,
     session: Session,
-}
-
-/// When to ask relays next for others, while there are too few: later and later, as long as nothing changes.
-#[derive(Clone, Copy, Default)]
-struct Asking {
-    due: u64,
-    wait: u64,
-}
-
-impl Asking {
-    /// Milliseconds between the first two times, and between any two.
-    const FIRST: u64 = 5_000;
-    const LONGEST: u64 = 10 * 60 * 1_000;
-
-    fn later(self, now: u64) -> Asking {
-        let wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
-        Asking { due: now + wait, wait }
-    }
 }
 
 /// See the module.
