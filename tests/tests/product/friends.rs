@@ -209,8 +209,19 @@ fn ip4(bytes: [u8; 4], tls: bool) -> Address {
 
 /// `/dns4/NAME/tcp/443/tls/ws`.
 fn dns4(name: &str) -> Address {
+    dns4_then(name, &[0xc0, 0x03, 0xdd, 0x03])
+}
+
+/// `/dns4/relay.example/tcp/443`, and a WebSocket with a path: `/tls/x-parity-ws/PATH`, or `/x-parity-wss/PATH`.
+fn with_path(socket: &[u8], path: &str) -> Address {
+    let length = u8::try_from(path.len()).expect("a short path");
+    dns4_then("relay.example", &[socket, &[length], path.as_bytes()].concat())
+}
+
+/// `/dns4/NAME/tcp/443`, and what follows.
+fn dns4_then(name: &str, rest: &[u8]) -> Address {
     let length = u8::try_from(name.len()).expect("a short name");
-    let bytes = [&[0x36, length], name.as_bytes(), &[0x06, 0x01, 0xbb, 0xc0, 0x03, 0xdd, 0x03]].concat();
+    let bytes = [&[0x36, length], name.as_bytes(), &[0x06, 0x01, 0xbb], rest].concat();
     Address::new(&bytes).expect("the length of an address")
 }
 
@@ -237,6 +248,9 @@ fn what_is_hostile_in_a_code_leads_nowhere() {
             ("without encryption", relays(ip4([93, 184, 215, 14], false))),
             ("no relay's", relays(dns4("user:secret@relay.example"))),
             ("no relay's", relays(dns4("2130706433"))),
+            ("no relay's", relays(with_path(&[0xc0, 0x03, 0xa2, 0x25], "@192.168.1.1/"))),
+            ("no relay's", relays(with_path(&[0xc0, 0x03, 0xa2, 0x25], "1/"))),
+            ("no relay's", relays(with_path(&[0xac, 0x25], "@192.168.1.1/"))),
         ];
         a.open(&relay.url("/f?lang=en")).await;
         for (words, code) in &cases {
@@ -267,7 +281,9 @@ fn what_is_hostile_in_a_code_leads_nowhere() {
         alert(&a, "your own").await;
 
         let (_, log) = stage.close(&a).await;
-        for host in ["10.1.2.3", "169.254.169.254", "printer.local", "93.184.215.14", "relay.example"] {
+        for host in
+            ["10.1.2.3", "169.254.169.254", "192.168.1.1", "printer.local", "93.184.215.14", "relay.example"]
+        {
             let asked = log.requests.iter().any(|request| request.url.contains(host));
             assert!(!asked, "{host} was contacted");
         }

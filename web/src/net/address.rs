@@ -174,7 +174,8 @@ pub(super) fn url(address: &Multiaddr) -> Option<String> {
         [Protocol::Ws(path)] => ("ws", path),
         _ => return None,
     };
-    Some(format!("{scheme}://{host}:{port}{path}"))
+    // A path is any text, not even with a slash at its start: it could change the port or the host before it.
+    (path == "/").then(|| format!("{scheme}://{host}:{port}/"))
 }
 
 fn is_localhost(name: &str) -> bool {
@@ -204,14 +205,16 @@ fn is_public_name(name: &str) -> bool {
 
 /// Not of a special purpose (RFC 6890, as far as something could be listening there).
 fn is_public(ip: Ipv4Addr) -> bool {
-    let [a, b, ..] = ip.octets();
+    let [a, b, c, _] = ip.octets();
     let special = ip.is_private()
         || ip.is_loopback()
         || ip.is_link_local()
         || ip.is_multicast()
         || a == 0
         || a >= 240
-        || (a == 100 && (64..128).contains(&b));
+        || (a == 100 && (64..128).contains(&b))
+        || (a, b, c) == (192, 0, 0)
+        || (a == 198 && (18..20).contains(&b));
     !special
 }
 
@@ -223,6 +226,9 @@ fn is_public_6(ip: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use libp2p::Multiaddr;
+    use libp2p::multiaddr::Protocol;
+
     use super::{Origin, Refusal, judge, read, url, without_peer};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -283,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_relay_is_known_by_its_address_and_not_by_its_key() {
-        let plain: libp2p::Multiaddr = "/dns4/relay.example/tcp/443/tls/ws".parse().expect("an address");
+        let plain: Multiaddr = "/dns4/relay.example/tcp/443/tls/ws".parse().expect("an address");
         let with_key = plain.clone().with_p2p(libp2p::PeerId::random()).expect("no key yet");
         assert_eq!(without_peer(with_key), plain);
         assert_eq!(without_peer(plain.clone()), plain);
@@ -307,6 +313,32 @@ mod tests {
     }
 
     #[test]
+    fn a_path_cannot_lead_elsewhere_than_the_host_that_was_judged() {
+        let page = origin("https:", "board.example", "");
+        let judged = |path: &str, is_wss: bool| {
+            let mut address = Multiaddr::empty();
+            address.push(Protocol::Dns4("relay.example".into()));
+            address.push(Protocol::Tcp(443));
+            if is_wss {
+                address.push(Protocol::Wss(path.into()));
+            } else {
+                address.push(Protocol::Tls);
+                address.push(Protocol::Ws(path.into()));
+            }
+            // As it comes in a friend code.
+            let address = Multiaddr::try_from(address.to_vec()).expect("an address");
+            (judge(&address, &page), url(&address))
+        };
+        for is_wss in [false, true] {
+            for path in ["@192.168.1.1/", "1/", "", "x", "/x", "//", "/?x", "#"] {
+                assert_eq!(judged(path, is_wss), (Err(Refusal::Form), None), "{path:?}");
+            }
+            let url = Some("wss://relay.example:443/".to_owned());
+            assert_eq!(judged("/", is_wss), (Ok("relay.example".to_owned()), url));
+        }
+    }
+
+    #[test]
     fn strangers_cannot_send_a_tab_into_private_networks() {
         let page = origin("https:", "board.example", "");
         let development = origin("http:", "127.0.0.1", "8080");
@@ -314,6 +346,8 @@ mod tests {
             ("/dns4/relay.example/tcp/443/tls/ws", "wss://relay.example:443/"),
             ("/dns/relay.example/tcp/443/wss", "wss://relay.example:443/"),
             ("/ip4/93.184.215.14/tcp/4001/tls/ws", "wss://93.184.215.14:4001/"),
+            ("/ip4/192.0.1.1/tcp/443/tls/ws", "wss://192.0.1.1:443/"),
+            ("/ip4/198.20.0.1/tcp/443/tls/ws", "wss://198.20.0.1:443/"),
             ("/ip6/2606:4700::1111/tcp/443/tls/ws", "wss://[2606:4700::1111]:443/"),
         ] {
             assert_eq!(told(address, &page).as_deref(), Some(url));
@@ -338,6 +372,9 @@ mod tests {
             "/ip4/192.168.0.1/tcp/443/tls/ws",
             "/ip4/169.254.169.254/tcp/443/tls/ws",
             "/ip4/100.64.0.1/tcp/443/tls/ws",
+            "/ip4/192.0.0.8/tcp/443/tls/ws",
+            "/ip4/198.18.0.1/tcp/443/tls/ws",
+            "/ip4/198.19.255.255/tcp/443/tls/ws",
             "/ip4/0.0.0.0/tcp/443/tls/ws",
             "/ip6/fe80::1/tcp/443/tls/ws",
             "/ip6/fd00::1/tcp/443/tls/ws",

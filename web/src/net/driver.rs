@@ -19,14 +19,14 @@ use futures::future::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select};
 use futures_timer::Delay;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, ping};
 use libp2p_stream::{Control, OpenStreamError};
 use vecmap::VecMap;
 use wasm_bindgen_futures::spawn_local;
 
 use super::address::{self, Origin};
-use super::bootstrap::{self, Info};
+use super::bootstrap::{self, Asking, Info};
 use super::session::{End, Session};
 use super::swarm::{Behaviour, BehaviourEvent, node_id};
 use super::ways::{Source, WayId, Ways};
@@ -50,7 +50,7 @@ pub(super) enum Note {
     Send(NodeId, Vec<u8>),
     /// End a session after what was sent before.
     Close(NodeId, Closing),
-    /// So many bytes of a peer's frames have been dealt with.
+    /// Frames of a peer of so much weight have been dealt with.
     Took(NodeId, usize),
     /// Relays worth connecting to.
     Know(Relays),
@@ -82,24 +82,6 @@ struct Seat {
     session: Session,
 }
 
-/// When to ask relays next for others, while there are too few: later and later, as long as nothing changes.
-#[derive(Clone, Copy, Default)]
-struct Asking {
-    due: u64,
-    wait: u64,
-}
-
-impl Asking {
-    /// Milliseconds between the first two times, and between any two.
-    const FIRST: u64 = 5_000;
-    const LONGEST: u64 = 10 * 60 * 1_000;
-
-    fn later(self, now: u64) -> Asking {
-        let wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
-        Asking { due: now + wait, wait }
-    }
-}
-
 /// See the module.
 pub(super) struct Driver {
     swarm: Swarm<Behaviour>,
@@ -115,10 +97,12 @@ pub(super) struct Driver {
     /// Whether sessions are wanted: there is a node, and the page is not going away.
     is_wanted: bool,
     ways: Ways,
-    /// The ways of the attempts under way.
+    /// The ways of the attempts under way. libp2p does not call one back, so it goes on when the page is paused.
     dialling: VecMap<ConnectionId, WayId>,
     timer: Fuse<Delay>,
     asking: Asking,
+    /// Whether the relay that the page came from was just found, there or by another way, and is to be asked.
+    at_origin: bool,
     status: NetStatus,
     /// What was last told of relays: where there is a session, and all that are known.
     relays: (Vec<Address>, Vec<Address>),
@@ -154,6 +138,7 @@ impl Driver {
             dialling: VecMap::new(),
             timer: Fuse::terminated(),
             asking: Asking::default(),
+            at_origin: false,
             status,
             relays: Default::default(),
         }
@@ -202,9 +187,9 @@ impl Driver {
                     seat.session.finish();
                 }
             }
-            Note::Took(node, bytes) => {
+            Note::Took(node, weight) => {
                 if let Some(seat) = self.seats.get(&node) {
-                    seat.session.took(bytes);
+                    seat.session.took(weight);
                 }
             }
             Note::Know(relays) => self.on_know(&relays),
@@ -250,10 +235,8 @@ impl Driver {
                     self.leave(node, "the connection was lost");
                 }
             }
-            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
-                let way = self.dialling.remove(&connection_id);
-                // An attempt that was given up here says nothing about the relay.
-                if let Some(way) = way.filter(|_| !matches!(error, DialError::Aborted)) {
+            SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
+                if let Some(way) = self.attempted(connection_id) {
                     self.failed(way, |host| format!("no connection to the relay at {host} can be made"));
                 }
             }
@@ -275,13 +258,15 @@ impl Driver {
 
     fn pause(&mut self) {
         self.is_wanted = false;
-        let mut peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
-        // They may still be dialled.
-        peers.extend(self.ways.peers());
+        // Here and not when their connections are closed, which must not be taken for the end of sessions after the pause.
+        while let Some(node) = self.seats.keys().next().copied() {
+            self.vacate(node);
+        }
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             self.disconnect(peer);
         }
-        self.ways.pause();
+        self.ways.pause(|id| self.dialling.values().any(|way| *way == id));
     }
 
     /// Goes the ways that are to be gone now, and sees to it that this is looked at again in time.
@@ -290,12 +275,20 @@ impl Driver {
             return;
         }
         let now = now();
+        while let Some(peer) = self.ways.leave_for_another(now) {
+            if let Some(node) = node_id(peer) {
+                self.vacate(node);
+            }
+            self.disconnect(peer);
+        }
         for (way, address) in self.ways.attempts(now) {
             let options = DialOpts::unknown_peer_id().address(address).build();
-            self.dialling.insert(options.connection_id(), way);
+            let connection = options.connection_id();
             // Without libp2p's words for it, which know how to write each kind of address there is: 30 KB.
             if self.swarm.dial(options).is_err() {
                 self.failed(way, |host| format!("the relay at {host} cannot be dialled"));
+            } else {
+                self.dialling.insert(connection, way);
             }
         }
         self.ask_for_others(now);
@@ -305,14 +298,24 @@ impl Driver {
         }
     }
 
+    /// The way of an attempt that is over; `None` when nobody wants to know any more.
+    fn attempted(&mut self, connection: ConnectionId) -> Option<WayId> {
+        let way = self.dialling.remove(&connection)?;
+        if self.is_wanted {
+            return Some(way);
+        }
+        if let Some(way) = self.ways.get_mut(way) {
+            way.redial.rest(0);
+        }
+        None
+    }
+
     /// A way has led to a peer; whether to stay there.
     fn arrived(&mut self, connection: ConnectionId, peer: PeerId) -> bool {
-        let Some(way) = self.dialling.remove(&connection) else { return true };
-        if !self.is_wanted {
-            return false;
-        }
+        let Some(way) = self.attempted(connection) else { return false };
         if self.ways.is_alias(way, peer) {
-            self.ways.rest(way, now());
+            self.ways.rest(way, peer, now());
+            self.at_origin |= self.ways.get_mut(way).is_some_and(|way| way.is_origin());
             return false;
         }
         if let Some(way) = self.ways.get_mut(way) {
@@ -340,16 +343,23 @@ impl Driver {
         }
     }
 
-    /// Asks the relays there are which others they know, when it is time.
+    /// Asks the relays there are which others they know, when it is time. The one that the page came from is asked in
+    /// any case, once a session: it alone tells whether the clock of this device is right.
     fn ask_for_others(&mut self, now: u64) {
-        if self.ways.is_enough() || self.asking.due > now {
-            return;
+        let mut asked: Vec<Multiaddr> = Vec::new();
+        if !self.ways.is_enough() && self.asking.due <= now {
+            asked.extend(self.ways.here().cloned());
+            if !asked.is_empty() {
+                self.asking = self.asking.later(now);
+            }
         }
-        let here: Vec<Multiaddr> = self.ways.here().cloned().collect();
-        if !here.is_empty() {
-            self.asking = self.asking.later(now);
+        if std::mem::take(&mut self.at_origin)
+            && let Some(origin) = self.ways.origin()
+            && !asked.contains(origin)
+        {
+            asked.push(origin.clone());
         }
-        for address in here {
+        for address in asked {
             let (origin, note) = (self.origin.clone(), self.note.clone());
             spawn_local(async move {
                 let info = bootstrap::ask(&address, &origin).await;
@@ -403,6 +413,7 @@ impl Driver {
         let session = Session::start(stream, self.frame_limit, on_frame, on_end);
         self.seats.insert(node, Seat { number, peer, opened_here, closing: None, session });
         self.ways.up(peer, now());
+        self.at_origin |= self.ways.way_to(peer).is_some_and(|way| way.is_origin());
         // Somebody else is there to be asked.
         self.asking = Asking::default();
     }
@@ -414,8 +425,8 @@ impl Driver {
         let (why, unwanted) =
             seat.closing.as_ref().map_or((why, false), |closing| (closing.why.as_str(), closing.unwanted));
         if let Some(way) = self.ways.way_to(seat.peer) {
-            let why = format!("the relay at {}: {why}", address::host(&way.address));
-            way.redial.failed(why, unwanted, js_sys::Math::random(), now());
+            let (id, why) = (way.id, format!("the relay at {}: {why}", address::host(&way.address)));
+            self.ways.failed(id, why, unwanted, js_sys::Math::random(), now());
         }
     }
 
@@ -428,16 +439,15 @@ impl Driver {
         Some(seat)
     }
 
-    /// Ends the connections to a peer, and attempts at one.
+    /// Ends the connections to a peer.
     fn disconnect(&mut self, peer: PeerId) {
         // Err says that there is no connection, which is what is wanted.
         let _ = self.swarm.disconnect_peer_id(peer);
     }
 
     fn failed(&mut self, way: WayId, why: impl FnOnce(&str) -> String) {
-        if let Some(way) = self.ways.get_mut(way) {
-            let why = why(&address::host(&way.address));
-            way.redial.failed(why, false, js_sys::Math::random(), now());
+        if let Some(why) = self.ways.get_mut(way).map(|way| why(&address::host(&way.address))) {
+            self.ways.failed(way, why, false, js_sys::Math::random(), now());
         }
     }
 

@@ -63,6 +63,11 @@ pub(crate) enum NetEvent {
     },
 }
 
+/// What a frame counts on its way from here to the node, bytes: also an empty one is a message and an allocation.
+pub(crate) fn weight(frame: &[u8]) -> usize {
+    frame.len() + 128
+}
+
 /// The hosts of addresses that somebody told of, for the person to see before one is dialled.
 ///
 /// # Errors
@@ -119,9 +124,9 @@ impl Net {
         self.tell(Note::Close(peer, Closing { why, unwanted }));
     }
 
-    /// So many bytes of a peer's frames have been dealt with.
-    pub(crate) fn took(&self, peer: PeerId, bytes: usize) {
-        self.tell(Note::Took(peer, bytes));
+    /// Frames of a peer of so much [`weight`] have been dealt with.
+    pub(crate) fn took(&self, peer: PeerId, weight: usize) {
+        self.tell(Note::Took(peer, weight));
     }
 
     /// Relays worth connecting to.

@@ -19,11 +19,13 @@ use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Stre
 use futures_timer::Delay;
 use wasm_bindgen_futures::spawn_local;
 
+use super::weight;
+
 /// Bytes of frames that may wait to be sent. The protocol's credit keeps events below a window of 32 frames of
 /// 160 KiB; what is beyond that and this is owed to a peer that asks and does not read.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Bytes of frames that may be on their way to the node before reading waits: a few frames of the largest size.
+/// What may be on its way to the node before reading waits, by [`weight`]: a few frames of the largest size.
 const INTAKE_BYTES: usize = 1024 * 1024;
 
 /// Read at a time; yamux seldom has more at once.
@@ -115,8 +117,9 @@ impl Session {
         let _ = self.queue.unbounded_send(frame);
     }
 
-    /// Sends what is queued and then ends, in bounded time.
+    /// Sends what is queued and then ends, in bounded time. Nothing more arrives.
     pub(super) fn finish(&self) {
+        self.intake.is_shut.set(true);
         self.queue.close_channel();
         let give_up = self.give_up.clone();
         spawn_local(async move {
@@ -125,9 +128,9 @@ impl Session {
         });
     }
 
-    /// So many bytes of frames have been dealt with.
-    pub(super) fn took(&self, bytes: usize) {
-        self.intake.took(bytes);
+    /// Frames of so much [`weight`] have been dealt with.
+    pub(super) fn took(&self, weight: usize) {
+        self.intake.took(weight);
     }
 }
 
@@ -140,21 +143,25 @@ impl Drop for Session {
 /// What has been read and not yet dealt with.
 #[derive(Default)]
 struct Intake {
-    bytes: Cell<usize>,
+    /// Of all of it together.
+    weight: Cell<usize>,
+    /// Nothing is wanted any more.
+    is_shut: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Intake {
-    fn took(&self, bytes: usize) {
-        self.bytes.set(self.bytes.get().saturating_sub(bytes));
+    fn took(&self, weight: usize) {
+        self.weight.set(self.weight.get().saturating_sub(weight));
         if let Some(waker) = self.waiting.take() {
             waker.wake();
         }
     }
 
+    /// Waits until there is room, for ever when nothing is wanted any more.
     async fn room(&self) {
         poll_fn(|context| {
-            if self.bytes.get() < INTAKE_BYTES {
+            if self.weight.get() < INTAKE_BYTES && !self.is_shut.get() {
                 return Poll::Ready(());
             }
             self.waiting.replace(Some(context.waker().clone()));
@@ -181,7 +188,7 @@ async fn read<S: AsyncRead>(
             match deframer.next_frame() {
                 Ok(Some(frame)) => {
                     intake.room().await;
-                    intake.bytes.set(intake.bytes.get() + frame.len());
+                    intake.weight.set(intake.weight.get() + weight(&frame));
                     on_frame(frame);
                 }
                 Ok(None) => break,
@@ -229,7 +236,7 @@ mod tests {
     use futures_timer::Delay;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    use super::{End, INTAKE_BYTES, QUEUE_BYTES, Session};
+    use super::{End, INTAKE_BYTES, QUEUE_BYTES, Session, weight};
 
     const LIMIT: usize = 160 * 1024;
 
@@ -365,16 +372,41 @@ mod tests {
     async fn reading_waits_until_the_node_has_taken_what_came() {
         let Test { line, session, frames, .. } = test();
         let frame = vec![9; 100_000];
-        let fit = INTAKE_BYTES.div_ceil(frame.len());
+        let fit = INTAKE_BYTES.div_ceil(weight(&frame));
         for _ in 0..3 * fit {
             line.arrives(&prefixed(&frame));
         }
         until("reading has stopped", || frames.borrow().len() == fit).await;
 
-        session.took(2 * frame.len());
+        session.took(2 * weight(&frame));
         until("it goes on", || frames.borrow().len() == fit + 2).await;
         session.took(usize::MAX);
         until("as far as there is room", || frames.borrow().len() == 2 * fit + 2).await;
+    }
+
+    #[wasm_bindgen_test]
+    async fn reading_waits_for_tiny_frames_too() {
+        let Test { line, session, frames, .. } = test();
+        let fit = INTAKE_BYTES.div_ceil(weight(&[]));
+        line.arrives(&prefixed(&[]).repeat(2 * fit));
+        until("reading has stopped", || frames.borrow().len() == fit).await;
+        session.took(3 * weight(&[]));
+        until("it goes on", || frames.borrow().len() == fit + 3).await;
+    }
+
+    #[wasm_bindgen_test]
+    async fn nothing_arrives_of_a_session_that_is_being_finished() {
+        let Test { line, session, frames, .. } = test();
+        line.arrives(&prefixed(&[1]));
+        until("it has arrived", || frames.borrow().len() == 1).await;
+        // The end waits for the last frame.
+        line.0.takes_nothing.set(true);
+        session.send(vec![2]);
+        session.finish();
+        line.arrives(&prefixed(&[3]));
+        // What is read is cut into frames at once.
+        until("it was read", || line.0.to_read.borrow().is_empty()).await;
+        assert_eq!(*frames.borrow(), [vec![1]]);
     }
 
     #[wasm_bindgen_test]

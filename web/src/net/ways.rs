@@ -5,6 +5,9 @@
 //! that keep what they are given, so that the loss of one is no loss: another is known already, or found among those that
 //! were told of. A relay is known by its address. Its key may be another tomorrow, when it was made anew.
 
+#[cfg(test)]
+mod tests;
+
 use libp2p::{Multiaddr, PeerId};
 
 use super::redial::Redial;
@@ -12,14 +15,21 @@ use super::redial::Redial;
 /// Sessions with relays that keep what they are given.
 const ENOUGH: usize = 2;
 
-/// Sessions with relays, at most.
+/// Sessions with relays that keep what they are given, at most.
 const MOST: usize = 4;
+
+/// Sessions and attempts on ways to friends, at most, whatever comes of them. The way to the origin has a place of its
+/// own, and so have those that are merely known: a friend code full of relays that hang or keep nothing takes neither.
+const FRIENDS: usize = 4;
+
+/// The same of ways that are merely known.
+const OTHERS: usize = 3;
 
 /// An attempt that takes longer does not keep another from being made meanwhile.
 const SLOW: u64 = 3_000;
 
-/// How long a way is left alone that has led to a relay there is a session with already.
-const ALIAS: u64 = 10 * 60 * 1_000;
+/// How long a way is left alone that has led to a relay there is a session with already, or that was left for another.
+const REST: u64 = 10 * 60 * 1_000;
 
 /// Ways remembered. Addresses come from strangers.
 const LIMIT: usize = 48;
@@ -49,7 +59,9 @@ pub(super) struct Way {
     pub(super) redial: Redial,
     /// Who was found there last.
     pub(super) peer: Option<PeerId>,
-    /// Whether what was sent there is not acknowledged.
+    /// With whom there was a session on another way when this one led there too.
+    alias_of: Option<PeerId>,
+    /// Whether what was sent there, in this session or the last, is not acknowledged.
     swallows: bool,
     /// Whether there was ever a session.
     proven: bool,
@@ -59,6 +71,16 @@ impl Way {
     /// Whether there is a session with a relay that keeps what it is given, as far as is known.
     fn keeps(&self) -> bool {
         self.redial.is_up() && !self.swallows
+    }
+
+    /// Whether the page came from there.
+    pub(super) fn is_origin(&self) -> bool {
+        self.source == Source::Origin
+    }
+
+    /// Whether an attempt is in order.
+    fn is_due(&self, now: u64) -> bool {
+        self.redial.due().is_some_and(|due| due <= now)
     }
 }
 
@@ -84,8 +106,8 @@ impl Ways {
         }
         self.last += 1;
         let redial = Redial::new();
-        let (id, peer, swallows, proven) = (WayId(self.last), None, false, false);
-        self.ways.push(Way { id, address, source, redial, peer, swallows, proven });
+        let (id, peer, alias_of, swallows, proven) = (WayId(self.last), None, None, false, false);
+        self.ways.push(Way { id, address, source, redial, peer, alias_of, swallows, proven });
     }
 
     /// From now on friends are at these relays and no others.
@@ -100,6 +122,7 @@ impl Ways {
     pub(super) fn attempts(&mut self, now: u64) -> Vec<(WayId, Multiaddr)> {
         let mut attempts = Vec::new();
         while let Some(way) = self.next(now) {
+            way.alias_of = None;
             way.redial.attempt(now);
             attempts.push((way.id, way.address.clone()));
         }
@@ -107,17 +130,45 @@ impl Ways {
     }
 
     fn next(&mut self, now: u64) -> Option<&mut Way> {
-        let wanted = |way: &Way| {
-            let busy = way.redial.busy_since().is_some_and(|since| now.saturating_sub(since) < SLOW);
-            busy || way.keeps()
+        let hopeful = self.hopeful(now);
+        let friends = hopeful < MOST && self.going(Source::Friend) < FRIENDS;
+        let others = hopeful < ENOUGH && self.going(Source::Known) < OTHERS;
+        let has_place = |way: &Way| match way.source {
+            Source::Origin => true,
+            Source::Friend => friends,
+            Source::Known => others,
         };
-        let enough = self.ways.iter().filter(|way| wanted(way)).count() >= ENOUGH;
-        if self.ways.iter().filter(|way| way.redial.due().is_none()).count() >= MOST {
+        let due = self.ways.iter_mut().filter(|way| way.is_due(now) && has_place(way));
+        // `min_by_key` takes the first of equals: what was told first.
+        due.min_by_key(|way| (way.swallows, way.source, !way.proven))
+    }
+
+    /// A session that is to be ended, with a relay that keeps nothing and is merely known: another such way needs the
+    /// place.
+    pub(super) fn leave_for_another(&mut self, now: u64) -> Option<PeerId> {
+        let another = |way: &Way| way.source == Source::Known && !way.swallows && way.is_due(now);
+        if self.hopeful(now) >= ENOUGH || self.going(Source::Known) < OTHERS || !self.ways.iter().any(another)
+        {
             return None;
         }
-        let due = self.ways.iter_mut().filter(|way| way.redial.due().is_some_and(|due| due <= now));
-        // `min_by_key` takes the first of equals: what was told first.
-        due.filter(|way| !enough || way.source < Source::Known).min_by_key(|way| (way.source, !way.proven))
+        let left = |way: &&mut Way| way.source == Source::Known && way.swallows && way.redial.is_up();
+        let way = self.ways.iter_mut().find(left)?;
+        // After that it is worth as much as any other.
+        way.swallows = false;
+        way.redial.rest(now + REST);
+        way.peer
+    }
+
+    /// Sessions with relays that keep what they are given, and attempts that may soon become such.
+    fn hopeful(&self, now: u64) -> usize {
+        let is_quick =
+            |way: &Way| way.redial.busy_since().is_some_and(|since| now.saturating_sub(since) < SLOW);
+        self.ways.iter().filter(|way| way.keeps() || is_quick(way)).count()
+    }
+
+    /// Sessions and attempts on ways of one kind.
+    fn going(&self, source: Source) -> usize {
+        self.ways.iter().filter(|way| way.source == source && way.redial.due().is_none()).count()
     }
 
     /// Whether there are as many sessions as are wanted with relays that keep what they are given.
@@ -148,11 +199,23 @@ impl Ways {
         self.ways.iter().any(|way| way.id != id && way.peer == Some(peer) && way.redial.due().is_none())
     }
 
-    /// A way has led to whom there is a session with on another.
-    pub(super) fn rest(&mut self, id: WayId, now: u64) {
+    /// A way has led to a peer with whom there is a session on another.
+    pub(super) fn rest(&mut self, id: WayId, peer: PeerId, now: u64) {
         if let Some(way) = self.get_mut(id) {
-            way.peer = None;
-            way.redial.rest(now + ALIAS);
+            (way.peer, way.alias_of) = (None, Some(peer));
+            way.redial.rest(now + REST);
+        }
+    }
+
+    /// An attempt failed, or a session ended, as [`Redial::failed`] has it. Other ways to the same peer may lead there
+    /// still and rest no longer, unless the node would end the next session too.
+    pub(super) fn failed(&mut self, id: WayId, why: String, unwanted: bool, chance: f64, now: u64) {
+        let Some(way) = self.get_mut(id) else { return };
+        way.redial.failed(why, unwanted, chance, now);
+        let Some(peer) = way.peer.filter(|_| !unwanted) else { return };
+        for way in self.ways.iter_mut().filter(|way| way.alias_of == Some(peer)) {
+            way.alias_of = None;
+            way.redial.hurry();
         }
     }
 
@@ -176,14 +239,14 @@ impl Ways {
         self.ways.iter_mut().for_each(|way| way.redial.hurry());
     }
 
-    /// All that is under way is given up, to be tried again at once when there is reason to.
-    pub(super) fn pause(&mut self) {
-        self.ways.iter_mut().for_each(|way| way.redial.rest(0));
+    /// All but the attempts that go on is given up, to be tried again at once when there is reason to.
+    pub(super) fn pause(&mut self, goes_on: impl Fn(WayId) -> bool) {
+        self.ways.iter_mut().filter(|way| !goes_on(way.id)).for_each(|way| way.redial.rest(0));
     }
 
-    /// Who may be being dialled.
-    pub(super) fn peers(&self) -> impl Iterator<Item = PeerId> {
-        self.ways.iter().filter_map(|way| way.peer)
+    /// Where the page came from.
+    pub(super) fn origin(&self) -> Option<&Multiaddr> {
+        self.ways.iter().find(|way| way.is_origin()).map(|way| &way.address)
     }
 
     /// Where there is a session, by a way that others can go too.
@@ -202,132 +265,5 @@ impl Ways {
     pub(super) fn trouble(&self) -> Option<&str> {
         let troubled = self.ways.iter().filter(|way| way.redial.trouble().is_some());
         troubled.min_by_key(|way| way.source).and_then(|way| way.redial.trouble())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use libp2p::{Multiaddr, PeerId};
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    use super::{LIMIT, SLOW, Source, WayId, Ways};
-
-    fn address(host: &str) -> Multiaddr {
-        format!("/dns4/{host}.example/tcp/443/tls/ws").parse().expect("an address")
-    }
-
-    fn ways(known: &[(&str, Source)]) -> Ways {
-        let mut ways = Ways::default();
-        known.iter().for_each(|(host, source)| ways.learn(address(host), *source));
-        ways
-    }
-
-    fn attempts(ways: &mut Ways, now: u64) -> Vec<Multiaddr> {
-        ways.attempts(now).into_iter().map(|(_, address)| address).collect()
-    }
-
-    /// The way to `host` has led to a session.
-    fn up(ways: &mut Ways, host: &str, now: u64) -> (WayId, PeerId) {
-        let way = ways.ways.iter_mut().find(|way| way.address == address(host)).expect("a way that is known");
-        let (id, peer) = (way.id, PeerId::random());
-        way.peer = Some(peer);
-        ways.up(peer, now);
-        (id, peer)
-    }
-
-    fn fail(ways: &mut Ways, host: &str, now: u64) {
-        let way = ways.ways.iter_mut().find(|way| way.address == address(host)).expect("a way that is known");
-        way.redial.failed("gone".to_owned(), false, 1.0, now);
-    }
-
-    #[test]
-    fn the_origin_and_friends_first_and_a_second_of_the_others() {
-        let mut tab = ways(&[("spare", Source::Known), ("other", Source::Known), ("home", Source::Origin)]);
-        assert_eq!(attempts(&mut tab, 0), [address("home"), address("spare")]);
-        assert_eq!(attempts(&mut tab, 1), []);
-        tab.friends_are_at(vec![address("friend"), address("other")]);
-        assert_eq!(
-            attempts(&mut tab, 2),
-            [address("other"), address("friend")],
-            "in the order they were known"
-        );
-        assert_eq!(attempts(&mut tab, SLOW + 2), [], "never more than four");
-    }
-
-    #[test]
-    fn another_takes_the_place_of_one_that_is_lost_or_slow() {
-        let mut tab = ways(&[
-            ("home", Source::Origin),
-            ("b", Source::Known),
-            ("c", Source::Known),
-            ("d", Source::Known),
-        ]);
-        assert_eq!(attempts(&mut tab, 0), [address("home"), address("b")]);
-        up(&mut tab, "home", 10);
-        // The second does not come about.
-        assert_eq!(attempts(&mut tab, SLOW - 1), []);
-        assert_eq!(tab.wake_at(SLOW - 1), Some(SLOW));
-        assert_eq!(attempts(&mut tab, SLOW), [address("c")]);
-        up(&mut tab, "c", SLOW + 1);
-        fail(&mut tab, "b", SLOW + 2);
-        fail(&mut tab, "home", SLOW + 3);
-        assert_eq!(
-            attempts(&mut tab, SLOW + 3),
-            [address("d")],
-            "at once, and not the one that has just failed"
-        );
-        assert_eq!(tab.trouble(), Some("gone"));
-    }
-
-    #[test]
-    fn one_that_keeps_nothing_does_not_count() {
-        let mut tab = ways(&[("home", Source::Origin), ("b", Source::Known), ("c", Source::Known)]);
-        attempts(&mut tab, 0);
-        up(&mut tab, "home", 1);
-        let (_, b) = up(&mut tab, "b", 1);
-        assert_eq!(attempts(&mut tab, 2), []);
-        assert!(tab.judge(b, true) && !tab.judge(b, true));
-        assert_eq!(attempts(&mut tab, 3), [address("c")]);
-    }
-
-    #[test]
-    fn two_ways_to_one_relay_are_one_session() {
-        let mut tab = ways(&[("home", Source::Origin), ("alias", Source::Known), ("c", Source::Known)]);
-        let tried = tab.attempts(0);
-        let (_, peer) = up(&mut tab, "home", 1);
-        let alias = tried[1].0;
-        tab.get_mut(alias).expect("a way").peer = Some(peer);
-        assert!(tab.is_alias(alias, peer));
-        tab.rest(alias, 2);
-        assert_eq!(attempts(&mut tab, 2), [address("c")]);
-        assert_eq!(tab.here().collect::<Vec<_>>(), [&address("home")]);
-    }
-
-    #[test]
-    fn what_strangers_tell_displaces_nothing_that_was_proven() {
-        let mut tab = ways(&[("home", Source::Origin), ("proven", Source::Known)]);
-        attempts(&mut tab, 0);
-        up(&mut tab, "proven", 1);
-        for n in 0..LIMIT * 2 {
-            tab.learn(address(&format!("told-{n}")), Source::Known);
-        }
-        assert_eq!(tab.ways.len(), LIMIT);
-        assert_eq!(tab.known()[0], &address("proven"));
-        assert!(tab.known().contains(&&address("home")));
-        assert_eq!(tab.known().last(), Some(&&address(&format!("told-{}", LIMIT * 2 - 1))));
-    }
-
-    #[test]
-    fn after_a_pause_everything_is_tried_anew() {
-        let mut tab = ways(&[("home", Source::Origin)]);
-        attempts(&mut tab, 0);
-        up(&mut tab, "home", 1);
-        tab.pause();
-        assert_eq!(attempts(&mut tab, 2), [address("home")]);
-        fail(&mut tab, "home", 3);
-        assert_eq!(attempts(&mut tab, 4), []);
-        tab.hurry();
-        assert_eq!(attempts(&mut tab, 5), [address("home")]);
     }
 }

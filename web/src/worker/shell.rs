@@ -16,6 +16,7 @@ use super::channel::Channel;
 use super::clock::{self, Timer};
 use super::messages::{Answer, TabId, ToPage, ToWorker};
 use super::tabs::Tabs;
+use crate::net::weight;
 use crate::storage::{SecretError, Storage, StorageStatus};
 
 /// A node with its storage, its timer and its way to the pages.
@@ -73,7 +74,7 @@ impl Shell {
                 ToWorker::Received(peer, frame) => {
                     let frame = frame.into_vec();
                     let bytes = took.entry(peer).or_default();
-                    *bytes = bytes.saturating_add(u32::try_from(frame.len()).unwrap_or(u32::MAX));
+                    *bytes = bytes.saturating_add(u32::try_from(weight(&frame)).unwrap_or(u32::MAX));
                     Some(Input::Received(peer, frame))
                 }
             })

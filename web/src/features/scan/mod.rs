@@ -55,13 +55,7 @@ struct Scanner {
 
 /// Buttons to read a QR code with. `found` is called with the text of each code that is read; the camera is off by then.
 pub(crate) fn scanner(found: impl Fn(String) + 'static) -> AnyView {
-    let scanner = Scanner {
-        work: RwSignal::new(Work::Nothing),
-        failed: RwSignal::new(None),
-        attempt: StoredValue::new(0),
-        video: NodeRef::new(),
-        found: StoredValue::new_local(Box::new(found)),
-    };
+    let scanner = Scanner::new(found);
     // The camera itself ends with the attempt, which cannot go on when the view is gone.
     let is_watching = Memo::new(move |_| matches!(scanner.work.get(), Work::Watching { .. }));
     let is_idle = Memo::new(move |_| scanner.work.get() == Work::Nothing);
@@ -122,6 +116,16 @@ fn picture_input(scanner: Scanner) -> AnyView {
 }
 
 impl Scanner {
+    fn new(found: impl Fn(String) + 'static) -> Self {
+        Self {
+            work: RwSignal::new(Work::Nothing),
+            failed: RwSignal::new(None),
+            attempt: StoredValue::new(0),
+            video: NodeRef::new(),
+            found: StoredValue::new_local(Box::new(found)),
+        }
+    }
+
     /// Ends what is being done and begins another attempt.
     fn begin(self, work: Work) -> u32 {
         self.attempt.update_value(|attempt| *attempt = attempt.wrapping_add(1));
@@ -154,12 +158,14 @@ impl Scanner {
     /// Looks through the camera until a code is read.
     fn watch(self) {
         let attempt = self.begin(Work::Asking);
+        // Before the person is asked for a camera that would be of no use.
+        let Some(frame) = Frame::new() else { return self.end(attempt, Err(t::NO_CANVAS.to_owned())) };
         spawn_local(async move {
             // Off at the end of this block, whichever end that is.
             let outcome = match Camera::start().await {
                 Ok(camera) if self.is_current(attempt) => {
                     self.work.set(Work::Watching { seen: false });
-                    self.look_through(&camera, attempt).await
+                    self.look_through(&camera, frame, attempt).await
                 }
                 Ok(_) => None,
                 Err(CameraError::Refused) => Some(Err(t::CAMERA_REFUSED.to_owned())),
@@ -173,14 +179,22 @@ impl Scanner {
     }
 
     /// What came of it; nothing when it was stopped.
-    async fn look_through(self, camera: &Camera, attempt: u32) -> Option<Result<String, String>> {
+    async fn look_through(
+        self,
+        camera: &Camera,
+        mut frame: Frame,
+        attempt: u32,
+    ) -> Option<Result<String, String>> {
         // What is drawn is drawn before this goes on.
         Delay::new(Duration::ZERO).await;
-        let video: HtmlVideoElement = self.video.try_get_untracked()??;
-        if !camera.show(&video).await {
+        let video: Option<HtmlVideoElement> = self.video.try_get_untracked()?;
+        let is_shown = match &video {
+            Some(video) => camera.show(video).await,
+            None => false,
+        };
+        let Some(video) = video.filter(|_| is_shown) else {
             return Some(Err(t::CAMERA_BUSY.to_owned()));
-        }
-        let mut frame = Frame::new()?;
+        };
         while self.is_current(attempt) {
             if let Some(picture) = frame.of_video(&video, CAMERA_SIDE) {
                 match annex::scan(&picture).await {
@@ -202,14 +216,12 @@ impl Scanner {
     /// Reads the code in a picture.
     fn read(self, picture: File) {
         let attempt = self.begin(Work::Reading);
+        let Some(mut frame) = Frame::new() else { return self.end(attempt, Err(t::NO_CANVAS.to_owned())) };
         spawn_local(async move {
             let picture = if picture.size() > MAX_PICTURE {
                 None
             } else {
-                match Frame::new() {
-                    Some(mut frame) => frame.of_picture(&picture, PICTURE_SIDE).await,
-                    None => None,
-                }
+                frame.of_picture(&picture, PICTURE_SIDE).await
             };
             let outcome = match picture {
                 Some(picture) => {
@@ -219,5 +231,38 @@ impl Scanner {
             };
             self.end(attempt, outcome);
         });
+    }
+}
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use js_sys::{Array, Function};
+    use leptos::prelude::*;
+    use wasm_bindgen::JsValue;
+    use wasm_bindgen_test::wasm_bindgen_test;
+    use web_sys::File;
+
+    use super::{Scanner, Work};
+    use crate::i18n as t;
+
+    #[wasm_bindgen_test]
+    fn without_a_canvas_there_is_a_refusal_and_nothing_goes_on() {
+        let owner = Owner::new();
+        owner.set();
+        let scanner = Scanner::new(|text| panic!("there is nothing to read {text:?} from"));
+        let of_canvas = |script: &str| {
+            let script = format!("const canvas = HTMLCanvasElement.prototype; {script}");
+            Function::new_no_args(&script).call0(&JsValue::UNDEFINED).expect("a script without faults")
+        };
+        of_canvas("canvas.kept = canvas.getContext; canvas.getContext = () => null;");
+        let picture = File::new_with_str_sequence(&Array::new(), "code.png").expect("an empty file");
+        let state = || (scanner.work.get_untracked(), scanner.failed.get_untracked());
+        scanner.watch();
+        let after_camera = state();
+        scanner.read(picture);
+        let after_picture = state();
+        of_canvas("canvas.getContext = canvas.kept; delete canvas.kept;");
+        let refused = (Work::Nothing, Some(t::NO_CANVAS.to_owned()));
+        assert_eq!((&after_camera, &after_picture), (&refused, &refused));
     }
 }

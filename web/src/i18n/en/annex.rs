@@ -23,6 +23,8 @@ pub(crate) const CAMERA_ABSENT: &str =
     "No camera was found. Scan a picture of the code instead, or open its link.";
 pub(crate) const CAMERA_BUSY: &str = "The camera does not start; another program may be using it. Close that and try again, or scan a picture of the \
      code.";
+pub(crate) const NO_CANVAS: &str = "This browser lets the page look at no pictures, so no code can be scanned. Ask for the code as a link \
+     or a text instead, or use another browser.";
 pub(crate) const PICTURE_UNREADABLE: &str =
     "This file is no picture that the browser can show. Choose a photo or a screenshot of the code.";
 

@@ -8,13 +8,13 @@ use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::{FutureExt as _, StreamExt as _, select};
 use futures_timer::Delay;
 use libp2p::core::transport::MemoryTransport;
-use libp2p::swarm::SwarmEvent;
+use libp2p::swarm::{DialError, SwarmEvent};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use libp2p::Multiaddr;
 
-use super::{Driver, Note, PROTOCOL};
+use super::{Driver, Note, PROTOCOL, Seat};
 use crate::net::NetEvent;
 use crate::net::address::Origin;
 use crate::net::swarm::{node_id, swarm_over};
@@ -49,10 +49,17 @@ struct Test {
     notes: UnboundedReceiver<Note>,
     /// Sessions the node was told of.
     connected: Rc<Cell<u32>>,
+    /// How many relays were asked for others. Those of these tests have nothing to say.
+    asked: Rc<Cell<u32>>,
 }
 
 impl Test {
     async fn begin() -> Test {
+        Test::begin_at(Source::Origin).await
+    }
+
+    /// The same with a relay that is known for another reason.
+    async fn begin_at(source: Source) -> Test {
         let swarm = swarm_over(MemoryTransport::default());
         let own = node_id(*swarm.local_peer_id()).expect("the key is Ed25519");
         let origin =
@@ -69,16 +76,16 @@ impl Test {
         };
         let mut driver = Driver::new(swarm, own, origin, note, Rc::new(on));
         driver.ways = Ways::default();
-        driver.ways.learn(relay().await, Source::Origin);
+        driver.ways.learn(relay().await, source);
         driver.on_note(Note::Begin);
         driver.pursue();
         assert_eq!(driver.dialling.len(), 1);
-        Test { driver, notes, connected }
+        Test { driver, notes, connected, asked: Rc::default() }
     }
 
     /// Another relay that the tab knows of.
-    async fn learn_another(&mut self) {
-        self.driver.ways.learn(relay().await, Source::Known);
+    async fn learn_another(&mut self, source: Source) {
+        self.driver.ways.learn(relay().await, source);
         self.driver.pursue();
     }
 
@@ -98,12 +105,22 @@ impl Test {
         while !holds(&self.driver) {
             select! {
                 event = self.driver.swarm.select_next_some() => self.driver.on_swarm(event),
-                note = self.notes.select_next_some() => self.driver.on_note(note),
+                note = self.notes.select_next_some() => {
+                    if matches!(note, Note::Told(_)) {
+                        self.asked.set(self.asked.get() + 1);
+                    }
+                    self.driver.on_note(note);
+                }
                 () = over => return false,
             }
             self.driver.pursue();
         }
         true
+    }
+
+    /// The session there is.
+    fn first(&self) -> &Seat {
+        self.driver.seats.values().next().expect("there is one")
     }
 
     fn is_connected(&self) -> bool {
@@ -128,6 +145,49 @@ async fn a_page_that_is_paused_gives_up_what_it_dials_and_dials_again_later() {
 }
 
 #[wasm_bindgen_test]
+async fn an_attempt_goes_on_through_a_pause_and_is_not_made_twice() {
+    let mut test = Test::begin().await;
+    test.driver.on_note(Note::Pause);
+    test.driver.on_note(Note::Resume);
+    test.driver.pursue();
+    assert_eq!(test.driver.dialling.len(), 1);
+    test.until(|driver| driver.seats.len() == 1).await;
+    test.never(|driver| driver.seats.is_empty() || connections(driver) != 1).await;
+    assert_eq!((test.connected.get(), test.driver.ways.trouble()), (1, None));
+}
+
+#[wasm_bindgen_test]
+async fn an_attempt_that_fails_during_a_pause_is_no_trouble() {
+    let mut test = Test::begin().await;
+    let before = *test.driver.dialling.keys().next().expect("it is being dialled");
+    test.driver.on_note(Note::Pause);
+    let error = DialError::NoAddresses;
+    let failed = SwarmEvent::OutgoingConnectionError { connection_id: before, peer_id: None, error };
+    test.driver.on_swarm(failed);
+    assert_eq!(test.driver.ways.trouble(), None);
+    test.driver.on_note(Note::Resume);
+    test.driver.pursue();
+    assert_eq!(test.driver.dialling.len(), 1, "at once");
+}
+
+#[wasm_bindgen_test]
+async fn a_session_from_before_a_pause_does_not_end_the_one_after_it() {
+    let mut test = Test::begin().await;
+    test.until(|driver| driver.seats.len() == 1).await;
+    test.driver.on_note(Note::Pause);
+    assert!(test.driver.seats.is_empty());
+    test.driver.on_note(Note::Resume);
+    test.driver.pursue();
+    test.never(|driver| driver.ways.trouble().is_some()).await;
+    test.until(|driver| driver.seats.len() == 1 && connections(driver) == 1).await;
+    assert_eq!(test.connected.get(), 2);
+}
+
+fn connections(driver: &Driver) -> u32 {
+    driver.swarm.network_info().connection_counters().num_established()
+}
+
+#[wasm_bindgen_test]
 async fn a_stream_that_opens_while_paused_is_refused() {
     let mut test = Test::begin().await;
     test.until(|driver| driver.swarm.connected_peers().next().is_some()).await;
@@ -141,7 +201,7 @@ async fn a_stream_that_opens_while_paused_is_refused() {
 #[wasm_bindgen_test]
 async fn a_tab_is_at_two_relays_and_at_the_other_when_one_is_lost() {
     let mut test = Test::begin().await;
-    test.learn_another().await;
+    test.learn_another(Source::Known).await;
     test.until(|driver| driver.seats.len() == 2).await;
     assert_eq!(test.connected.get(), 2);
 
@@ -158,10 +218,41 @@ async fn two_addresses_of_one_relay_are_one_session() {
     // Another spelling: `/memory/N` twice is not the same address.
     let address = test.driver.ways.known()[0].clone();
     test.until(|driver| driver.seats.len() == 1).await;
-    let peer = test.driver.seats.values().next().expect("there is one").peer;
+    let peer = test.first().peer;
     test.driver.ways.learn(address.with_p2p(peer).expect("no key yet"), Source::Known);
     test.driver.pursue();
     test.until(|driver| driver.dialling.is_empty()).await;
     test.never(|driver| driver.seats.len() != 1).await;
     assert_eq!(test.connected.get(), 1);
+}
+
+#[wasm_bindgen_test]
+async fn the_origin_is_asked_once_a_session_whoever_was_there_first() {
+    let mut test = Test::begin_at(Source::Known).await;
+    let asked = test.asked.clone();
+    test.until(|driver| driver.seats.len() == 1 && asked.get() == 1).await;
+    test.learn_another(Source::Known).await;
+    test.until(|driver| driver.seats.len() == 2).await;
+    assert!(test.driver.ways.is_enough() && asked.get() == 1);
+
+    test.learn_another(Source::Origin).await;
+    test.until(|driver| driver.seats.len() == 3 && asked.get() == 2).await;
+    test.never(|_| asked.get() > 2).await;
+}
+
+#[wasm_bindgen_test]
+async fn the_origin_is_asked_when_it_was_found_by_another_way() {
+    let mut test = Test::begin_at(Source::Known).await;
+    let asked = test.asked.clone();
+    test.until(|driver| driver.seats.len() == 1 && asked.get() == 1).await;
+    test.learn_another(Source::Known).await;
+    test.until(|driver| driver.seats.len() == 2).await;
+
+    // Another spelling: `/memory/N` twice is not the same address.
+    let peer = test.first().peer;
+    let address = test.driver.ways.way_to(peer).expect("a way led there").address.clone();
+    test.driver.ways.learn(address.with_p2p(peer).expect("no key yet"), Source::Origin);
+    test.driver.pursue();
+    test.until(|driver| driver.dialling.is_empty() && asked.get() == 2).await;
+    assert_eq!(test.connected.get(), 2);
 }
