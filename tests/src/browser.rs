@@ -314,28 +314,29 @@ impl Browser {
         }
     }
 
-    /// The processes in which its pages and their workers run.
+    /// The process in which its only page and that page's workers run: of those it has for pages the one that has
+    /// computed most. Others are kept ready for pages to come.
     ///
     /// # Panics
     /// When the system does not tell of its processes.
     #[must_use]
-    pub fn renderers(&self) -> Vec<Pid> {
-        let all: Vec<(Pid, Pid, String)> = std::fs::read_dir("/proc")
+    pub fn renderer(&self) -> Pid {
+        let all: Vec<Running> = std::fs::read_dir("/proc")
             .expect("Linux tells of its processes")
             .flatten()
-            .filter_map(process)
+            .filter_map(running)
             .collect();
         let mut family = vec![self.chromium];
         let mut renderers = Vec::new();
         while let Some(parent) = family.pop() {
-            for (pid, _, command) in all.iter().filter(|(_, of, _)| *of == parent) {
-                family.push(*pid);
-                if command.contains("--type=renderer") {
-                    renderers.push(*pid);
+            for process in all.iter().filter(|process| process.parent == parent) {
+                family.push(process.pid);
+                if process.command.contains("--type=renderer") {
+                    renderers.push(process);
                 }
             }
         }
-        renderers
+        renderers.into_iter().max_by_key(|process| process.ticks).expect("the page runs in a process").pid
     }
 
     /// Closes it, as a person closes the window.
@@ -396,14 +397,25 @@ fn network_log(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.network.json"))
 }
 
-/// A process, its parent and its command line. None for what is no process or has ended meanwhile.
-fn process(entry: std::fs::DirEntry) -> Option<(Pid, Pid, String)> {
+/// A process of this machine.
+struct Running {
+    pid: Pid,
+    parent: Pid,
+    /// How long it has computed.
+    ticks: u64,
+    command: String,
+}
+
+/// None for what is no process or has ended meanwhile.
+fn running(entry: std::fs::DirEntry) -> Option<Running> {
     let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
-    // The name may hold spaces and parentheses; what follows does not (proc_pid_stat(5)).
     let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-    let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+    // The name may hold spaces and parentheses; what follows, from the third field on, does not (proc_pid_stat(5)).
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let parent = Pid::from_raw(fields.get(1)?.parse().ok()?)?;
+    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     let command = std::fs::read(entry.path().join("cmdline")).ok()?;
-    Some((pid, Pid::from_raw(parent)?, String::from_utf8_lossy(&command).into_owned()))
+    Some(Running { pid, parent, ticks, command: String::from_utf8_lossy(&command).into_owned() })
 }
 
 /// The port in what chromedriver says when it listens.

@@ -232,21 +232,17 @@ fn a_tab_that_stood_still_does_nothing_twice() {
         let op = browser.post_with(&opening).await;
         browser.post_in_state(&op.id, "sent").await;
         let first = Tab::first(&browser).await;
-        let leading = browser.renderers();
+        let leading = browser.renderer();
         let second = Tab::open(&browser, &thread).await;
         browser.post_with(&opening).await;
 
         // The leader's process stands still without a word, as on a machine that swaps. What the other tab wants waits
         // in front of it, until that tab takes over.
-        for process in &leading {
-            kill_process(*process, Signal::STOP).expect("it can be stopped");
-        }
+        kill_process(leading, Signal::STOP).expect("it can be stopped");
         second.shown().await.reply(&meanwhile).await;
         let reply = browser.post_with(&meanwhile).await;
         browser.post_in_state(&reply.id, "sent").await;
-        for process in &leading {
-            kill_process(*process, Signal::CONT).expect("it goes on");
-        }
+        kill_process(leading, Signal::CONT).expect("it goes on");
         first.shown().await.reply(&after).await;
         let last = browser.post_with(&after).await;
         browser.post_in_state(&last.id, "sent").await;
