@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -86,11 +86,11 @@ pub(crate) struct Server {
 
 /// What a client opened.
 #[derive(Debug)]
-pub(crate) enum Opened {
+pub(crate) enum Opened<S> {
     /// A TLS connection.
-    Encrypted(Box<TlsStream<TcpStream>>),
+    Encrypted(Box<TlsStream<S>>),
     /// Something else; nothing of it has been read.
-    Plain(TcpStream),
+    Plain(S),
     /// The connection of an authority, answered.
     Challenge,
 }
@@ -134,9 +134,12 @@ impl Server {
     ///
     /// # Errors
     /// When there is no handshake, or no certificate yet.
-    pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<Opened> {
+    pub(crate) async fn accept<S>(&self, socket: S) -> io::Result<Opened<S>>
+    where
+        S: AsRef<TcpStream> + AsyncRead + AsyncWrite + Unpin,
+    {
         let mut first = [0];
-        if socket.peek(&mut first).await? > 0 && first != [HANDSHAKE_RECORD] {
+        if socket.as_ref().peek(&mut first).await? > 0 && first != [HANDSHAKE_RECORD] {
             return Ok(Opened::Plain(socket));
         }
         let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
