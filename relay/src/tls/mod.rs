@@ -3,12 +3,15 @@
 //! Knows nothing of what is said on a connection but the one challenge by which an authority sees that a name is ours.
 
 mod acme;
+mod cache;
 mod files;
+mod lifetime;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
@@ -19,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings;
+use lifetime::Watched;
 
 /// The first byte of a TLS connection: a record of a handshake (RFC 8446, 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
@@ -97,20 +101,25 @@ pub(crate) enum Opened<S> {
 
 impl Server {
     /// The side that `settings` ask for, if they ask for one. Certificates are renewed until `stop`. `data` is the
-    /// relay's folder.
+    /// relay's folder; `expiry` is set to when the certificate in use ends, seconds since 1970.
     ///
     /// # Errors
     /// When the certificate cannot be used, or nobody can be asked for one.
     pub(crate) fn start(
         settings: &settings::Tls,
         data: &Path,
+        expiry: Gauge,
         stop: CancellationToken,
     ) -> Result<Option<Server>, TlsError> {
+        let watched = Watched::new(expiry);
         match settings {
             settings::Tls::Off => Ok(None),
-            settings::Tls::Files { certificate, key } => files::start(certificate, key, stop).map(Some),
+            settings::Tls::Files { certificate, key } => {
+                files::start(certificate, key, watched, stop).map(Some)
+            }
             settings::Tls::Acme { domains, contact, directory } => {
-                acme::start(domains, contact.as_deref(), directory, data, stop).map(Some)
+                let request = acme::Request { domains, contact: contact.as_deref(), directory };
+                acme::start(&request, data, watched, stop).map(Some)
             }
         }
     }
