@@ -35,9 +35,6 @@ const REOPEN: Duration = Duration::from_secs(2);
 /// As long as a dial may take.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// While stopping: an acknowledgement the node holds back for longer than this is not waited for.
-const SOON: Duration = Duration::from_millis(250);
-
 /// How long a peer that is to be disconnected has to read why.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -202,13 +199,8 @@ impl Driver {
     /// Lets what was taken become durable and acknowledged, then ends every session.
     async fn finish(&mut self) {
         let until = StdInstant::now() + self.drain;
-        loop {
-            let deadline = self.deadline();
-            let soon = deadline <= StdInstant::now() + SOON;
-            if self.pending == 0 && !soon {
-                break;
-            }
-            let wake = if soon { deadline.min(until) } else { until };
+        while !self.node.is_settled() || self.node.owes_acks() {
+            let wake = self.deadline().min(until);
             match timeout_at(wake.into(), self.done.recv()).await {
                 Ok(Some(done)) => self.on_done(done),
                 Ok(None) => break,

@@ -84,6 +84,8 @@ pub struct Metrics {
     pub circuits_opened: Counter,
     /// Reservations and circuits denied.
     pub circuits_denied: ByReason,
+    /// When the TLS certificate in use ends, seconds since 1970; zero while there is none.
+    pub certificate_expiry: Gauge,
 }
 
 /// From 1 ms to 16 s: a commit takes a few milliseconds, a person notices a second.
@@ -116,6 +118,7 @@ impl Default for Metrics {
             circuits: Gauge::default(),
             circuits_opened: Counter::default(),
             circuits_denied: ByReason::default(),
+            certificate_expiry: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -157,6 +160,11 @@ impl Metrics {
             "circuits_denied",
             "Reservations and circuits denied",
             self.circuits_denied.clone(),
+        );
+        registry.register(
+            "certificate_expiry_seconds",
+            "When the TLS certificate in use ends, since 1970; zero while there is none",
+            self.certificate_expiry.clone(),
         );
     }
 

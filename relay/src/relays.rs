@@ -4,7 +4,7 @@
 //! operator's word for those that were dialled, and for the rest their own; nobody checks that, so they come last and are
 //! few. Kept in memory alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,15 @@ const STRANGERS: usize = 64;
 /// The other relays. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Relays {
-    known: Arc<Mutex<BTreeMap<PeerId, Relay>>>,
+    known: Arc<Mutex<Known>>,
     open: Gauge,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    relays: BTreeMap<PeerId, Relay>,
+    /// All that have a session, those for which there was no room too.
+    open: BTreeSet<PeerId>,
 }
 
 #[derive(Debug)]
@@ -57,34 +64,38 @@ impl Relays {
     /// A session showed that the peer is a relay.
     pub(crate) fn met(&self, peer: PeerId, now: Instant) {
         let mut known = self.lock();
-        if let Some(relay) = entry(&mut known, peer, now) {
-            relay.open = true;
-            relay.last = now;
-            relay.met.get_or_insert(now);
-        }
+        known.open.insert(peer);
         self.count(&known);
+        if let Some(relay) = entry(&mut known.relays, peer, now) {
+            relay.opened(now);
+        }
     }
 
     /// A peer's session is over.
     pub(crate) fn left(&self, peer: &PeerId, now: Instant) {
         let mut known = self.lock();
-        if let Some(relay) = known.get_mut(peer).filter(|relay| relay.open) {
+        known.open.remove(peer);
+        self.count(&known);
+        if let Some(relay) = known.relays.get_mut(peer).filter(|relay| relay.open) {
             relay.open = false;
             relay.last = now;
         }
-        self.count(&known);
     }
 
     /// The peer answered where the operator said. `address` ends in its name.
     pub(crate) fn dialled(&self, peer: PeerId, address: Multiaddr, now: Instant) {
         let mut known = self.lock();
-        let relay = known.entry(peer).or_insert_with(|| Relay::new(now));
+        let is_open = known.open.contains(&peer);
+        let relay = known.relays.entry(peer).or_insert_with(|| Relay::new(now));
         relay.dialled = Some(address);
+        if is_open {
+            relay.opened(now);
+        }
     }
 
     /// The peer says where it is reached. Each address ends in its name.
     pub(crate) fn says(&self, peer: PeerId, addresses: Vec<Multiaddr>, now: Instant) {
-        if let Some(relay) = entry(&mut self.lock(), peer, now) {
+        if let Some(relay) = entry(&mut self.lock().relays, peer, now) {
             relay.says = addresses;
         }
     }
@@ -92,8 +103,8 @@ impl Relays {
     /// Forgets what a peer said that left without having shown to be a relay.
     pub(crate) fn gone(&self, peer: &PeerId) {
         let mut known = self.lock();
-        if known.get(peer).is_some_and(|relay| relay.met.is_none()) {
-            known.remove(peer);
+        if known.relays.get(peer).is_some_and(|relay| relay.met.is_none()) {
+            known.relays.remove(peer);
         }
     }
 
@@ -104,6 +115,7 @@ impl Relays {
     pub(crate) fn addresses(&self, private: bool, now: Instant) -> Vec<Multiaddr> {
         let known = self.lock();
         let mut relays: Vec<(Instant, &Relay)> = known
+            .relays
             .values()
             .filter(|relay| relay.is_fresh(now))
             .filter_map(|relay| Some((relay.met?, relay)))
@@ -117,12 +129,11 @@ impl Relays {
         told.take(TOLD).cloned().collect()
     }
 
-    fn count(&self, known: &BTreeMap<PeerId, Relay>) {
-        let open = known.values().filter(|relay| relay.open).count();
-        self.open.set(i64::try_from(open).unwrap_or(i64::MAX));
+    fn count(&self, known: &Known) {
+        self.open.set(i64::try_from(known.open.len()).unwrap_or(i64::MAX));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PeerId, Relay>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().expect("no code panics while it holds this")
     }
 }
@@ -130,6 +141,12 @@ impl Relays {
 impl Relay {
     fn new(now: Instant) -> Relay {
         Relay { dialled: None, says: Vec::new(), met: None, open: false, last: now }
+    }
+
+    fn opened(&mut self, now: Instant) {
+        self.open = true;
+        self.last = now;
+        self.met.get_or_insert(now);
     }
 
     fn is_fresh(&self, now: Instant) -> bool {
@@ -225,13 +242,19 @@ mod tests {
             relays.says(PeerId([number; 32]), vec![public(number)], now);
             relays.met(PeerId([number; 32]), now);
         }
-        assert_eq!(relays.lock().len(), STRANGERS);
+        assert_eq!(relays.lock().relays.len(), STRANGERS);
         assert_eq!(told(&relays, now).len(), TOLD);
+        assert_eq!(relays.open.get(), 256, "all are counted");
         relays.dialled(PeerId([255; 32]), public(255), now);
-        relays.met(PeerId([255; 32]), now);
-        assert_eq!(told(&relays, now)[0], public(255).to_string());
+        assert_eq!(
+            told(&relays, now)[0],
+            public(255).to_string(),
+            "it had its session before it was dialled"
+        );
+        relays.left(&PeerId([254; 32]), now);
+        assert_eq!(relays.open.get(), 255);
         relays.gone(&PeerId([0; 32]));
-        assert_eq!(relays.lock().len(), STRANGERS + 1, "whoever was met is remembered");
+        assert_eq!(relays.lock().relays.len(), STRANGERS + 1, "whoever was met is remembered");
     }
 
     #[test]
@@ -239,6 +262,6 @@ mod tests {
         let (relays, now) = (Relays::new(Gauge::default()), Instant::now());
         relays.says(PeerId([1; 32]), vec![public(1)], now);
         relays.gone(&PeerId([1; 32]));
-        assert!(relays.lock().is_empty());
+        assert!(relays.lock().relays.is_empty());
     }
 }

@@ -115,9 +115,10 @@ impl Application {
         let key = key::load_or_create(&settings.data)?;
         let stop = CancellationToken::new();
         let dialler = dialler(&settings.peers)?;
-        let tls = tls::Server::start(&settings.tls, &settings.data, stop.clone())?;
-        let has_tls = tls.is_some();
         let metrics = Arc::new(Metrics::default());
+        let expiry = metrics.certificate_expiry.clone();
+        let tls = tls::Server::start(&settings.tls, &settings.data, expiry, stop.clone())?;
+        let has_tls = tls.is_some();
         let relays = Relays::new(metrics.relays.clone());
         let storage = Storage::open(&settings.data, settings.max_database_mib, metrics.clone()).await?;
 

@@ -2,16 +2,22 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{self, Command};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
 use crate::http::{self, Answer};
 use crate::process::Process;
 use crate::{place, wait};
+
+/// Ports that relays listen on: from 20,000 to 31,999. Linux gives out those from 32,768 on.
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u32 = 12_000;
 
 /// A relay with a data folder of its own. Dropping it kills it and removes the folder.
 #[derive(Debug)]
@@ -154,14 +160,23 @@ impl Relay {
     }
 }
 
-/// An address nobody listens on. Another program could take it before the relay does; then the relay says so and ends.
+/// An address nobody listens on, and another each time. Its port is below those that the system gives out by itself, which
+/// any connection could take before the relay does, and each process begins with another.
 ///
 /// # Panics
 /// When loopback has none.
 #[must_use]
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address")
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let begin = process::id().wrapping_mul(97);
+    let candidates = iter::repeat_with(|| {
+        let number = begin.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST_PORT + number as u16))
+    });
+    candidates
+        .take(PORTS as usize)
+        .find(|address| TcpListener::bind(address).is_ok())
+        .expect("loopback has a free port")
 }
 
 fn serve(address: SocketAddr, data: &Path, settings: &[String], log: &Path) -> Process {
@@ -175,4 +190,18 @@ fn serve(address: SocketAddr, data: &Path, settings: &[String], log: &Path) -> P
         }
     }
     Process::start("the relay", &mut command, log)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{FIRST_PORT, free_address};
+
+    #[test]
+    fn no_address_is_given_twice_nor_by_the_system() {
+        let given: BTreeSet<_> = (0..100).map(|_| free_address()).collect();
+        assert_eq!(given.len(), 100);
+        assert!(given.iter().all(|address| (FIRST_PORT..32_768).contains(&address.port())));
+    }
 }

@@ -194,6 +194,13 @@ fn cell(value: &Value) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_help_names_every_bench() {
+        let names: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
+        let line = format!("measure: {}, or all of them", names.join(", "));
+        assert!(crate::HELP.contains(&line), "{line}");
+    }
+
     const ROW: &str =
         r#"{"name":"admit.batch_native","value":30000,"unit":"events/s","baseline":10000.5,"ratio":3.0}"#;
 

@@ -86,7 +86,7 @@ fn build_unless_same(ws: &Workspace, tools: &PageTools) -> Result<()> {
     if !index.is_file() {
         bail!("trunk succeeded, but did not write {}", index.display());
     }
-    finish::finish(&ws.dist(), &ws.root().join("www"))?;
+    finish::finish(&ws.dist(), &ws.root().join("www"), &ws.private_paths())?;
     Ok(fs::write(&stamp, fingerprint)?)
 }
 

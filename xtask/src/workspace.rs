@@ -67,6 +67,12 @@ impl Workspace {
         self.target.join("release/chanterelle")
     }
 
+    /// What begins the path of a source on this machine, and nothing else: none of it belongs into what is built.
+    pub(crate) fn private_paths(&self) -> Vec<PathBuf> {
+        let variable = |name| std::env::var_os(name).map(PathBuf::from);
+        private_paths(&self.root, variable("HOME"), variable("CARGO_HOME"))
+    }
+
     /// A cargo command for native code in the checkout.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = cargo();
@@ -88,6 +94,14 @@ fn cargo() -> Command {
     command
 }
 
+/// A directory at the root, such as `/root` or `/src`, is a word that paths of others hold too.
+fn private_paths(root: &Path, home: Option<PathBuf>, cargo: Option<PathBuf>) -> Vec<PathBuf> {
+    let cargo = cargo.or_else(|| home.as_ref().map(|home| home.join(".cargo")));
+    let sources = cargo.iter().flat_map(|cargo| [cargo.join("registry"), cargo.join("git")]);
+    let named = [Some(root.to_owned()), home].into_iter().flatten();
+    named.filter(|path| path.is_absolute() && path.components().count() > 2).chain(sources).collect()
+}
+
 fn cache(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
     let named = |name| variable(name).filter(|path| !path.as_os_str().is_empty());
     let cache = if let Some(path) = named("CHANTERELLE_CACHE") {
@@ -105,6 +119,32 @@ fn cache(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_built_here_does_not_say_where() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let variable = |name| std::env::var_os(name).map(PathBuf::from);
+        // But for the root, which stands a line above.
+        for path in private_paths(Path::new("/"), variable("HOME"), variable("CARGO_HOME")) {
+            let path = format!("{}/", path.display());
+            let holds = program.windows(path.len()).any(|part| part == path.as_bytes());
+            assert!(!holds || root.starts_with(&path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_directory_at_the_root_is_no_sign() {
+        let paths = |root: &str, home: &str, cargo: Option<&str>| -> Vec<String> {
+            let paths = private_paths(root.as_ref(), Some(home.into()), cargo.map(PathBuf::from));
+            paths.iter().map(|path| path.display().to_string()).collect()
+        };
+        assert_eq!(paths("/src", "/me", None), ["/me/.cargo/registry", "/me/.cargo/git"]);
+        assert_eq!(
+            paths("/u/ann/mushroom", "/u/ann", Some("/cargo")),
+            ["/u/ann/mushroom", "/u/ann", "/cargo/registry", "/cargo/git"]
+        );
+    }
 
     #[test]
     fn the_cache_is_where_the_person_says() {

@@ -117,9 +117,9 @@ impl<V: Verify> Node<V> {
         }
         for admission in self.at_the_door(&due) {
             match admission {
-                Admission::Accepted(event) => self.accept(event, None, false),
+                Admission::Accepted(event) if self.has_room() => self.accept(event, None, false),
                 Admission::Deferred { event, until } => self.defer(&event, until),
-                Admission::Duplicate(_) | Admission::Rejected(_) => {}
+                Admission::Accepted(_) | Admission::Duplicate(_) | Admission::Rejected(_) => {}
             }
         }
     }

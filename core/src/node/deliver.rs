@@ -36,7 +36,7 @@ impl<V: Verify> Node<V> {
     /// Lets a peer send more, once half of what it was let is used; not while our storage is far behind.
     pub(super) fn grant(&mut self, peer: PeerId) {
         let window = self.limits.window_frames;
-        if self.persist.backlog() > self.limits.persist_events * 4 {
+        if self.persist.backlog() > self.limits.persist_events * 4 || !self.has_room() {
             return;
         }
         let Some(session) = self.sessions.get_mut(&peer) else { return };

@@ -15,6 +15,8 @@ impl<V: Verify> Node<V> {
         let mut faults = 0;
         for admission in self.at_the_door(events) {
             match admission {
+                // Neither acknowledged nor remembered: the next reconciliation brings it again.
+                Admission::Accepted(event) if !self.has_room() => self.answered(peer, &event.id()),
                 Admission::Accepted(event) => {
                     self.arrived(peer, event.id());
                     self.accept(event, Some(peer), false);

@@ -189,6 +189,12 @@ impl<V: Verify> Node<V> {
         self.sessions.iter().filter(|(_, session)| session.role.is_some()).map(|(peer, _)| *peer)
     }
 
+    /// Whether somebody has not been sent the acknowledgement of what is durable here.
+    #[must_use]
+    pub fn owes_acks(&self) -> bool {
+        self.sessions.values().any(|session| !session.out.acks.is_empty())
+    }
+
     /// Takes points from a peer and parts with it when none are left; whether it stays.
     pub(super) fn charge(&mut self, peer: PeerId, price: u32) -> bool {
         let stays = self.sessions.get_mut(&peer).is_some_and(|session| session.budget.charge(price));

@@ -8,14 +8,27 @@ use std::sync::Arc;
 
 use super::Node;
 use super::api::{Batch, Notice, Output, Put, StorageError, Ticket, Update};
-use crate::base::{EventId, Instant, PeerId, set_of};
+use crate::base::{EventId, Instant, Limits, PeerId, set_of};
 use crate::crypto::Verify;
+use crate::wire::Role;
+
+/// In the backlog a large event counts as several of so many bytes.
+const UNIT: usize = 4 * 1024;
+
+/// Batches in the backlog of a relay above which it takes nothing more from others: 16,384 events or 64 MiB. Credit is
+/// held back at a quarter of it, so that an honest peer, which may be a window or two ahead, does not come near it.
+const FULL_BATCHES: usize = 16;
+
+/// Peers told that one event is durable. Whoever else sent it sends it again, and hears of it then.
+const SENDERS: usize = 64;
 
 /// The state of storing.
 #[derive(Default)]
 pub(super) struct Persist {
     /// Events not durable yet.
     pending: BTreeMap<EventId, Pending>,
+    /// The bytes of them all.
+    bytes: usize,
     /// Those of them not in the batch under way, in the order they came.
     queue: VecDeque<EventId>,
     /// Durable events whose rows changed.
@@ -50,9 +63,16 @@ impl Persist {
         self.pending.get(id).map(|pending| &pending.bytes)
     }
 
-    /// Events waiting to be stored.
+    /// Events waiting to be stored, a large one counted as several.
     pub(super) fn backlog(&self) -> usize {
-        self.pending.len()
+        self.pending.len().max(self.bytes / UNIT)
+    }
+
+    /// Whether a relay can take another event from somebody else. While the storage fails it takes no more than one
+    /// batch to try with, which is forgotten when that fails, too.
+    fn has_room(&self, limits: &Limits) -> bool {
+        let batches = if self.failing { 1 } else { FULL_BATCHES };
+        self.backlog() < limits.persist_events * batches
     }
 
     /// Whether nothing is to be stored.
@@ -71,13 +91,20 @@ impl Persist {
 
     /// Takes an event to be stored.
     pub(super) fn add(&mut self, id: EventId, bytes: Arc<[u8]>, sender: Option<PeerId>) {
+        self.bytes += bytes.len();
         self.pending.insert(id, Pending { bytes, senders: set_of(sender) });
         self.queue.push_back(id);
     }
 
+    fn remove(&mut self, id: &EventId) -> Option<Pending> {
+        let pending = self.pending.remove(id)?;
+        self.bytes -= pending.bytes.len();
+        Some(pending)
+    }
+
     /// Notes that another peer waits for the acknowledgement of a pending event.
     pub(super) fn add_sender(&mut self, id: &EventId, peer: PeerId) {
-        if let Some(pending) = self.pending.get_mut(id) {
+        if let Some(pending) = self.pending.get_mut(id).filter(|pending| pending.senders.len() < SENDERS) {
             pending.senders.insert(peer);
         }
     }
@@ -89,6 +116,18 @@ impl Persist {
 }
 
 impl<V: Verify> Node<V> {
+    /// Bytes of the events that are not durable yet. A relay keeps at most 64 MiB and one event of others'.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.persist.bytes
+    }
+
+    /// Whether an event of somebody else's may enter. A person's device shows what it cannot store as long as it runs;
+    /// a relay, which anyone may fill, must not keep what it cannot pass to its storage.
+    pub(super) fn has_room(&self) -> bool {
+        self.role != Role::Relay || self.persist.has_room(&self.limits)
+    }
+
     /// Hands the next batch to the storage, if there is one and none is under way.
     pub(super) fn flush_persist(&mut self) {
         let persist = &mut self.persist;
@@ -132,7 +171,7 @@ impl<V: Verify> Node<V> {
             self.notice(Notice::StorageWorks);
         }
         for id in batch.events {
-            let Some(pending) = self.persist.pending.remove(&id) else { continue };
+            let Some(pending) = self.persist.remove(&id) else { continue };
             for peer in pending.senders {
                 self.acknowledge(peer, id);
             }
@@ -145,13 +184,14 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Own events stay here and are tried again. Foreign ones are forgotten and will be offered again by whoever has
-    /// them, unless there is no storage at all: then this memory is all there is.
+    /// Own events stay here and are tried again. Foreign ones, those behind the batch too, are forgotten and will be
+    /// offered again by whoever has them, unless there is no storage at all: then this memory is all there is.
     fn on_not_durable(&mut self, batch: InFlight, error: StorageError) {
         let memory_only = matches!(error, StorageError::Unavailable(_));
-        for id in batch.events.into_iter().rev() {
+        let queue = core::mem::take(&mut self.persist.queue);
+        for id in batch.events.into_iter().chain(queue) {
             if memory_only || self.index.get(&id).is_some_and(|row| row.own) {
-                self.persist.queue.push_front(id);
+                self.persist.queue.push_back(id);
             } else {
                 self.forget(&id);
             }
@@ -166,7 +206,7 @@ impl<V: Verify> Node<V> {
 
     fn forget(&mut self, id: &EventId) {
         self.event_came_or_goes(id);
-        self.persist.pending.remove(id);
+        self.persist.remove(id);
         if let Some(row) = self.index.remove(id).filter(|row| row.board_name.is_some()) {
             self.views.board_named(&self.index, &row.board);
         }

@@ -21,6 +21,9 @@ impl<V: Verify> Node<V> {
     /// Asks a peer for what it has and we lack, as far as nobody else was asked.
     pub(super) fn ask(&mut self, peer: PeerId) {
         let now = self.now.instant;
+        if !self.has_room() {
+            return;
+        }
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         // A quarter of the window free before asking on, so that requests are few and large.
         let free = self.limits.wants.saturating_sub(session.wants.len());
@@ -79,15 +82,20 @@ impl<V: Verify> Node<V> {
 
     /// Notes that a peer has sent an event we may have waited for.
     pub(super) fn arrived(&mut self, peer: PeerId, id: EventId) {
-        if let Some(wanted) = self.wanted.remove(&id)
-            && let Some(session) = self.sessions.get_mut(&wanted.of)
-        {
-            session.wants.remove(&id);
-            session.arrived += usize::from(wanted.of == peer);
-            self.touched.insert(wanted.of);
-        }
+        self.answered(peer, &id);
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.neighbour.has.insert(id);
+        }
+    }
+
+    /// No longer waits for an event that a peer has sent, whatever became of it.
+    pub(super) fn answered(&mut self, peer: PeerId, id: &EventId) {
+        if let Some(wanted) = self.wanted.remove(id)
+            && let Some(session) = self.sessions.get_mut(&wanted.of)
+        {
+            session.wants.remove(id);
+            session.arrived += usize::from(wanted.of == peer);
+            self.touched.insert(wanted.of);
         }
     }
 

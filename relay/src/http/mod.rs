@@ -15,14 +15,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
+use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chanterelle_core::base::Limits;
 use futures::FutureExt as _;
-use http_body_util::Limited;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +34,6 @@ use crate::settings::Settings;
 use crate::storage::Storage;
 use assets::Assets;
 use error::ApiError;
-use pace::PacedBody;
 use security::SecurityHeaders;
 use serve::Remote;
 
@@ -140,11 +138,10 @@ async fn limit_rate(State(app): State<App>, request: Request, next: Next) -> Res
     }
 }
 
-/// A body is bounded in size and in slowness.
+/// Nothing here reads a body. One that is too large is refused, and so is one of which nobody can say how large it is.
 async fn limit_body(request: Request, next: Next) -> Response {
-    if request.body().size_hint().lower() > MAX_BODY {
+    if request.body().size_hint().upper().is_none_or(|bytes| bytes > MAX_BODY) {
         return ApiError::too_large(MAX_BODY).into_response();
     }
-    let limit = usize::try_from(MAX_BODY).unwrap_or(usize::MAX);
-    next.run(request.map(|body| Body::new(Limited::new(PacedBody::new(body), limit)))).await
+    next.run(request).await
 }

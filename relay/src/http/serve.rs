@@ -87,11 +87,13 @@ impl Server {
                     if let Some(slot) = self.place(&socket, remote) {
                         let connection = Connection {
                             remote: Remote(remote.ip()),
-                            slot,
                             router: self.router.clone(),
                             metrics: self.metrics.clone(),
                             stop: stop.clone(),
                         };
+                        // Frames of posts are small and wait for nobody.
+                        let _ = socket.set_nodelay(true);
+                        let socket = ClientSocket::new(socket, slot);
                         connections.spawn(connection.serve(socket, self.tls.clone()));
                     }
                 }
@@ -124,16 +126,13 @@ impl Server {
 /// One connection and what it needs.
 struct Connection {
     remote: Remote,
-    slot: Slot,
     router: Router,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 }
 
 impl Connection {
-    async fn serve(mut self, socket: TcpStream, tls: Option<tls::Server>) {
-        // Frames of posts are small and wait for nobody.
-        let _ = socket.set_nodelay(true);
+    async fn serve(mut self, socket: ClientSocket<TcpStream>, tls: Option<tls::Server>) {
         let Some(tls) = tls else { return self.serve_http(socket).await };
         let opened = tokio::select! {
             opened = timeout(HANDSHAKE_TIMEOUT, tls.accept(socket)) => opened,
@@ -160,7 +159,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Connection { remote, slot, router, stop, .. } = self;
+        let Connection { remote, router, stop, .. } = self;
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(remote);
             router.clone().oneshot(request.map(Body::new))
@@ -170,7 +169,7 @@ impl Connection {
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(HEAD_BYTES)
             .max_headers(HEADERS)
-            .serve_connection(TokioIo::new(ClientSocket::new(stream, slot)), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {

@@ -147,7 +147,10 @@ impl Network {
             limits,
             streams: streams::Behaviour::default(),
             identify: identify::Behaviour::new(
-                identify::Config::new(SESSION_PROTOCOL.to_owned(), public).with_agent_version(config.agent),
+                // Peers are told where the world reaches this relay, not where it listens behind its proxy.
+                identify::Config::new(SESSION_PROTOCOL.to_owned(), public)
+                    .with_agent_version(config.agent)
+                    .with_hide_listen_addrs(true),
             ),
             ping: ping::Behaviour::new(
                 ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT),

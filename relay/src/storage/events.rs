@@ -32,7 +32,7 @@ impl Storage {
     /// When nothing was stored.
     pub async fn store(&self, batch: &Batch) -> Result<(), StorageError> {
         let result = self.try_store(batch).await.map_err(|error| self.failed("storing", &error));
-        *self.failing() = result.clone().err().map(|error| (Instant::now(), error));
+        self.health().failing = result.clone().err().map(|error| (Instant::now(), error));
         result
     }
 

@@ -35,6 +35,9 @@ const BUSY: Duration = Duration::from_secs(10);
 /// whoever asks is to hear within half a minute that there is room again.
 const FAILURE_COUNTS: Duration = Duration::from_secs(20);
 
+/// Bytes for which there must be room: the largest event, its row and its places in the indexes, and some more.
+const ROOM: u32 = 128 * 1024;
+
 /// Why the storage cannot be opened. One line for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -55,8 +58,17 @@ pub struct Storage {
     writer: SqlitePool,
     readers: SqlitePool,
     metrics: Arc<Metrics>,
+    health: Arc<Mutex<Health>>,
+    failure_counts: Duration,
+}
+
+/// What is known of the storage.
+#[derive(Debug, Default)]
+struct Health {
     /// When a batch last failed, until one succeeds.
-    failing: Arc<Mutex<Option<(Instant, StorageError)>>>,
+    failing: Option<(Instant, StorageError)>,
+    /// Whether there was room for [`ROOM`] since the start, and since something last found none.
+    has_room: bool,
 }
 
 impl Storage {
@@ -101,28 +113,42 @@ impl Storage {
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|error| failed(&error))?;
-        Ok(Storage { writer, readers, metrics, failing: Arc::default() })
+        Ok(Storage { writer, readers, metrics, health: Arc::default(), failure_counts: FAILURE_COUNTS })
     }
 
-    /// Whether something can be written right now: by what became of the last batch, and by writing something. A
-    /// batch that failed long ago says nothing any more, because nobody may have tried since.
+    /// Whether an event can be written right now: by what became of the last batch, and by writing something. A batch
+    /// that failed long ago says nothing any more, because nobody may have tried since. As long as it is not known that
+    /// there is room, what is written is as large as an event: a small row has its page already.
     ///
     /// # Errors
     /// Why not.
     pub async fn probe(&self) -> Result<(), StorageError> {
-        if let Some((at, error)) = &*self.failing()
-            && at.elapsed() < FAILURE_COUNTS
+        let (failing, has_room) = {
+            let health = self.health();
+            (health.failing.clone(), health.has_room)
+        };
+        if let Some((at, error)) = failing
+            && at.elapsed() < self.failure_counts
         {
-            return Err(error.clone());
+            return Err(error);
         }
-        let probe = "INSERT INTO meta (key, value) VALUES ('probe', x'') \
+        if !has_room {
+            self.write_probe(ROOM).await?;
+        }
+        self.write_probe(0).await?;
+        self.health().has_room |= !has_room;
+        Ok(())
+    }
+
+    async fn write_probe(&self, bytes: u32) -> Result<(), StorageError> {
+        let probe = "INSERT INTO meta (key, value) VALUES ('probe', zeroblob(?)) \
                      ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-        let written = self.writer.execute(probe).await;
+        let written = sqlx::query(probe).bind(bytes).execute(&self.writer).await;
         written.map(drop).map_err(|error| self.failed("a probe", &error))
     }
 
-    fn failing(&self) -> MutexGuard<'_, Option<(Instant, StorageError)>> {
-        self.failing.lock().expect("no code panics while it holds this")
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().expect("no code panics while it holds this")
     }
 
     /// Writes everything back into the one file and closes it.
@@ -138,6 +164,7 @@ impl Storage {
     fn failed(&self, what: &'static str, error: &sqlx::Error) -> StorageError {
         let error = storage_error(error);
         let reason = if error == StorageError::Full { "full" } else { "failed" };
+        self.health().has_room &= error != StorageError::Full;
         count(&self.metrics.storage_errors, reason);
         tracing::error!(%error, "storage: {what} failed");
         error
@@ -171,8 +198,11 @@ fn migrations() -> Migrator {
 mod tests {
     use std::path::Path;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use chanterelle_core::node::{Batch, StorageError, Ticket};
+
+    use sqlx::Executor as _;
 
     use super::{READERS, Storage};
     use crate::metrics::Metrics;
@@ -207,6 +237,36 @@ mod tests {
             assert_eq!(storage.store(&batch(1)).await, Ok(()));
             assert_eq!(storage.state().await, Ok(Some(vec![7])));
         }
+    }
+
+    #[tokio::test]
+    async fn a_database_at_its_bound_is_not_ready_though_a_small_row_still_fits() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut storage = open(folder.path()).await;
+        storage.failure_counts = Duration::ZERO;
+        let batch = |bytes: usize| Batch {
+            ticket: Ticket(1),
+            strict: true,
+            puts: Vec::new(),
+            state: Some(vec![7; bytes]),
+        };
+        assert_eq!(storage.probe().await, Ok(()));
+        let fill = "INSERT INTO meta (key, value) VALUES (?, zeroblob(4096))";
+        let mut rows = 0;
+        while sqlx::query(fill).bind(format!("fill {rows}")).execute(&storage.writer).await.is_ok() {
+            rows += 1;
+            assert!(rows < 256, "1 MiB is full by now");
+        }
+        assert_eq!(storage.store(&batch(2 << 20)).await, Err(StorageError::Full));
+        assert_eq!(storage.write_probe(0).await, Ok(()), "a small row has its page");
+        for _ in 0..2 {
+            assert_eq!(storage.probe().await, Err(StorageError::Full));
+        }
+        storage.close().await;
+        let storage = open(folder.path()).await;
+        assert_eq!(storage.probe().await, Err(StorageError::Full), "after a start, too");
+        storage.writer.execute("DELETE FROM meta WHERE key LIKE 'fill%'").await.expect("somebody makes room");
+        assert_eq!(storage.probe().await, Ok(()));
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 
+use super::lifetime::{self, Lifetime, Watched};
 use super::{Server, TlsError, provider};
 
 /// How often the files are looked at. They are a few kilobytes.
@@ -45,17 +46,35 @@ type Content = [Vec<u8>; 2];
 ///
 /// # Errors
 /// When it cannot be used.
-pub(super) fn start(certificate: &Path, key: &Path, stop: CancellationToken) -> Result<Server, TlsError> {
+pub(super) fn start(
+    certificate: &Path,
+    key: &Path,
+    watched: Watched,
+    stop: CancellationToken,
+) -> Result<Server, TlsError> {
     let files = Files { certificate: certificate.to_owned(), key: key.to_owned() };
     let content = files.read()?;
     let certified = files.certified(&content)?;
     let names = names(&certified);
+    tell(&watched, &certified);
     let current = Arc::new(Current(RwLock::new(Arc::new(certified))));
-    tokio::spawn(watch(files, content, current.clone(), stop));
+    tokio::spawn(watch(files, content, current.clone(), watched, stop));
     Ok(Server::new(current, names))
 }
 
-async fn watch(files: Files, mut content: Content, current: Arc<Current>, stop: CancellationToken) {
+fn tell(watched: &Watched, certified: &CertifiedKey) {
+    if let Some(lifetime) = certified.cert.first().and_then(Lifetime::of) {
+        watched.set(lifetime);
+    }
+}
+
+async fn watch(
+    files: Files,
+    mut content: Content,
+    current: Arc<Current>,
+    watched: Watched,
+    stop: CancellationToken,
+) {
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = None;
@@ -64,6 +83,7 @@ async fn watch(files: Files, mut content: Content, current: Arc<Current>, stop: 
             _ = look.tick() => {}
             () = stop.cancelled() => return,
         }
+        watched.look(lifetime::now());
         let read = files.clone();
         let Ok(found) = tokio::task::spawn_blocking(move || read.read()).await else { return };
         let changed = match found {
@@ -75,6 +95,7 @@ async fn watch(files: Files, mut content: Content, current: Arc<Current>, stop: 
             Ok((found, certified)) => {
                 content = found;
                 told = None;
+                tell(&watched, &certified);
                 *current.0.write().expect("no code panics while it holds this") = Arc::new(certified);
                 tracing::info!("the certificate has changed and is in use");
             }

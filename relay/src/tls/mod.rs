@@ -3,13 +3,16 @@
 //! Knows nothing of what is said on a connection but the one challenge by which an authority sees that a name is ours.
 
 mod acme;
+mod cache;
 mod files;
+mod lifetime;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt as _;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
@@ -19,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings;
+use lifetime::Watched;
 
 /// The first byte of a TLS connection: a record of a handshake (RFC 8446, 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
@@ -86,31 +90,36 @@ pub(crate) struct Server {
 
 /// What a client opened.
 #[derive(Debug)]
-pub(crate) enum Opened {
+pub(crate) enum Opened<S> {
     /// A TLS connection.
-    Encrypted(Box<TlsStream<TcpStream>>),
+    Encrypted(Box<TlsStream<S>>),
     /// Something else; nothing of it has been read.
-    Plain(TcpStream),
+    Plain(S),
     /// The connection of an authority, answered.
     Challenge,
 }
 
 impl Server {
     /// The side that `settings` ask for, if they ask for one. Certificates are renewed until `stop`. `data` is the
-    /// relay's folder.
+    /// relay's folder; `expiry` is set to when the certificate in use ends, seconds since 1970.
     ///
     /// # Errors
     /// When the certificate cannot be used, or nobody can be asked for one.
     pub(crate) fn start(
         settings: &settings::Tls,
         data: &Path,
+        expiry: Gauge,
         stop: CancellationToken,
     ) -> Result<Option<Server>, TlsError> {
+        let watched = Watched::new(expiry);
         match settings {
             settings::Tls::Off => Ok(None),
-            settings::Tls::Files { certificate, key } => files::start(certificate, key, stop).map(Some),
+            settings::Tls::Files { certificate, key } => {
+                files::start(certificate, key, watched, stop).map(Some)
+            }
             settings::Tls::Acme { domains, contact, directory } => {
-                acme::start(domains, contact.as_deref(), directory, data, stop).map(Some)
+                let request = acme::Request { domains, contact: contact.as_deref(), directory };
+                acme::start(&request, data, watched, stop).map(Some)
             }
         }
     }
@@ -134,9 +143,12 @@ impl Server {
     ///
     /// # Errors
     /// When there is no handshake, or no certificate yet.
-    pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<Opened> {
+    pub(crate) async fn accept<S>(&self, socket: S) -> io::Result<Opened<S>>
+    where
+        S: AsRef<TcpStream> + AsyncRead + AsyncWrite + Unpin,
+    {
         let mut first = [0];
-        if socket.peek(&mut first).await? > 0 && first != [HANDSHAKE_RECORD] {
+        if socket.as_ref().peek(&mut first).await? > 0 && first != [HANDSHAKE_RECORD] {
             return Ok(Opened::Plain(socket));
         }
         let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chanterelle_core::base::{Limits, PeerId};
-use chanterelle_core::wire::Frame;
+use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
 use chanterelle_relay::driver::{Config, Driver};
 use chanterelle_relay::metrics::Metrics;
 use chanterelle_relay::net::session::{Opener, Outbox, OutboxReceiver, Owed, SessionEvent, SessionId};
@@ -31,6 +31,10 @@ struct Rig {
 
 impl Rig {
     async fn start() -> Rig {
+        Rig::with(Limits::default(), Duration::from_secs(10)).await
+    }
+
+    async fn with(limits: Limits, drain: Duration) -> Rig {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let metrics = Arc::new(Metrics::default());
         let storage = Storage::open(folder.path(), None, metrics.clone()).await.expect("the database opens");
@@ -40,7 +44,7 @@ impl Rig {
         let stop = CancellationToken::new();
         let driver = Driver::new(Config {
             peer: OURS,
-            limits: Limits::default(),
+            limits,
             agent: "test".to_owned(),
             storage,
             relays: Relays::new(metrics.relays.clone()),
@@ -49,7 +53,7 @@ impl Rig {
             disconnect,
             restored,
             stop: stop.clone(),
-            drain: Duration::from_secs(10),
+            drain,
         })
         .expect("the system has entropy");
         let driver = tokio::spawn(async move { driver.run().await.expect("the driver ends well") });
@@ -62,6 +66,12 @@ impl Rig {
         let event = SessionEvent::Opened { peer, session: SessionId(session), by, outbox };
         self.sessions.send(event).await.expect("the driver runs");
         inbox
+    }
+
+    async fn hear(&self, peer: PeerId, session: u64, frame: &Frame) {
+        let frame = frame.encode(&Limits::default());
+        let event = SessionEvent::Received { peer, session: SessionId(session), frame };
+        self.sessions.send(event).await.expect("the driver runs");
     }
 
     async fn stop(self) {
@@ -116,4 +126,18 @@ async fn a_side_that_opens_twice_in_a_row_keeps_the_first() {
         rig.stop().await;
         assert!(matches!(next(&mut first).await, Some(Frame::Bye { .. })));
     }
+}
+
+#[tokio::test]
+async fn a_busy_relay_stops_as_soon_as_everything_is_stored() {
+    // There is always something to do soon: a reconciliation.
+    let limits = Limits { reconcile_every: Duration::from_millis(20), ..Limits::default() };
+    let drain = Duration::from_secs(3_600);
+    let rig = Rig::with(limits, drain).await;
+    let mut inbox = rig.open(HIGHER, 1, Opener::Peer).await;
+    let hello = Hello { v: VERSION, role: Role::Relay, agent: "test".to_owned(), window: 32 };
+    rig.hear(HIGHER, 1, &Frame::Hello(hello)).await;
+    rig.hear(HIGHER, 1, &Frame::Interest { all: true, boards: Vec::new() }).await;
+    while !matches!(next(&mut inbox).await, Some(Frame::Reconcile { .. })) {}
+    timeout(Duration::from_secs(60), rig.stop()).await.expect("nothing is owed to anybody");
 }

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::support::TestRelay;
 use crate::support::http::{get, parse, raw};
+use crate::support::{TestRelay, until};
 
 async fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.expect("the relay listens")
@@ -76,6 +76,11 @@ async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
     let answer = raw(relay.app.address(), head.as_bytes()).await;
     assert_eq!(answer.status, 413);
     assert_eq!(answer.error_code(), "too_large");
+    // Of which nobody can say how large it is.
+    let head = "GET /api/v1/info HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\
+                transfer-encoding: chunked\r\n\r\n";
+    let answer = raw(relay.app.address(), head.as_bytes()).await;
+    assert_eq!(answer.status, 413);
     relay.stop().await;
 }
 
@@ -152,17 +157,14 @@ async fn an_address_has_so_many_connections() {
     let address = relay.app.address();
     let first = connect(address).await;
     let _second = connect(address).await;
-    while relay.app.metrics().connections.get() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let open = || relay.app.metrics().connections.get();
+    until("both have their places", async || open() == 2).await;
     let mut third = connect(address).await;
     let refused = parse(&until_closed(&mut third).await);
     assert_eq!(refused.status, 429);
     assert!(refused.header("retry-after").is_some());
     drop(first);
-    while relay.app.metrics().connections.get() > 1 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    until("the place is free again", async || open() == 1).await;
     assert_eq!(get(address, "/livez", &[]).await.status, 200, "the place is free again");
     relay.stop().await;
 }

@@ -261,6 +261,11 @@ async fn a_public_relay_tells_of_no_private_address() {
     assert!(told(&b).await.is_empty(), "the other is on loopback");
     let public = format!("/dns4/relay.example/tcp/443/tls/ws/p2p/{}", b.app.peer());
     until("the public address is told at home", async || told(&a).await.contains(&public)).await;
+    assert_eq!(
+        told(&a).await,
+        BTreeSet::from([public]),
+        "where it listens behind its proxy is told to nobody, not even by libp2p"
+    );
     b.stop().await;
     a.stop().await;
 }

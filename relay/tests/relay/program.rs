@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use crate::support::free_address;
 use crate::support::http::get;
 use crate::support::program::{Running, program, program_after};
 use crate::support::tab::Tab;
+use crate::support::{free_address, until};
 
 /// A refused start: its one line.
 fn refusal(command: &mut Command) -> String {
@@ -197,9 +197,8 @@ async fn a_disk_that_failed_is_used_again_once_it_works() {
     largest(Some(log.len()));
     let meanwhile = tab.publish("test", "meanwhile").await;
     let failed = "chanterelle_storage_errors_total{reason=\"failed\"}";
-    while !get(running.address, "/metrics", &[]).await.text().contains(failed) {
-        sleep(Duration::from_millis(20)).await;
-    }
+    let has_failed = async || get(running.address, "/metrics", &[]).await.text().contains(failed);
+    until("the disk has failed", has_failed).await;
     assert!(!tab.seen().sent.contains(&meanwhile), "what is not stored is not acknowledged");
 
     largest(None);

@@ -125,11 +125,11 @@ async fn a_storage_that_was_full_stores_again_when_there_is_room() {
     stored.sort();
     assert_eq!(rows(&storage).await.iter().map(|row| row.id).collect::<Vec<_>>(), stored);
 
-    let room = "DELETE FROM events WHERE rowid IN (SELECT rowid FROM events LIMIT 10)";
+    let room = "DELETE FROM events WHERE rowid IN (SELECT rowid FROM events LIMIT 40)";
     database(folder.path()).await.execute(room).await.expect("somebody makes room");
     storage.store(&next).await.expect("there is room again");
     assert_eq!(storage.probe().await, Ok(()));
-    assert_eq!(rows(&storage).await.len(), stored.len() - 9);
+    assert_eq!(rows(&storage).await.len(), stored.len() - 39);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use data_encoding::{BASE64, HEXLOWER};
@@ -27,14 +27,18 @@ const BUILD: &str = "const BUILD = { name: \"\", files: {} };";
 /// Hexadecimal digits of a hash in a name: as many as Trunk puts into its own, by which the relay knows them.
 const DIGITS: usize = 16;
 
-/// Finishes the page in `dist`; `sources` is the folder that has the service worker.
+/// Finishes the page in `dist`; `sources` is the folder that has the service worker, and `private` begins the paths of
+/// this machine.
 ///
 /// # Errors
-/// If a file is missing, or has no place for what belongs there.
-pub(super) fn finish(dist: &Path, sources: &Path) -> Result<()> {
+/// If a file is missing, has no place for what belongs there, or tells a path of this machine.
+pub(super) fn finish(dist: &Path, sources: &Path, private: &[PathBuf]) -> Result<()> {
     name_annex(dist)?;
     let mut files = BTreeMap::new();
     list(dist, "", &mut files)?;
+    for path in files.keys() {
+        tells_nothing_of(private, path, &bytes(&dist.join(&path[1..]))?)?;
+    }
     // The shell is what the relay answers at every address of the page.
     let shell = files.remove(&format!("/{INDEX}")).with_context(|| format!("there is no {INDEX}"))?;
     files.insert("/".to_owned(), shell);
@@ -75,6 +79,19 @@ fn list(folder: &Path, path: &str, files: &mut BTreeMap<String, String>) -> Resu
     Ok(())
 }
 
+fn tells_nothing_of(private: &[PathBuf], file: &str, content: &[u8]) -> Result<()> {
+    for path in private {
+        let path = format!("{}/", path.display());
+        if content.windows(path.len()).any(|part| part == path.as_bytes()) {
+            bail!(
+                "{file} of the page tells {path} of this machine; .cargo/rustc.sh keeps such paths out of it, unless \
+                   RUSTC_WRAPPER puts something else in its place"
+            );
+        }
+    }
+    Ok(())
+}
+
 fn digits(hash: &[u8]) -> String {
     HEXLOWER.encode(hash)[..DIGITS].to_owned()
 }
@@ -100,8 +117,6 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     /// A page as Trunk leaves it. Removed when dropped.
@@ -129,7 +144,7 @@ mod tests {
         }
 
         fn finish(&self) -> Result<String> {
-            finish(&self.0.join("dist"), &self.0.join("www"))?;
+            finish(&self.0.join("dist"), &self.0.join("www"), &["/u/ann".into()])?;
             read(&self.0.join("dist/sw.js"))
         }
     }
@@ -167,6 +182,17 @@ mod tests {
         let [one, same, other] = [one, same, other].map(|page| page.finish().unwrap());
         assert_eq!(one, same);
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_page_that_tells_where_it_was_built_is_an_error() {
+        let page = Page::new("private");
+        page.put("dist/chanterelle-annex_bg.wasm", "panicked at /u/ann/.cargo/registry/src/a.rs");
+        let error = page.finish().unwrap_err().to_string();
+        assert!(error.contains("_bg.wasm of the page tells /u/ann/ of"), "{error}");
+        let page = Page::new("public");
+        page.put("dist/chanterelle-annex_bg.wasm", "panicked at cargo/registry/src/a.rs, /u/anna/b.rs");
+        page.finish().unwrap();
     }
 
     #[test]
