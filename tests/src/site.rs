@@ -133,8 +133,7 @@ impl Site {
         let path = path.split('?').next().unwrap_or_default();
         let session = request.to_ascii_lowercase().contains("\r\nupgrade: websocket\r\n");
         // The page answers at each of its own addresses.
-        let shell = path == "/"
-            || ["/b/", "/f", "/me", "/peers", "/settings"].iter().any(|page| path.starts_with(page));
+        let shell = path.starts_with("/b/") || ["/", "/f", "/me", "/peers", "/settings"].contains(&path);
         let path = if shell { "/" } else { path };
         let file = self.files().get(path).cloned().filter(|_| !session);
         let Some(File { kind, body }) = file else { return self.pass_on(stream, &head) };

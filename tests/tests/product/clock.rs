@@ -74,6 +74,9 @@ fn what_is_written_a_day_ahead_stays_saved() {
         a.watch_states().await;
         a.reply(&early).await;
         let reply = a.post_with(&early).await;
+        let tomorrow = a.script("return new Date().toISOString().slice(0, 10)", &[]).await.expect("a day");
+        let day = tomorrow.as_str().expect("a day");
+        assert!(reply.text.contains(day), "written on {day}: {}", reply.text);
         a.post_in_state(&reply.id, "saved").await;
         a.open(&format!("http://{address}/peers?lang=en")).await;
         wait::until("the relay not to confirm it", async || {

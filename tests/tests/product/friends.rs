@@ -102,6 +102,8 @@ fn a_code_is_read_by_the_camera_and_from_a_picture() {
         ann.open(&relay.url("/me?lang=en")).await;
         ann.name_oneself("Ann").await;
         ann.friend_code("links").await;
+        // High enough for all of the code.
+        ann.look(1280, 2000, false).await;
         let code = ann.find(Scope::Page, "image", "Friend code QR").await;
         let picture = stage.folder().join("code.png");
         let shot = code.screenshot().await.expect("a picture of the code");

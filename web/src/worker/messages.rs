@@ -128,7 +128,7 @@ pub(crate) enum ToPage {
     Send(PeerId, ByteBuf),
     /// A session to be closed after what was sent before.
     Close(PeerId, Ending),
-    /// So many bytes of the peer's frames have been dealt with.
+    /// Frames of the peer of so much weight have been dealt with.
     Took(PeerId, u32),
 }
 
