@@ -173,7 +173,7 @@ impl<V: Verify> Node<V> {
     }
 
     /// The friend whose slot a peer was asked for: what it says of others is not looked at.
-    fn answered(&mut self, peer: PeerId, slot: &Slot) -> Option<AuthorId> {
+    fn slot_answered(&mut self, peer: PeerId, slot: &Slot) -> Option<AuthorId> {
         let search = &mut self.sessions.get_mut(&peer)?.search;
         search.open.remove(slot);
         search.asked.get(slot).copied()
@@ -296,7 +296,7 @@ impl<V: Verify> Node<V> {
         let is_good = record.is_good(self.now.unix, self.limits.future_seconds);
         if self.role == Role::Tab {
             // An answer, whatever it is worth: the search goes on.
-            let answered = self.answered(peer, &record.slot());
+            let answered = self.slot_answered(peer, &record.slot());
             let wanted = |author: &AuthorId| is_good && self.is_news_of(author, record);
             let Some(author) = answered.filter(wanted) else { return Ok(false) };
             self.on_friend_record(&author, &claimed.verify()?);
