@@ -85,7 +85,7 @@ fn tells_nothing_of(private: &[PathBuf], file: &str, content: &[u8]) -> Result<(
         if content.windows(path.len()).any(|part| part == path.as_bytes()) {
             bail!(
                 "{file} of the page tells {path} of this machine; .cargo/rustc.sh keeps such paths out of it, unless \
-                   RUSTC_WRAPPER puts something else in its place"
+                 RUSTC_WRAPPER puts something else in its place. For what was built before it was there: cargo clean"
             );
         }
     }
