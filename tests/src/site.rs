@@ -136,7 +136,11 @@ impl Site {
         let shell = path.starts_with("/b/") || ["/", "/f", "/me", "/peers", "/settings"].contains(&path);
         let path = if shell { "/" } else { path };
         let file = self.files().get(path).cloned().filter(|_| !session);
-        let Some(File { kind, body }) = file else { return self.pass_on(stream, &head) };
+        let Some(File { kind, body }) = file else {
+            // What comes next on a connection that goes on would be the relay's too.
+            let once = request.replace("Connection: keep-alive\r\n", "Connection: close\r\n");
+            return self.pass_on(stream, if session { &head } else { once.as_bytes() });
+        };
         write!(
             stream,
             "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: no-cache\r\n\
@@ -146,7 +150,7 @@ impl Site {
         stream.write_all(&body)
     }
 
-    /// Lets the relay answer, to this and whatever comes after it on the connection.
+    /// Lets the relay answer, and whatever comes after it on the connection.
     fn pass_on(&self, mut stream: TcpStream, head: &[u8]) -> io::Result<()> {
         let mut relay = TcpStream::connect(self.relay)?;
         relay.write_all(head)?;
