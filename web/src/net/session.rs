@@ -387,10 +387,10 @@ mod tests {
     #[wasm_bindgen_test]
     async fn reading_waits_for_tiny_frames_too() {
         let Test { line, session, frames, .. } = test();
-        let fit = INTAKE_BYTES.div_ceil(weight(&[]));
-        line.arrives(&prefixed(&[]).repeat(2 * fit));
+        let fit = INTAKE_BYTES.div_ceil(weight(&[1]));
+        line.arrives(&prefixed(&[1]).repeat(2 * fit));
         until("reading has stopped", || frames.borrow().len() == fit).await;
-        session.took(3 * weight(&[]));
+        session.took(3 * weight(&[1]));
         until("it goes on", || frames.borrow().len() == fit + 3).await;
     }
 

@@ -256,9 +256,12 @@ impl Ways {
 
     /// All addresses, those with a session first, then those that had one.
     pub(super) fn known(&self) -> Vec<&Multiaddr> {
-        let mut ways: Vec<&Way> = self.ways.iter().collect();
-        ways.sort_by_key(|way| (!way.redial.is_up(), !way.proven, way.source));
-        ways.into_iter().map(|way| &way.address).collect()
+        let ranks = [
+            |way: &&Way| way.redial.is_up(),
+            |way: &&Way| !way.redial.is_up() && way.proven,
+            |way: &&Way| !way.redial.is_up() && !way.proven,
+        ];
+        ranks.into_iter().flat_map(|rank| self.ways.iter().filter(rank)).map(|way| &way.address).collect()
     }
 
     /// Why there is no session, as the best way has it.
