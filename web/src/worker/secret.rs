@@ -82,7 +82,8 @@ async fn perform(storage: &Storage, ask: Ask) -> Result<Answer, SecretError> {
         }
         // The node runs, so whatever was locked is open.
         Ask::Unlock(key) => storage.unlock(Some(&key)).await.map(|_| Answer::Done),
-        Ask::Kept(_) | Ask::Restore(_) | Ask::Swap => Ok(Answer::Done),
+        Ask::Kept(_) => Ok(Answer::Done),
+        Ask::Restore(_) | Ask::Swap => unreachable!("who changes the identity stops the node first"),
     }
 }
 
