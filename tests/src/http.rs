@@ -8,6 +8,8 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
+use crate::wait::PATIENCE;
+
 /// What was answered.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -45,8 +47,13 @@ impl Answer {
 /// Gets a URL, with these headers.
 ///
 /// # Errors
-/// When there is no answer.
+/// When there is no answer, within [`PATIENCE`] at least.
 pub async fn get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+    let answer = tokio::time::timeout(PATIENCE, ask(url, headers)).await;
+    answer.unwrap_or_else(|_| Err("nothing was answered".to_owned()))
+}
+
+async fn ask(url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
     let mut request = Request::get(url);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -56,6 +56,24 @@ impl Process {
         wait::until(&what, async || self.ended().ok_or_else(|| "it still runs".to_owned())).await
     }
 
+    /// Lets it stand still, with SIGSTOP: its connections stay open, and nothing is heard of it.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn halt(&self) {
+        kill_process(self.pid(), Signal::STOP)
+            .unwrap_or_else(|error| panic!("cannot halt {}: {error}", self.name));
+    }
+
+    /// Lets it go on after [`Process::halt`].
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT)
+            .unwrap_or_else(|error| panic!("cannot let {} go on: {error}", self.name));
+    }
+
     /// Ends it at once, with SIGKILL, as a crash would.
     pub fn kill(&self) {
         // Both fail when it has ended already.

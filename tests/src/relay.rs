@@ -100,6 +100,22 @@ impl Relay {
         self.wait_until_ready().await;
     }
 
+    /// Lets it fall silent without a word, until [`Relay::go_on`].
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn halt(&self) {
+        self.process.borrow().halt();
+    }
+
+    /// Lets it go on where it was.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn go_on(&self) {
+        self.process.borrow().go_on();
+    }
+
     /// Takes away everything it keeps, its key too. To be called while it is stopped.
     ///
     /// # Panics

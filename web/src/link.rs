@@ -60,9 +60,9 @@ impl Link {
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, SecretError> {
         let (answer, answered) = oneshot::channel();
         let number = self.0.questions.replace(self.0.questions.get() + 1);
-        self.0.asked.borrow_mut().insert(number, answer);
+        self.0.asked.borrow_mut().as_mut().ok_or(SecretError::Unanswered)?.insert(number, answer);
         self.0.tell(ToWorker::Ask(number, ask));
-        answered.await.expect("whoever waits is held until there is an answer")
+        answered.await.unwrap_or(Err(SecretError::Unanswered))
     }
 }
 
@@ -96,8 +96,8 @@ struct Page {
     leads: Cell<bool>,
     /// How many questions about the secret there were.
     questions: Cell<u32>,
-    /// Who waits for an answer, by the number of the question.
-    asked: RefCell<VecMap<u32, oneshot::Sender<Result<Answer, SecretError>>>>,
+    /// Who waits for an answer, by the number of the question; nothing when nobody answers any more.
+    asked: RefCell<Option<VecMap<u32, oneshot::Sender<Result<Answer, SecretError>>>>>,
     audience: RefCell<Audience>,
 }
 
@@ -116,7 +116,7 @@ impl Page {
             outbox: RefCell::default(),
             leads: Cell::new(false),
             questions: Cell::new(0),
-            asked: RefCell::default(),
+            asked: RefCell::new(Some(VecMap::new())),
             audience: RefCell::new(Audience::Absent(Vec::new())),
         });
         // First the worker, whose start takes longest.
@@ -186,7 +186,7 @@ impl Page {
                 ToPage::Net(status) => self.hand_over(Incoming::Net(status)),
                 ToPage::Locked(lock) => self.hand_over(Incoming::Locked(lock)),
                 ToPage::Answered(number, answer) => {
-                    let asked = self.asked.borrow_mut().remove(&number);
+                    let asked = self.asked.borrow_mut().as_mut().and_then(|asked| asked.remove(&number));
                     if let Some(asked) = asked {
                         // Whoever asked may be gone.
                         let _ = asked.send(answer);
@@ -234,6 +234,7 @@ impl Page {
         if let Some(net) = &*self.net.borrow() {
             net.end();
         }
+        self.asked.take();
         let words =
             if detail.is_empty() { WORKER_FAILED.to_owned() } else { format!("{WORKER_FAILED} ({detail})") };
         self.hand_over(Incoming::Failed(words));

@@ -125,6 +125,54 @@ fn another_relay_takes_the_place_of_one_that_is_gone() {
 }
 
 #[test]
+fn another_relay_takes_the_place_of_those_that_fall_silent() {
+    play("another_relay_takes_the_place_of_those_that_fall_silent", async |stage| {
+        let others = [free_address(), free_address()];
+        let peers = others.map(|address| format!("http://{address}"));
+        let settings = ["--peer", &peers[0], "--peer", &peers[1]];
+        let first = stage.relay_at(free_address(), folder(), &settings).await;
+        let others =
+            [stage.relay_at(others[0], folder(), &[]).await, stage.relay_at(others[1], folder(), &[]).await];
+        let [before, after] = ["before", "after"].map(|about| stage.word(about));
+        let a = stage.browser("a").await;
+        let thread = opened(&a, &first, "silence", &before).await;
+        a.open(&first.url(&thread)).await;
+        a.post_with(&before).await;
+        // Each of the others has a session with the first, and one of them has the tab's.
+        let chosen = wait::until("the tab to be at two relays", async || {
+            let mut sessions = Vec::new();
+            for other in &others {
+                sessions.push(other.metrics().await["chanterelle_sessions"]);
+            }
+            match sessions[..] {
+                [2.0, 1.0] => Ok(0),
+                [1.0, 2.0] => Ok(1),
+                _ => Err(format!("their sessions are {sessions:?}")),
+            }
+        })
+        .await;
+
+        // Both at once, and their connections stay open.
+        first.halt();
+        others[chosen].halt();
+        let silent = Instant::now();
+        a.reply(&after).await;
+        let reply = a.post_with(&after).await;
+        a.post_in_state(&reply.id, "sent").await;
+        row("durable.silence_s", silent.elapsed().as_secs_f64(), "s");
+        let left = &others[1 - chosen];
+        wait::until("the third relay to have the thread", async || {
+            let stored = left.metrics().await["chanterelle_events"];
+            wait::holds(stored == 2.0, || format!("it has {stored}"))
+        })
+        .await;
+        // The watch asks all of them.
+        first.go_on();
+        others[chosen].go_on();
+    });
+}
+
+#[test]
 fn what_a_relay_does_not_keep_stays_saved_and_goes_to_another() {
     play("what_a_relay_does_not_keep_stays_saved_and_goes_to_another", async |stage| {
         let (full, other) = (free_address(), free_address());

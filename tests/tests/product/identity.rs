@@ -6,6 +6,7 @@ use std::path::Path;
 use chanterelle_e2e::browser::Browser;
 use chanterelle_e2e::elements::Scope;
 use chanterelle_e2e::relay::Relay;
+use chanterelle_e2e::site::Site;
 use chanterelle_e2e::stage::play;
 use chanterelle_e2e::wait;
 use fantoccini::Locator;
@@ -284,5 +285,48 @@ fn who_has_forgotten_the_passphrase_comes_back_by_the_words() {
         said(&a, "Restored").await;
         a.ready().await;
         assert_eq!(fingerprint(&a, &relay).await, who);
+    });
+}
+
+#[test]
+fn whoever_asks_a_worker_that_stops_is_told() {
+    play("whoever_asks_a_worker_that_stops_is_told", async |stage| {
+        // It is made to stop, and the page comes from a server that is no relay.
+        stage.do_not_watch();
+        let relay = stage.relay().await;
+        let site = Site::copy(&relay).await;
+        const OBEDIENT: &str = "
+            const told = new BroadcastChannel('told');
+            told.onmessage = ({data}) => {
+                if (data === 'stop') throw new Error('it was told to');
+                port.onmessage = null;
+                told.postMessage('understood');
+            };
+            program.serve(";
+        site.change("/worker.js", |worker| worker.replace("program.serve(", OBEDIENT));
+        let address = site.serve();
+        let a = stage.browser("a").await;
+        a.open(&format!("http://{address}/settings?lang=en")).await;
+        // The worker is at work.
+        wait::until("a session", async || {
+            let status = a.one(Scope::Page, "status", "Network").await?;
+            let relays = status.attr("data-relays").await.map_err(|error| error.to_string())?;
+            wait::holds(relays.as_deref() == Some("1"), || format!("data-relays is {relays:?}"))
+        })
+        .await;
+        const TELL: &str = "
+            window.tell = new BroadcastChannel('told');
+            return new Promise((understood) => {
+                tell.onmessage = () => understood(true);
+                tell.postMessage('be deaf');
+            });";
+        a.script(TELL, &[]).await.expect("the page may talk to its worker");
+        a.click(Scope::Page, "button", "Show recovery phrase").await;
+        said(&a, "Making the words").await;
+        a.script("tell.postMessage('stop')", &[]).await.expect("the page may talk to its worker");
+        alert(&a, "No answer came").await;
+        // And whoever comes later.
+        a.click(Scope::Page, "button", "Show recovery phrase").await;
+        alert(&a, "No answer came").await;
     });
 }

@@ -75,6 +75,8 @@ pub(crate) enum SecretError {
     NoPrevious,
     /// The storage does not do it.
     Storage(StorageError),
+    /// Whoever was asked is gone, and may have done it or not.
+    Unanswered,
 }
 
 impl From<StorageError> for SecretError {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures_timer::Delay;
 
-use chanterelle_core::node::{Command, StorageError};
+use chanterelle_core::node::Command;
 
 use super::channel::{Between, Channel, ToTab};
 use super::lock::{self, Held};
@@ -33,8 +33,6 @@ const FOREIGN: u32 = 1;
 
 const OTHER_BUILD: &str = "Another tab of this browser runs another version of this page, and only one of them can \
                            have the storage. Reload this page to go on with the current version.";
-
-const LEADER_GONE: &str = "the tab that was asked has been closed; look whether it was done, and try again";
 
 /// How this worker came to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,8 +215,8 @@ impl Reign {
 
     /// What the last leader did not answer, it may have done or not.
     fn give_up_asking(&mut self, tab: &Tab) {
-        let lost = || Err(SecretError::Storage(StorageError::Failed(LEADER_GONE.to_owned())));
-        let given_up = self.asked.drain(..).map(|number| ToPage::Answered(number, lost()));
+        let given_up =
+            self.asked.drain(..).map(|number| ToPage::Answered(number, Err(SecretError::Unanswered)));
         post(&tab.port, &given_up.collect::<Vec<_>>());
     }
 

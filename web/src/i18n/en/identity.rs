@@ -86,5 +86,9 @@ pub(crate) fn secret(error: &SecretError) -> String {
         SecretError::Storage(error) => {
             format!("{} Nothing was changed.", super::sentence(&error.to_string()))
         }
+        SecretError::Unanswered => {
+            "No answer came, so it may have been done or not. Reload the page, look, and try again."
+                .to_owned()
+        }
     }
 }
