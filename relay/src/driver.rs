@@ -385,6 +385,8 @@ fn on_notice(notice: &Notice) {
         Notice::ClockLooksWrong => {
             tracing::warn!("many events seem to come from the future: is this machine's clock right?");
         }
+        // A relay has no friends.
+        Notice::FriendsFull => {}
     }
 }
 

@@ -282,4 +282,6 @@ pub enum Notice {
     StorageWorks,
     /// Most events seem to come from the future: the local clock looks wrong.
     ClockLooksWrong,
+    /// There are as many friends as [`Limits::friends`](crate::base::Limits::friends) allows; one more was not taken.
+    FriendsFull,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Node;
-use super::api::{Output, Relays, Update};
+use super::api::{Notice, Output, Relays, Update};
 use crate::base::{AuthorId, BoardName, Limits, Seconds, Slot, map_of, set_of};
 use crate::crypto::{ReachSecret, Verify, blinded};
 use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name};
@@ -144,8 +144,11 @@ impl<V: Verify> Node<V> {
     pub(super) fn befriend(&mut self, code: FriendCode) {
         let oneself = self.identity.as_ref().map(|identity| identity.identity().public());
         let full = self.friends.friends.len() >= self.limits.friends;
-        if oneself == Some(code.author) || (full && !self.friends.friends.contains_key(&code.author)) {
+        if oneself == Some(code.author) {
             return;
+        }
+        if full && !self.friends.friends.contains_key(&code.author) {
+            return self.notice(Notice::FriendsFull);
         }
         let FriendCode { author, name, reach, relays, board, .. } = code;
         let place = self.friends.friends.remove(&author).and_then(|friend| friend.place);

@@ -4,7 +4,7 @@ use chanterelle_core::base::{AuthorId, EventId, Limits, PeerId, Seconds, Slot};
 use chanterelle_core::crypto::{Identity, ReachSecret, Root, SecretKey, blinded};
 use chanterelle_core::event::Content;
 use chanterelle_core::invite::{Address, FriendCode, LIFE, Place, ReachRecord};
-use chanterelle_core::node::{CloseReason, Command, Target, Update};
+use chanterelle_core::node::{CloseReason, Command, Notice, Target, Update};
 use chanterelle_core::view::Person;
 use chanterelle_core::wire::{Frame, Role, Scope};
 use serde_bytes::ByteBuf;
@@ -334,6 +334,19 @@ fn slot_of(number: u8, days: i64) -> Slot {
 
 fn nothing_in(slots: &[Slot]) -> Frame {
     Frame::Reach { records: Vec::new(), missing: slots.to_vec() }
+}
+
+#[test]
+fn a_friend_for_whom_there_is_no_room_is_told_of() {
+    let mut shell = Shell::tab(1);
+    shell.limits_from_now_on(|limits| limits.friends = 2);
+    let mut befriend = |number| {
+        shell.command(Command::Befriend(FriendCode::new(key(number).public(), identity(number).reach(0))));
+        shell.notices()
+    };
+    assert_eq!([befriend(2), befriend(3)], [[], []]);
+    assert_eq!(befriend(4), [Notice::FriendsFull]);
+    assert_eq!(befriend(2), [], "who is there already may come with another code");
 }
 
 #[test]

@@ -242,6 +242,8 @@ pub(crate) const RELOAD: &str = "Reload";
 pub(crate) const NEWER: &str = "A new version is ready.";
 pub(crate) const CLOCK: &str = "The clock of this device looks wrong: it is far from that of others. Set it right; posts \
     that wait for their time appear by themselves, here and elsewhere.";
+pub(crate) const FRIENDS_FULL: &str = "This friend was not added: you have as many as there is room for. Forget one, then \
+    open the code again.";
 pub(crate) const STOPPED: &str = "Nothing was posted yet: the part of this page that posts does not run; see above. \
     What you wrote stays in its box; copy it before you reload the page.";
 

@@ -1,5 +1,6 @@
 //! Alerts about the page as a whole. The place for them is always in the document.
 
+use chanterelle_core::node::Notice;
 use leptos::prelude::*;
 use leptos::{ev, html};
 
@@ -13,7 +14,7 @@ use crate::state::Client;
 pub(super) fn notices() -> AnyView {
     let client = Client::here();
     let failed = client.notices.failed;
-    let clock = client.notices.clock;
+    let once = client.notices.once;
     let storing = client.notices.storing;
     let stopped = move || {
         failed.get().map(|reason| {
@@ -32,10 +33,11 @@ pub(super) fn notices() -> AnyView {
             StorageStatus::Opening | StorageStatus::Ready { .. } => None,
         })
     };
-    let wrong_clock = move || {
-        clock.get().then(|| {
-            let dismiss = html::button().r#type("button").on(ev::click, move |_| clock.set(false));
-            alert((html::p().child(t::CLOCK), dismiss.child(t::DISMISS)))
+    let said_once = move || {
+        once.get().map(|notice| {
+            let words = if notice == Notice::FriendsFull { t::FRIENDS_FULL } else { t::CLOCK };
+            let dismiss = html::button().r#type("button").on(ev::click, move |_| once.set(None));
+            alert((html::p().child(words), dismiss.child(t::DISMISS)))
         })
     };
     let versions = expect_context::<Versions>();
@@ -58,7 +60,7 @@ pub(super) fn notices() -> AnyView {
             live(stopped),
             alert_if(memory_only),
             alert_if(move || storing.with(|error| error.as_ref().map(t::storing))),
-            live(wrong_clock),
+            live(said_once),
             live(move || cut_off.get().map(calm_alert)),
             live(newer),
             unlock(),

@@ -10,20 +10,20 @@ pub(crate) struct Notices {
     pub failed: RwSignal<Option<String>>,
     /// Storing fails at present.
     pub storing: RwSignal<Option<StorageError>>,
-    /// The clock of this device looks wrong. Stays until it is dismissed.
-    pub clock: RwSignal<bool>,
+    /// What was last said once, for the person to do something. Stays until it is dismissed.
+    pub once: RwSignal<Option<Notice>>,
 }
 
 impl Notices {
     pub(super) fn new() -> Self {
-        Self { failed: RwSignal::new(None), storing: RwSignal::new(None), clock: RwSignal::new(false) }
+        Self { failed: RwSignal::new(None), storing: RwSignal::new(None), once: RwSignal::new(None) }
     }
 
     pub(super) fn on_notice(self, notice: Notice) {
         match notice {
             Notice::StorageFailing(error) => self.storing.set(Some(error)),
             Notice::StorageWorks => self.storing.set(None),
-            Notice::ClockLooksWrong => self.clock.set(true),
+            Notice::ClockLooksWrong | Notice::FriendsFull => self.once.set(Some(notice)),
         }
     }
 }

@@ -86,9 +86,6 @@ pub(crate) fn secret(error: &SecretError) -> String {
         SecretError::Storage(error) => {
             format!("{} Nothing was changed.", super::sentence(&error.to_string()))
         }
-        SecretError::Unanswered => {
-            "No answer came, so it may have been done or not. Reload the page, look, and try again."
-                .to_owned()
-        }
+        SecretError::Unanswered => "No answer came. Reload the page and look whether it was done.".to_owned(),
     }
 }
