@@ -97,9 +97,11 @@ struct Page {
     /// How many questions about the secret there were.
     questions: Cell<u32>,
     /// Who waits for an answer, by the number of the question; nothing when nobody answers any more.
-    asked: RefCell<Option<VecMap<u32, oneshot::Sender<Result<Answer, SecretError>>>>>,
+    asked: RefCell<Option<VecMap<u32, Asker>>>,
     audience: RefCell<Audience>,
 }
+
+type Asker = oneshot::Sender<Result<Answer, SecretError>>;
 
 enum Audience {
     /// The user interface is not there yet; what it has missed.
