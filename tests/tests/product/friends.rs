@@ -170,6 +170,7 @@ fn a_friend_who_moved_is_found_by_their_reach_record() {
         ben.open(&other.url(&format!("/f?lang=en#{code}"))).await;
         ben.click(Scope::Page, "button", "Connect").await;
         wait_for_sessions(&new, 3.0).await;
+        ann.kept().await;
         old.stop().await;
         ben.find(Scope::Page, "link", "Moving").await.click().await.expect("a thread can be opened");
         ben.post_with(&words).await;
