@@ -29,7 +29,8 @@ use self::summary::Report;
 const PRODUCT: &str = "chanterelle-e2e";
 
 /// What is built natively.
-const NATIVE: [&str; 5] = ["chanterelle-annex", "chanterelle-core", "chanterelle-relay", "xtask", PRODUCT];
+const NATIVE: [&str; 6] =
+    ["chanterelle-annex", "chanterelle-core", "chanterelle-relay", "chanterelle-webrtc", "xtask", PRODUCT];
 
 /// `cargo xtask test [--only native|wasm|product] [FILTER]`.
 pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
@@ -120,7 +121,7 @@ impl Run<'_> {
     }
 
     fn wasm(&mut self) -> Result<()> {
-        let mut packages = vec!["chanterelle-annex", "chanterelle-core"];
+        let mut packages = vec!["chanterelle-annex", "chanterelle-core", "chanterelle-webrtc"];
         if mentions(&self.ws.root().join("web"), "#[wasm_bindgen_test")? {
             packages.push("chanterelle-web");
         }

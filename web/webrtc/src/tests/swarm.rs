@@ -1,0 +1,156 @@
+//! Two swarms and a relay in one page: what comes out of the transport is a connection as any other.
+
+use futures::future::{Either, select};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, MemoryTransport, OrTransport};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{Config as SwarmConfig, NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, Transport as _, noise, relay, yamux};
+use libp2p_stream::Control;
+use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use super::{CONFIG, soon};
+use crate::Transport;
+
+const ECHO: StreamProtocol = StreamProtocol::new("/echo/1");
+
+type Upgraded = Boxed<(PeerId, StreamMuxerBox)>;
+
+fn upgraded<T>(transport: T, key: &Keypair) -> Upgraded
+where
+    T: libp2p::Transport<Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
+    T::Output: futures::AsyncRead + futures::AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync + 'static,
+{
+    let noise = noise::Config::new(key).expect("a key can sign");
+    transport.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux::Config::default()).boxed()
+}
+
+/// The address of a relay, with its id.
+async fn relay() -> Multiaddr {
+    let key = Keypair::generate_ed25519();
+    let id = key.public().to_peer_id();
+    let behaviour = relay::Behaviour::new(id, relay::Config::default());
+    let config = SwarmConfig::with_executor(spawn_local);
+    let mut swarm = Swarm::new(upgraded(MemoryTransport::default(), &key), behaviour, id, config);
+    swarm.listen_on(Protocol::Memory(0).into()).expect("memory can be listened to");
+    let address = loop {
+        if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
+            break address;
+        }
+    };
+    swarm.add_external_address(address.clone());
+    spawn_local(swarm.for_each(async |_| {}));
+    address.with(Protocol::P2p(id))
+}
+
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    relay: relay::client::Behaviour,
+    streams: libp2p_stream::Behaviour,
+}
+
+fn tab() -> Swarm<Behaviour> {
+    let key = Keypair::generate_ed25519();
+    let id = key.public().to_peer_id();
+    let (relayed, behaviour) = relay::client::new(id);
+    let direct = Transport::new(upgraded(relayed, &key), CONFIG)
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    let transport = OrTransport::new(direct, upgraded(MemoryTransport::default(), &key))
+        .map(|either, _| either.into_inner())
+        .boxed();
+    let behaviour = Behaviour { relay: behaviour, streams: libp2p_stream::Behaviour::new() };
+    Swarm::new(transport, behaviour, id, SwarmConfig::with_executor(spawn_local))
+}
+
+/// A tab that sends back what it hears; where it listens.
+async fn echo(relay: &Multiaddr) -> Multiaddr {
+    let mut swarm = tab();
+    let mut incoming = swarm.behaviour().streams.new_control().accept(ECHO).expect("accepted once");
+    let address = relay.clone().with(Protocol::P2pCircuit).with(Protocol::WebRTC);
+    swarm.listen_on(address).expect("it is such an address");
+    let address = loop {
+        if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
+            break address;
+        }
+    };
+    spawn_local(swarm.for_each(async |_| {}));
+    spawn_local(async move {
+        while let Some((_, mut stream)) = incoming.next().await {
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await.expect("it has an end");
+            stream.write_all(&heard).await.expect("the other side reads");
+            stream.close().await.expect("it is open");
+        }
+    });
+    address
+}
+
+async fn ask(control: &mut Control, peer: PeerId, words: &[u8]) -> Vec<u8> {
+    let mut stream = control.open_stream(peer, ECHO).await.expect("there is a connection");
+    stream.write_all(words).await.expect("the other side reads");
+    stream.close().await.expect("it is open");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("it has an end");
+    answer
+}
+
+/// What comes first of a dial.
+async fn dialled(swarm: &mut Swarm<Behaviour>, address: &Multiaddr, peer: PeerId) -> Result<(), String> {
+    swarm.dial(address.clone()).expect("it is such an address");
+    loop {
+        match swarm.select_next_some().await {
+            SwarmEvent::ConnectionEstablished { peer_id, .. } if peer_id == peer => return Ok(()),
+            SwarmEvent::OutgoingConnectionError { error, .. } => return Err(error.to_string()),
+            _ => {}
+        }
+    }
+}
+
+fn peer_in(address: &Multiaddr) -> PeerId {
+    match address.iter().last() {
+        Some(Protocol::P2p(peer)) => peer,
+        other => panic!("no peer at the end: {other:?}"),
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_swarm_dials_another_through_a_relay() {
+    let relay = soon(relay()).await;
+    let there = soon(echo(&relay)).await;
+    let peer = peer_in(&there);
+    assert_eq!(there, relay.with(Protocol::P2pCircuit).with(Protocol::WebRTC).with(Protocol::P2p(peer)));
+    let mut swarm = tab();
+    soon(dialled(&mut swarm, &there, peer)).await.expect("it is reached");
+    let mut control = swarm.behaviour().streams.new_control();
+    let asked = Box::pin(ask(&mut control, peer, b"over a data channel"));
+    match select(asked, Box::pin(swarm.for_each(async |_| {}))).await {
+        Either::Left((answer, _)) => assert_eq!(answer, b"over a data channel"),
+        Either::Right(_) => unreachable!("a swarm goes on"),
+    }
+}
+
+#[wasm_bindgen_test]
+async fn twenty_in_a_row_are_reached() {
+    let relay = soon(relay()).await;
+    for _ in 0..20 {
+        let there = soon(echo(&relay)).await;
+        let mut swarm = tab();
+        soon(dialled(&mut swarm, &there, peer_in(&there))).await.expect("it is reached");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn who_is_not_there_is_not_reached_and_the_relay_stays() {
+    let relay = soon(relay()).await;
+    let absent = Keypair::generate_ed25519().public().to_peer_id();
+    let circuit = relay.clone().with(Protocol::P2pCircuit).with(Protocol::WebRTC);
+    let mut swarm = tab();
+    let refused = soon(dialled(&mut swarm, &circuit.with(Protocol::P2p(absent)), absent)).await;
+    assert!(refused.is_err());
+    assert!(swarm.is_connected(&peer_in(&relay)));
+}
