@@ -1,9 +1,9 @@
 //! One stream over one data channel of the browser.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,15 +39,8 @@ pub(crate) struct Channel {
     substream: RefCell<Substream>,
     waiting: Waiting,
     on_violation: OnViolation,
-    /// Taken when the channel is of no more use, so that nothing calls back.
-    callbacks: RefCell<Option<Callbacks>>,
-    /// Whether anybody wants it still.
-    is_wanted: Cell<bool>,
-}
-
-struct Callbacks {
-    _change: Closure<dyn Fn()>,
-    _message: Closure<dyn Fn(MessageEvent)>,
+    _on_change: Closure<dyn Fn()>,
+    _on_message: Closure<dyn Fn(MessageEvent)>,
 }
 
 impl Channel {
@@ -64,38 +57,34 @@ impl Channel {
     fn listen(raw: RtcDataChannel, limit: usize, on_violation: OnViolation) -> Rc<Channel> {
         raw.set_binary_type(RtcDataChannelType::Arraybuffer);
         raw.set_buffered_amount_low_threshold(SEND_AGAIN_BYTES);
-        let channel = Rc::new(Channel {
-            raw,
-            substream: RefCell::new(Substream::new(limit)),
-            waiting: Waiting::default(),
-            on_violation,
-            callbacks: RefCell::new(None),
-            is_wanted: Cell::new(true),
-        });
-        let change = Closure::<dyn Fn()>::new({
-            let channel = Rc::downgrade(&channel);
-            move || {
-                if let Some(channel) = channel.upgrade() {
+        Rc::new_cyclic(|channel: &Weak<Channel>| {
+            let of = channel.clone();
+            let on_change = Closure::<dyn Fn()>::new(move || {
+                if let Some(channel) = of.upgrade() {
                     channel.on_change();
                 }
-            }
-        });
-        let message = Closure::<dyn Fn(MessageEvent)>::new({
-            let channel = Rc::downgrade(&channel);
-            move |event: MessageEvent| {
-                if let Some(channel) = channel.upgrade() {
+            });
+            let of = channel.clone();
+            let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+                if let Some(channel) = of.upgrade() {
                     channel.on_message(&event);
                 }
+            });
+            let change = on_change.as_ref().unchecked_ref();
+            raw.set_onopen(Some(change));
+            raw.set_onclose(Some(change));
+            raw.set_onerror(Some(change));
+            raw.set_onbufferedamountlow(Some(change));
+            raw.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+            Channel {
+                raw,
+                substream: RefCell::new(Substream::new(limit)),
+                waiting: Waiting::default(),
+                on_violation,
+                _on_change: on_change,
+                _on_message: on_message,
             }
-        });
-        let on_change = change.as_ref().unchecked_ref();
-        channel.raw.set_onopen(Some(on_change));
-        channel.raw.set_onclose(Some(on_change));
-        channel.raw.set_onerror(Some(on_change));
-        channel.raw.set_onbufferedamountlow(Some(on_change));
-        channel.raw.set_onmessage(Some(message.as_ref().unchecked_ref()));
-        channel.callbacks.replace(Some(Callbacks { _change: change, _message: message }));
-        channel
+        })
     }
 
     /// Somebody wants the channel that arrived.
@@ -193,9 +182,6 @@ impl Channel {
 
     /// Nobody here wants the stream any more: the other side is told, and the channel closed when that loses nothing.
     fn abandon(self: Rc<Self>) {
-        if !self.is_wanted.replace(false) {
-            return;
-        }
         spawn_local(async move {
             let over = poll_fn(|context| {
                 if self.is_closed() {
@@ -216,14 +202,15 @@ impl Channel {
                 self.waiting.add(context);
                 Poll::Pending
             });
-            let patience = Delay::new(LINGER);
-            // Whichever is first.
-            let (Either::Left(_) | Either::Right(_)) = select(over, patience).await;
-            self.close();
+            // Then it is closed by being dropped.
+            let (Either::Left(_) | Either::Right(_)) = select(over, Delay::new(LINGER)).await;
         });
     }
+}
 
-    pub(crate) fn close(&self) {
+impl Drop for Channel {
+    /// Nothing calls back any more, and the browser closes the channel.
+    fn drop(&mut self) {
         for clear in [
             RtcDataChannel::set_onopen,
             RtcDataChannel::set_onclose,
@@ -233,7 +220,6 @@ impl Channel {
         ] {
             clear(&self.raw, None);
         }
-        self.callbacks.take();
         self.raw.close();
     }
 }

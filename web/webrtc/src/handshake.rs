@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{Either, pending, select, try_join};
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use futures_timer::Delay;
-use web_sys::{RtcDataChannelState, RtcSdpType};
+use web_sys::RtcSdpType;
 
 use crate::Error;
 use crate::peer::Peer;
@@ -48,12 +48,7 @@ where
     exchange(peer, &mut reader, &mut writer).await?;
     // Only whoever offers closes it, and the other side may have done so all the same. When it was open, the other side
     // is connected too, and so the end of the signalling stream does not come too soon for it.
-    let is_open = async {
-        while init.ready_state() == RtcDataChannelState::Connecting {
-            Delay::new(Duration::from_millis(5)).await;
-        }
-    };
-    let (Either::Left(_) | Either::Right(_)) = select(pin!(is_open), Delay::new(COURTESY)).await;
+    let (Either::Left(_) | Either::Right(_)) = select(pin!(peer.opened(&init)), Delay::new(COURTESY)).await;
     init.close();
     // There is a connection, whatever becomes of the stream.
     let _ = writer.close().await;

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,17 +14,16 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    EventTarget, RtcConfiguration, RtcDataChannel, RtcDataChannelEvent, RtcIceCandidateInit,
-    RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType,
+    EventTarget, RtcConfiguration, RtcDataChannel, RtcDataChannelEvent, RtcDataChannelState,
+    RtcIceCandidateInit, RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType,
     RtcSessionDescriptionInit,
 };
 
-use crate::Config;
-use crate::Error;
 use crate::candidate::{self, MayDial};
 use crate::channel::{Channel, OnViolation};
 use crate::substream::Violation;
 use crate::waiting::Waiting;
+use crate::{Config, Error};
 
 /// The channel that is there so that an offer speaks of one (webrtc/webrtc.md, step 4).
 const INIT: &str = "init";
@@ -49,7 +48,7 @@ struct Told {
     /// Streams that the other side has opened.
     arrived: RefCell<VecDeque<Rc<Channel>>>,
     /// All streams, to be told of the end.
-    channels: RefCell<Vec<std::rc::Weak<Channel>>>,
+    channels: RefCell<Vec<Weak<Channel>>>,
     violation: Cell<Option<Violation>>,
     /// Whether SCTP or DTLS has ended, of which browsers tell long before the connection itself does.
     ended: Cell<bool>,
@@ -63,7 +62,7 @@ pub(crate) struct Peer {
     may_dial: MayDial,
     interruption: RefCell<Option<Delay>>,
     candidates_heard: Cell<usize>,
-    _callbacks: Callbacks,
+    callbacks: Callbacks,
 }
 
 struct Callbacks {
@@ -101,12 +100,26 @@ impl Peer {
         raw.set_ondatachannel(Some(channel.as_ref().unchecked_ref()));
         let callbacks = Callbacks { change, _candidate: candidate, _channel: channel };
         let (interruption, candidates_heard) = (RefCell::new(None), Cell::new(0));
-        Ok(Peer { raw, told, may_dial, interruption, candidates_heard, _callbacks: callbacks })
+        Ok(Peer { raw, told, may_dial, interruption, candidates_heard, callbacks })
     }
 
     /// The channel with which an offer begins.
     pub(crate) fn open_init(&self) -> RtcDataChannel {
-        self.raw.create_data_channel(INIT)
+        let init = self.raw.create_data_channel(INIT);
+        init.set_onopen(Some(self.callbacks.change.as_ref().unchecked_ref()));
+        init
+    }
+
+    /// Until that channel was opened.
+    pub(crate) async fn opened(&self, init: &RtcDataChannel) {
+        poll_fn(|context| {
+            if init.ready_state() != RtcDataChannelState::Connecting {
+                return Poll::Ready(());
+            }
+            self.told.waiting.add(context);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// An offer, which is in force from now on.
@@ -141,6 +154,10 @@ impl Peer {
     /// Takes a candidate of the other side. One that leads where nobody is to be led is passed over, and so is one that
     /// the browser does not like.
     pub(crate) async fn hear_candidate(&self, json: &str) -> Result<(), Error> {
+        self.candidates_heard.set(self.candidates_heard.get() + 1);
+        if self.candidates_heard.get() > CANDIDATES {
+            return Err(Error::TooManyCandidates);
+        }
         let value = JSON::parse(json).map_err(|_| Error::Malformed)?;
         // The end of them: null, an empty text, or a candidate that is one.
         if !value.is_object() {
@@ -148,10 +165,6 @@ impl Peer {
         }
         let text = Reflect::get(&value, &"candidate".into()).ok().and_then(|text| text.as_string());
         let text = text.ok_or(Error::Malformed)?;
-        self.candidates_heard.set(self.candidates_heard.get() + 1);
-        if self.candidates_heard.get() > CANDIDATES {
-            return Err(Error::TooManyCandidates);
-        }
         if !text.is_empty() && candidate::is_allowed(&text, self.may_dial) {
             let init: RtcIceCandidateInit = value.unchecked_into();
             let added = self.raw.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
@@ -190,7 +203,7 @@ impl Peer {
 
     /// SCTP runs over DTLS; both tell when they end.
     fn watch_transports(&self) {
-        let change = self._callbacks.change.as_ref().unchecked_ref();
+        let change = self.callbacks.change.as_ref().unchecked_ref();
         for transport in transports(&self.raw) {
             // There is such an event in every browser that has the transport.
             let _ = transport.add_event_listener_with_callback("statechange", change);
@@ -248,12 +261,7 @@ impl Peer {
 
     /// Whether everything that was written has left the browser.
     pub(crate) fn is_sent(&self) -> bool {
-        self.told
-            .channels
-            .borrow()
-            .iter()
-            .filter_map(std::rc::Weak::upgrade)
-            .all(|channel| channel.unsent() == 0)
+        self.told.channels.borrow().iter().filter_map(Weak::upgrade).all(|channel| channel.unsent() == 0)
     }
 }
 
@@ -262,13 +270,13 @@ impl Drop for Peer {
         self.raw.set_onconnectionstatechange(None);
         self.raw.set_onicecandidate(None);
         self.raw.set_ondatachannel(None);
-        let change = self._callbacks.change.as_ref().unchecked_ref();
+        let change = self.callbacks.change.as_ref().unchecked_ref();
         for transport in transports(&self.raw) {
             let _ = transport.remove_event_listener_with_callback("statechange", change);
         }
         self.raw.close();
         let channels = self.told.channels.take();
-        channels.iter().filter_map(std::rc::Weak::upgrade).for_each(|channel| channel.on_lost());
+        channels.iter().filter_map(Weak::upgrade).for_each(|channel| channel.on_lost());
     }
 }
 

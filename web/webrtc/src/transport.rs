@@ -20,7 +20,7 @@ use crate::Error;
 use crate::candidate::MayDial;
 use crate::connection::Connection;
 use crate::peer::Peer;
-use crate::{handshake, relayed};
+use crate::relayed;
 
 /// From a relayed connection to a direct one. Longer than js-libp2p waits for a dial, 10 seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -79,7 +79,7 @@ where
         Ok(in_time(async move {
             let (id, muxer) = dial.await.map_err(relay_failed)?;
             let peer = Peer::new(config)?;
-            relayed::on_opened(muxer, |stream| handshake::offer(&peer, stream)).await?;
+            relayed::offer(muxer, &peer).await?;
             Ok((id, Connection::new(peer)))
         }))
     }
@@ -99,7 +99,7 @@ where
                     upgrade: in_time(async move {
                         let (id, muxer) = upgrade.await.map_err(relay_failed)?;
                         let peer = Peer::new(config)?;
-                        relayed::on_accepted(muxer, |stream| handshake::answer(&peer, stream)).await?;
+                        relayed::answer(muxer, &peer).await?;
                         Ok((id, Connection::new(peer)))
                     }),
                     local_addr: with_webrtc(&local_addr),

@@ -23,7 +23,7 @@ use crate::connection::Connection;
 use crate::peer::Peer;
 use crate::signalling::Signal;
 use crate::waiting::Waiting;
-use crate::{Config, Error, SignalError, handshake};
+use crate::{Config, Error, SignalError, Violation, handshake};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
@@ -171,12 +171,17 @@ async fn many_streams_at_once_keep_apart() {
     assert_eq!(numbers, (0..12).collect::<Vec<_>>());
 }
 
+/// A stream on which something has arrived, both ends of it.
+async fn begun(a: &mut Connection, b: &mut Connection) -> (Stream, Stream) {
+    let mut ours = opened(a).await;
+    ours.write_all(b"before").await.expect("it opens");
+    (ours, soon(arrived(b)).await)
+}
+
 #[wasm_bindgen_test]
 async fn a_stream_that_is_dropped_is_reset() {
     let (mut a, mut b) = soon(connected()).await;
-    let mut ours = opened(&mut a).await;
-    ours.write_all(b"before").await.expect("it opens");
-    let mut theirs = soon(arrived(&mut b)).await;
+    let (ours, mut theirs) = begun(&mut a, &mut b).await;
     let mut heard = [0; 6];
     soon(theirs.read_exact(&mut heard)).await.expect("it arrives");
     drop(ours);
@@ -187,9 +192,7 @@ async fn a_stream_that_is_dropped_is_reset() {
 #[wasm_bindgen_test]
 async fn the_other_side_notices_soon_that_a_connection_is_closed() {
     let (mut a, mut b) = soon(connected()).await;
-    let mut ours = opened(&mut a).await;
-    ours.write_all(b"before").await.expect("it opens");
-    let mut theirs = soon(arrived(&mut b)).await;
+    let (mut ours, mut theirs) = begun(&mut a, &mut b).await;
     soon(poll_fn(|context| Pin::new(&mut a).poll_close(context))).await.expect("it closes");
     // Long before the browser itself gives the connection up.
     assert_eq!(soon(lost(&mut b)).await, Error::Lost);
@@ -202,17 +205,10 @@ async fn the_other_side_notices_soon_that_a_connection_is_closed() {
 
 #[wasm_bindgen_test]
 async fn text_on_a_channel_ends_the_connection() {
-    let ((a, b), (here, there)) = ((peer(), peer()), ends());
-    let (offered, answered) = soon(join(handshake::offer(&a, here), handshake::answer(&b, there))).await;
-    offered.and(answered).expect("they connect");
-    let mut b = Connection::new(b);
-    let mut stream = Connection::new(a);
-    let mut opened = opened(&mut stream).await;
-    opened.write_all(b"x").await.expect("it opens");
-    let theirs = soon(arrived(&mut b)).await;
-    opened.say("text");
-    assert!(matches!(soon(lost(&mut b)).await, Error::Violation(crate::Violation::Text)));
-    drop(theirs);
+    let (mut a, mut b) = soon(connected()).await;
+    let (ours, _theirs) = begun(&mut a, &mut b).await;
+    ours.say("text");
+    assert_eq!(soon(lost(&mut b)).await, Error::Violation(Violation::Text));
 }
 
 /// What becomes of an answering side that hears this.
@@ -248,8 +244,11 @@ async fn candidates_are_bounded_and_in_order() {
     let candidate = |text: &str| Signal::Candidate(text.to_owned());
     let useless =
         r#"{"candidate":"candidate:1 1 udp 1 192.0.2.1 9 typ host","sdpMid":"0","sdpMLineIndex":0}"#;
-    let many = (0..100).map(|_| candidate(useless));
-    assert_eq!(after_an_offer(many).await, Error::TooManyCandidates);
+    // Also of ends.
+    for text in [useless, "null"] {
+        let many = (0..100).map(|_| candidate(text));
+        assert_eq!(after_an_offer(many).await, Error::TooManyCandidates);
+    }
     assert_eq!(after_an_offer([candidate("{")]).await, Error::Malformed);
     assert_eq!(after_an_offer([candidate("{}")]).await, Error::Malformed);
     let ends = [candidate("null"), candidate("\"\""), Signal::Offer("v=0".to_owned())];

@@ -1,33 +1,40 @@
 //! Two swarms and a relay in one page: what comes out of the transport is a connection as any other.
 
-use futures::future::{Either, select};
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use futures::future::{Either, join, select};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
-use libp2p::core::muxing::StreamMuxerBox;
-use libp2p::core::transport::{Boxed, MemoryTransport, OrTransport};
+use libp2p::core::Endpoint;
+use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt as _};
+use libp2p::core::transport::{
+    Boxed, DialOpts, ListenerId, MemoryTransport, OrTransport, PortUse, TransportEvent,
+};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{Config as SwarmConfig, NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, Transport as _, noise, relay, yamux};
 use libp2p_stream::Control;
+use multistream_select::dialer_select_proto;
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::{CONFIG, soon};
-use crate::Transport;
+use super::{CONFIG, peer, soon};
+use crate::{Transport, relayed};
 
 const ECHO: StreamProtocol = StreamProtocol::new("/echo/1");
 
 type Upgraded = Boxed<(PeerId, StreamMuxerBox)>;
 
-fn upgraded<T>(transport: T, key: &Keypair) -> Upgraded
+fn upgraded<T>(transport: T, key: &Keypair, version: Version) -> Upgraded
 where
     T: libp2p::Transport<Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
     T::Output: futures::AsyncRead + futures::AsyncWrite + Send + Unpin + 'static,
     T::Error: Send + Sync + 'static,
 {
     let noise = noise::Config::new(key).expect("a key can sign");
-    transport.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux::Config::default()).boxed()
+    transport.upgrade(version).authenticate(noise).multiplex(yamux::Config::default()).boxed()
 }
 
 /// The address of a relay, with its id.
@@ -36,7 +43,8 @@ async fn relay() -> Multiaddr {
     let id = key.public().to_peer_id();
     let behaviour = relay::Behaviour::new(id, relay::Config::default());
     let config = SwarmConfig::with_executor(spawn_local);
-    let mut swarm = Swarm::new(upgraded(MemoryTransport::default(), &key), behaviour, id, config);
+    let mut swarm =
+        Swarm::new(upgraded(MemoryTransport::default(), &key, Version::V1Lazy), behaviour, id, config);
     swarm.listen_on(Protocol::Memory(0).into()).expect("memory can be listened to");
     let address = loop {
         if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
@@ -58,9 +66,9 @@ fn tab() -> Swarm<Behaviour> {
     let key = Keypair::generate_ed25519();
     let id = key.public().to_peer_id();
     let (relayed, behaviour) = relay::client::new(id);
-    let direct = Transport::new(upgraded(relayed, &key), CONFIG)
+    let direct = Transport::new(upgraded(relayed, &key, Version::V1Lazy), CONFIG)
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
-    let transport = OrTransport::new(direct, upgraded(MemoryTransport::default(), &key))
+    let transport = OrTransport::new(direct, upgraded(MemoryTransport::default(), &key, Version::V1Lazy))
         .map(|either, _| either.into_inner())
         .boxed();
     let behaviour = Behaviour { relay: behaviour, streams: libp2p_stream::Behaviour::new() };
@@ -153,4 +161,56 @@ async fn who_is_not_there_is_not_reached_and_the_relay_stays() {
     let refused = soon(dialled(&mut swarm, &circuit.with(Protocol::P2p(absent)), absent)).await;
     assert!(refused.is_err());
     assert!(swarm.is_connected(&peer_in(&relay)));
+}
+
+/// The two ends of a relayed connection.
+async fn relayed_ends() -> (StreamMuxerBox, StreamMuxerBox) {
+    // Lazily, nothing would be agreed before something is said.
+    let [mut here, mut there] =
+        [(); 2].map(|()| upgraded(MemoryTransport::default(), &Keypair::generate_ed25519(), Version::V1));
+    there.listen_on(ListenerId::next(), Protocol::Memory(0).into()).expect("memory can be listened to");
+    let next = async |there: &mut Upgraded| poll_fn(|context| Pin::new(&mut *there).poll(context)).await;
+    let TransportEvent::NewAddress { listen_addr, .. } = next(&mut there).await else {
+        panic!("it listens somewhere");
+    };
+    let options = DialOpts { role: Endpoint::Dialer, port_use: PortUse::Reuse };
+    let dial = here.dial(listen_addr, options).expect("it is such an address");
+    let accept = async {
+        let TransportEvent::Incoming { upgrade, .. } = next(&mut there).await else {
+            panic!("nothing but a connection happens");
+        };
+        upgrade.await
+    };
+    let (dialled, accepted) = join(dial, accept).await;
+    (dialled.expect("it is accepted").1, accepted.expect("it was dialled").1)
+}
+
+/// Asks on a relayed connection for what js-libp2p asks for there; whether it is spoken.
+async fn identifies(muxer: &mut StreamMuxerBox) -> bool {
+    let stream = poll_fn(|context| muxer.poll_outbound_unpin(context)).await.expect("it opens");
+    let agreed = Box::pin(dialer_select_proto(stream, ["/ipfs/id/1.0.0"], Version::V1));
+    match select(agreed, poll_fn(|context| muxer.poll_unpin(context))).await {
+        Either::Left((agreed, _)) => agreed.is_ok(),
+        Either::Right(_) => panic!("the connection was lost"),
+    }
+}
+
+#[wasm_bindgen_test]
+async fn what_else_is_asked_for_below_is_not_spoken() {
+    let ((a, b), (ours, mut theirs)) = ((peer(), peer()), soon(relayed_ends()).await);
+    // Before signalling and while it goes on, and more often than streams are agreed on at a time.
+    let asks = Box::pin(async {
+        for _ in 0..20 {
+            assert!(!identifies(&mut theirs).await);
+        }
+        theirs
+    });
+    let connected = match soon(select(asks, Box::pin(relayed::offer(ours, &a)))).await {
+        Either::Left((theirs, offer)) => {
+            let (offered, answered) = soon(join(offer, relayed::answer(theirs, &b))).await;
+            offered.and(answered)
+        }
+        Either::Right((offered, _)) => offered,
+    };
+    connected.expect("they connect all the same");
 }
