@@ -1,7 +1,7 @@
 //! The relay: a peer that is always there. It serves the page, brings tabs together and keeps what it is given.
 //!
 //! A shell around [`chanterelle_core::Node`]: [`driver`] runs the node, [`net`] moves frames, [`storage`] keeps events,
-//! [`http`] answers browsers, [`relays`] are the others, [`startup`] ties them together. What is absent: rules of the
+//! [`http`] answers browsers, [`stun`] tells tabs their addresses, [`relays`] are the others, [`startup`] ties them together. What is absent: rules of the
 //! protocol, which are the node's; and any way for an event but `/chanterelle/1`.
 
 mod address;
@@ -14,6 +14,7 @@ pub mod relays;
 pub mod settings;
 pub mod startup;
 pub mod storage;
+mod stun;
 pub mod telemetry;
 mod tls;
 

@@ -115,7 +115,8 @@ async fn run(mut settings: Settings, asked: bool) -> Result<(), String> {
     if asked && connections < wanted {
         tracing::warn!(connections, wanted, "the system allows fewer open files than max_connections needs");
     }
-    tracing::info!(address = %application.address(), peer = %application.peer(), connections, "listening");
+    let stun = application.stun_address().map(tracing::field::display);
+    tracing::info!(address = %application.address(), stun, peer = %application.peer(), connections, "listening");
     let (url, ready) = (application.url(), application.ready());
     let announce = async move {
         if ready.await {

@@ -84,6 +84,10 @@ pub struct Metrics {
     pub circuits_opened: Counter,
     /// Reservations and circuits denied.
     pub circuits_denied: ByReason,
+    /// STUN requests answered.
+    pub stun_answered: Counter,
+    /// Datagrams to the STUN server that got no answer: `malformed`, `address` (too many of one), `unsent`.
+    pub stun_dropped: ByReason,
     /// When the TLS certificate in use ends, seconds since 1970; zero while there is none.
     pub certificate_expiry: Gauge,
 }
@@ -118,6 +122,8 @@ impl Default for Metrics {
             circuits: Gauge::default(),
             circuits_opened: Counter::default(),
             circuits_denied: ByReason::default(),
+            stun_answered: Counter::default(),
+            stun_dropped: ByReason::default(),
             certificate_expiry: Gauge::default(),
         };
         metrics.register();
@@ -160,6 +166,12 @@ impl Metrics {
             "circuits_denied",
             "Reservations and circuits denied",
             self.circuits_denied.clone(),
+        );
+        registry.register("stun_answered", "STUN requests answered", self.stun_answered.clone());
+        registry.register(
+            "stun_dropped",
+            "Datagrams to the STUN server that got no answer",
+            self.stun_dropped.clone(),
         );
         registry.register(
             "certificate_expiry_seconds",

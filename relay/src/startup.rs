@@ -1,8 +1,8 @@
 //! A whole relay as one value: bound, started, stopped. Tests start many, on port 0.
 //!
-//! Order of a start: port, data folder, key, database; each failure is one line. The HTTP server answers from then on;
-//! [`Application::ready`] waits until the stored events are read. Sets up no logging and catches no signal: that is
-//! the program's.
+//! Order of a start: port, data folder, key, database, UDP port; each failure is one line. The HTTP server answers from
+//! then on; [`Application::ready`] waits until the stored events are read. Sets up no logging and catches no signal:
+//! that is the program's.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chanterelle_core::base::Limits;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
@@ -31,8 +31,9 @@ use crate::net::key::{self, KeyError};
 use crate::net::session::{Owed, Shared};
 use crate::net::{self, Network};
 use crate::relays::Relays;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, StunListen};
 use crate::storage::{DataLock, OpenError, Storage};
+use crate::stun;
 use crate::tls::{self, TlsError};
 
 /// Frames that wait for the node, of all sessions together. Less than a peer may send at once without being charged,
@@ -56,6 +57,9 @@ pub enum StartError {
     /// The address cannot be listened on for another reason.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
+    /// STUN cannot be answered on the address that was set for it.
+    #[error("cannot answer STUN on {0}: {1}; choose another address with --stun-listen, or off")]
+    Stun(SocketAddr, io::Error),
     /// The data folder or the database cannot be used.
     #[error(transparent)]
     Storage(#[from] OpenError),
@@ -88,6 +92,7 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Application {
     address: SocketAddr,
+    stun_address: Option<SocketAddr>,
     has_tls: bool,
     peer: libp2p::PeerId,
     metrics: Arc<Metrics>,
@@ -100,6 +105,7 @@ pub struct Application {
     driver: JoinHandle<Result<(), DriverError>>,
     network: JoinHandle<()>,
     server: JoinHandle<()>,
+    stun: JoinHandle<()>,
     _lock: DataLock,
 }
 
@@ -150,6 +156,8 @@ impl Application {
         let names = tls.as_ref().map_or(&[][..], tls::Server::names);
         let external = external_addresses(&settings, address, names);
         warn_of_plain_http(&settings);
+        let stun = bind_stun(settings.stun_listen, address).await?;
+        let stun_address = stun.as_ref().and_then(|socket| socket.local_addr().ok());
         let network = Network::new(
             net::Config {
                 key,
@@ -203,9 +211,10 @@ impl Application {
         let runtime = tokio::runtime::Handle::current();
         Ok(Application {
             address,
+            stun_address,
             has_tls,
             peer,
-            metrics,
+            metrics: metrics.clone(),
             storage,
             restored: restored_receiver,
             sessions,
@@ -214,6 +223,7 @@ impl Application {
             driver: tokio::task::spawn_blocking(move || runtime.block_on(driver.run())),
             network: tokio::spawn(network.run(stop.clone(), stop_network.clone())),
             server: tokio::spawn(server.run(stop.clone())),
+            stun: tokio::spawn(run_stun(stun, metrics, stop.clone())),
             stop,
             stop_network,
             _lock: lock,
@@ -224,6 +234,12 @@ impl Application {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it answers STUN, if it does.
+    #[must_use]
+    pub fn stun_address(&self) -> Option<SocketAddr> {
+        self.stun_address
     }
 
     /// The URL of its page there.
@@ -259,6 +275,7 @@ impl Application {
             },
             _ = &mut self.network => RunError::Ended("the network"),
             _ = &mut self.server => RunError::Ended("the HTTP server"),
+            _ = &mut self.stun => RunError::Ended("the STUN server"),
         }
     }
 
@@ -271,6 +288,7 @@ impl Application {
         self.sessions.close();
         let finish = async {
             // Each says in the log what went wrong with it.
+            end(self.stun).await;
             end(self.driver).await;
             self.sessions.wait().await;
             self.stop_network.cancel();
@@ -304,6 +322,35 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
         io::ErrorKind::AddrInUse => StartError::PortInUse(address),
         _ => StartError::Listen(address, error),
     })
+}
+
+/// An address that was set is the operator's wish. The port beside the relay's own may be taken by anybody, and a relay
+/// without STUN is still one.
+async fn bind_stun(wanted: StunListen, listen: SocketAddr) -> Result<Option<UdpSocket>, StartError> {
+    match wanted {
+        StunListen::Off => Ok(None),
+        StunListen::At(address) => {
+            UdpSocket::bind(address).await.map(Some).map_err(|error| StartError::Stun(address, error))
+        }
+        StunListen::AsListen => Ok(UdpSocket::bind(listen)
+            .await
+            .inspect_err(|error| {
+                tracing::warn!(
+                    %error,
+                    "cannot answer STUN on UDP port {}, so tabs behind NATs do not learn their addresses here: free \
+                     the port, or set stun_listen to another address, or to off",
+                    listen.port()
+                );
+            })
+            .ok()),
+    }
+}
+
+async fn run_stun(socket: Option<UdpSocket>, metrics: Arc<Metrics>, stop: CancellationToken) {
+    match socket {
+        Some(socket) => stun::Server::new(socket, metrics).run(stop).await,
+        None => stop.cancelled().await,
+    }
 }
 
 /// What peers are told: what the operator set, else the names that are certified, or on loopback the socket itself.

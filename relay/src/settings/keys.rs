@@ -45,6 +45,9 @@ pub struct Keys {
     /// Address of a reverse proxy whose X-Forwarded-For is believed; repeatable
     #[arg(long, env = "CHANTERELLE_TRUSTED_PROXIES", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxies: Option<Vec<String>>,
+    /// Address and UDP port on which STUN is answered; listen for those of --listen, off for none [default: listen]
+    #[arg(long, env = "CHANTERELLE_STUN_LISTEN", value_name = "ADDR")]
+    pub stun_listen: Option<String>,
     /// STUN or TURN server told to tabs, as URL or URL|USER|PASSWORD; repeatable
     #[arg(long, env = "CHANTERELLE_ICE_SERVERS", value_name = "URL", value_delimiter = ',')]
     pub ice_servers: Option<Vec<String>>,
@@ -100,6 +103,7 @@ impl Keys {
             acme_contact: self.acme_contact.or(weaker.acme_contact),
             acme_directory: self.acme_directory.or(weaker.acme_directory),
             trusted_proxies: self.trusted_proxies.or(weaker.trusted_proxies),
+            stun_listen: self.stun_listen.or(weaker.stun_listen),
             ice_servers: self.ice_servers.or(weaker.ice_servers),
             log: self.log.or(weaker.log),
             log_format: self.log_format.or(weaker.log_format),
@@ -125,6 +129,7 @@ impl Keys {
             acme_contact: Some(String::new()),
             acme_directory: Some(LETS_ENCRYPT.to_owned()),
             trusted_proxies: Some(Vec::new()),
+            stun_listen: Some("listen".to_owned()),
             ice_servers: Some(Vec::new()),
             log: Some("info".to_owned()),
             log_format: Some("text".to_owned()),

@@ -17,7 +17,7 @@ use libp2p::Multiaddr;
 use serde::Serialize;
 
 pub use keys::Keys;
-use values::{at_least_one, drain, each, external, ice_server, log_format, parse, peer, tls};
+use values::{at_least_one, drain, each, external, ice_server, log_format, parse, peer, stun_listen, tls};
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Settings {
     pub tls: Tls,
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Where STUN is answered.
+    pub stun_listen: StunListen,
     /// STUN and TURN servers told to tabs.
     pub ice_servers: Vec<IceServer>,
     /// Which log lines are written.
@@ -84,6 +86,17 @@ pub enum Tls {
         /// The authority's directory, by https.
         directory: String,
     },
+}
+
+/// Where the relay answers STUN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StunListen {
+    /// Nowhere.
+    Off,
+    /// On the address the relay listens on, and the UDP port of the same number; nowhere when that is taken.
+    AsListen,
+    /// Here and nowhere else. Port 0 lets the system choose.
+    At(SocketAddr),
 }
 
 /// How log lines are written.
@@ -147,6 +160,7 @@ impl Keys {
             trusted_proxies: each(&keys.trusted_proxies.expect(set), |text| {
                 parse("trusted_proxies", text, "an IP address").map(|address: IpAddr| address.to_canonical())
             })?,
+            stun_listen: stun_listen(&keys.stun_listen.expect(set))?,
             ice_servers: each(&keys.ice_servers.expect(set), ice_server)?,
             log: keys.log.expect(set),
             log_format: log_format(&keys.log_format.expect(set))?,
@@ -169,7 +183,7 @@ impl Keys {
 mod tests {
     use clap::{Args as _, FromArgMatches as _};
 
-    use super::{Keys, LogFormat, Settings, SettingsError, Tls};
+    use super::{Keys, LogFormat, Settings, SettingsError, StunListen, Tls};
 
     fn keys(text: &str) -> Keys {
         toml::from_str(text).expect("the test's keys are TOML")
@@ -192,7 +206,7 @@ mod tests {
     fn every_key_is_a_flag_an_environment_variable_and_a_line_of_the_file() {
         let command = Keys::augment_args(clap::Command::new("test"));
         let arguments: Vec<_> = command.get_arguments().cloned().collect();
-        assert_eq!(arguments.len(), 18);
+        assert_eq!(arguments.len(), 19);
         for argument in arguments {
             let name = argument.get_id().as_str();
             assert_eq!(argument.get_long(), Some(name.replace('_', "-").as_str()));
@@ -238,6 +252,8 @@ mod tests {
             ("acme_domain = ['relay.example']\nacme_contact = 'somebody'", "acme_contact"),
             ("acme_domain = ['relay.example']\nacme_directory = 'http://acme.example'", "acme_directory"),
             ("trusted_proxies = ['10.0.0.0/8']", "trusted_proxies"),
+            ("stun_listen = 'on'", "stun_listen"),
+            ("stun_listen = '3478'", "stun_listen"),
             ("ice_servers = ['http://stun.example']", "ice_servers"),
             ("ice_servers = ['turn:turn.example|user']", "ice_servers"),
             ("log_format = 'xml'", "log_format"),
@@ -287,6 +303,16 @@ mod tests {
         };
         let text = "acme_domain = ['Relay.example', 'www.relay.example.']\nacme_contact = 'op@relay.example'";
         assert_eq!(tls(text), acme);
+    }
+
+    #[test]
+    fn stun_is_answered_where_the_relay_listens_or_elsewhere_or_not() {
+        let stun_listen = |text: &str| resolved(text).expect("the test's settings are valid").stun_listen;
+        assert_eq!(stun_listen(""), StunListen::AsListen);
+        assert_eq!(stun_listen("stun_listen = 'listen'"), StunListen::AsListen);
+        assert_eq!(stun_listen("stun_listen = 'off'"), StunListen::Off);
+        let at = StunListen::At("[::]:3478".parse().expect("an address"));
+        assert_eq!(stun_listen("stun_listen = '[::]:3478'"), at);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use libp2p::multiaddr::Protocol;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::Url;
 
-use super::{IceServer, LogFormat, SettingsError, Tls};
+use super::{IceServer, LogFormat, SettingsError, StunListen, Tls};
 use crate::address::parse_relay;
 
 /// The longest drain an operator may ask for: what the relay promises on SIGTERM.
@@ -120,6 +120,15 @@ fn directory_url(text: &str) -> Result<String, SettingsError> {
     match Url::parse(text) {
         Ok(url) if url.scheme() == "https" => Ok(url.to_string()),
         _ => Err(SettingsError(format!("acme_directory: {text:?} is not an https URL"))),
+    }
+}
+
+pub(super) fn stun_listen(text: &str) -> Result<StunListen, SettingsError> {
+    match text {
+        "listen" => Ok(StunListen::AsListen),
+        "off" => Ok(StunListen::Off),
+        other => parse("stun_listen", other, "an address and a port such as [::]:3478, nor listen or off")
+            .map(StunListen::At),
     }
 }
 

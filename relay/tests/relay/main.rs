@@ -12,5 +12,6 @@ mod peering;
 mod program;
 mod session;
 mod storage;
+mod stun;
 mod support;
 mod tls;

@@ -65,6 +65,7 @@ fn what_cannot_be_used_is_told_in_one_line() {
     let serve = |arguments: &[&str]| refusal(program().arg("serve").arg("--data").arg(&data).args(arguments));
     assert!(serve(&["--listen", "nonsense"]).contains("listen: \"nonsense\" is not"));
     assert!(serve(&["--listen", &port]).contains("the port is in use"));
+    assert!(serve(&["--stun-listen", "on"]).contains("stun_listen: \"on\" is not"));
     assert!(serve(&["--drain-seconds", "100"]).contains("drain_seconds"));
     assert!(serve(&["--max-connections", "many"]).contains("'many'"));
     assert!(serve(&["--log", "a=b=c"]).contains("log: \"a=b=c\" is not"));
