@@ -158,6 +158,7 @@ impl Application {
         warn_of_plain_http(&settings);
         let stun = bind_stun(settings.stun_listen, address).await?;
         let stun_address = stun.as_ref().and_then(|socket| socket.local_addr().ok());
+        let own = stun_address.and_then(|bound| stun::told(bound, &external, settings.is_development()));
         let network = Network::new(
             net::Config {
                 key,
@@ -189,11 +190,13 @@ impl Application {
         let rate = Arc::new(Rate::new(settings.api_requests_per_minute));
         let drain = settings.drain;
         let trusted_proxies = settings.trusted_proxies.clone();
+        let ice_servers = own.into_iter().chain(settings.ice_servers.clone()).collect();
         let app = App {
             settings: Arc::new(settings),
             limits: Arc::new(limits),
             peer,
             addresses: external.into_iter().map(|address| address.with(Protocol::P2p(peer))).collect(),
+            ice_servers,
             relays,
             assets: Arc::new(Assets::embedded()),
             storage: storage.clone(),

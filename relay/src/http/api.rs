@@ -73,7 +73,7 @@ pub(super) async fn info(State(app): State<App>) -> Response {
         "protocol": SESSION_PROTOCOL,
         "peer_id": app.peer.to_string(),
         "addresses": app.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "ice_servers": app.settings.ice_servers,
+        "ice_servers": *app.ice_servers,
         "relays": relays.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "limits": {
             "event_bytes": limits.event_bytes,

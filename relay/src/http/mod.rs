@@ -30,7 +30,7 @@ use crate::clients::{self, ClientKey, Rate, Slots};
 use crate::metrics::{Answer, Metrics};
 use crate::net::transport::Incoming;
 use crate::relays::Relays;
-use crate::settings::Settings;
+use crate::settings::{IceServer, Settings};
 use crate::storage::Storage;
 use assets::Assets;
 use error::ApiError;
@@ -51,6 +51,8 @@ pub(crate) struct App {
     pub(crate) peer: PeerId,
     /// Where it is reached, with its name.
     pub(crate) addresses: Arc<[Multiaddr]>,
+    /// STUN and TURN servers told to tabs, the relay's own first.
+    pub(crate) ice_servers: Arc<[IceServer]>,
     /// Other relays.
     pub(crate) relays: Relays,
     /// The page.

@@ -48,7 +48,7 @@ pub struct Keys {
     /// Address and UDP port on which STUN is answered; listen for those of --listen, off for none [default: listen]
     #[arg(long, env = "CHANTERELLE_STUN_LISTEN", value_name = "ADDR")]
     pub stun_listen: Option<String>,
-    /// STUN or TURN server told to tabs, as URL or URL|USER|PASSWORD; repeatable
+    /// Other STUN or TURN server told to tabs, as URL or URL|USER|PASSWORD; repeatable
     #[arg(long, env = "CHANTERELLE_ICE_SERVERS", value_name = "URL", value_delimiter = ',')]
     pub ice_servers: Option<Vec<String>>,
     /// Which log lines are written, as LEVEL or TARGET=LEVEL,... [default: info]

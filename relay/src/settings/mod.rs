@@ -36,7 +36,7 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpAddr>,
     /// Where STUN is answered.
     pub stun_listen: StunListen,
-    /// STUN and TURN servers told to tabs.
+    /// Other STUN and TURN servers told to tabs.
     pub ice_servers: Vec<IceServer>,
     /// Which log lines are written.
     pub log: String,

@@ -135,8 +135,11 @@ async fn another_method_is_refused_with_those_that_work() {
 
 #[tokio::test]
 async fn the_relay_says_what_it_is() {
-    let keys =
-        Keys { ice_servers: Some(vec!["turn:turn.example|user|secret".to_owned()]), ..Keys::default() };
+    let keys = Keys {
+        stun_listen: Some("off".to_owned()),
+        ice_servers: Some(vec!["turn:turn.example|user|secret".to_owned()]),
+        ..Keys::default()
+    };
     let relay = TestRelay::with(keys).await;
     let address = relay.app.address();
     let answer = get(address, "/api/v1/info", &[]).await;
@@ -150,9 +153,8 @@ async fn the_relay_says_what_it_is() {
     assert_eq!(info["peer_id"], relay.app.peer().to_string());
     let dialled = format!("/ip4/127.0.0.1/tcp/{}/ws/p2p/{}", relay.app.address().port(), relay.app.peer());
     assert_eq!(info["addresses"], serde_json::json!([dialled]));
-    let ice =
-        serde_json::json!([{"urls": ["turn:turn.example"], "username": "user", "credential": "secret"}]);
-    assert_eq!(info["ice_servers"], ice);
+    let turn = serde_json::json!({"urls": ["turn:turn.example"], "username": "user", "credential": "secret"});
+    assert_eq!(info["ice_servers"], serde_json::json!([turn]));
     assert_eq!(info["limits"]["event_bytes"], 65_536);
     assert_eq!(get(address, "/api/system.version", &[]).await.body, answer.body);
     relay.stop().await;

@@ -1,10 +1,11 @@
-//! STUN over real sockets.
+//! STUN over real sockets, and what tabs are told of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chanterelle_relay::Application;
 use chanterelle_relay::settings::Keys;
+use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -19,6 +20,11 @@ fn stun_listen(value: &str) -> Keys {
 
 async fn socket() -> UdpSocket {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port")
+}
+
+/// `ice_servers` of the relay that listens there.
+async fn told(relay: SocketAddr) -> Value {
+    get(relay, "/api/v1/info", &[]).await.json()["ice_servers"].clone()
 }
 
 /// A Binding request without attributes, whose transaction is `id` again and again.
@@ -46,9 +52,12 @@ async fn received(socket: &UdpSocket) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_tab_learns_its_address_from_the_relay() {
-    let relay = TestRelay::start().await;
+    let turn = json!({"urls": ["turn:turn.example"], "username": "user", "credential": "secret"});
+    let ice_servers = Some(vec!["turn:turn.example|user|secret".to_owned()]);
+    let relay = TestRelay::with(Keys { ice_servers, ..Keys::default() }).await;
     let address = relay.app.address();
     assert_eq!(relay.app.stun_address(), Some(address), "the same port, of UDP");
+    assert_eq!(told(address).await, json!([{"urls": [format!("stun:{address}")]}, turn]));
 
     let tab = socket().await;
     tab.connect(address).await.expect("loopback has a way to itself");
@@ -98,7 +107,21 @@ async fn it_can_be_switched_off() {
     let relay = TestRelay::with(stun_listen("off")).await;
     let address = relay.app.address();
     assert_eq!(relay.app.stun_address(), None);
+    assert_eq!(told(address).await, json!([]));
     UdpSocket::bind(address).await.expect("nobody has the port");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn behind_a_proxy_tabs_are_told_of_it_only_where_they_reach_it() {
+    let external = Some(vec!["/dns4/relay.example/tcp/443/wss".to_owned()]);
+    let relay = TestRelay::with(Keys { external: external.clone(), ..Keys::default() }).await;
+    assert_eq!(told(relay.app.address()).await, json!([]));
+    relay.stop().await;
+
+    let relay = TestRelay::with(Keys { external, ..stun_listen("0.0.0.0:0") }).await;
+    let port = relay.app.stun_address().expect("it answers STUN").port();
+    assert_eq!(told(relay.app.address()).await, json!([{"urls": [format!("stun:relay.example:{port}")]}]));
     relay.stop().await;
 }
 
@@ -125,6 +148,7 @@ async fn a_relay_starts_without_the_port_beside_its_own() {
     let listen = taken.local_addr().expect("a bound socket has an address").to_string();
     let mut running = Running::of(&mut program(), folder.path(), &["--listen", &listen]);
     running.logs("set stun_listen to another address, or to off").await;
+    assert_eq!(told(running.address).await, json!([]));
     let log = running.killed_log();
     assert_eq!(log.lines().count(), 1, "{log}");
 }
