@@ -19,6 +19,7 @@ pub mod event;
 pub mod gossip;
 pub mod invite;
 pub mod node;
+pub mod overlay;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;

@@ -325,7 +325,8 @@ impl Driver {
             Output::Persist(batch) => self.persist(batch),
             Output::Read(ticket, ids) => self.read(ticket, ids),
             Output::Update(Update::Notice(notice)) => on_notice(&notice),
-            Output::Update(_) | Output::Relays(_) => {}
+            // A relay has nobody to tell, and dials only whom its operator names.
+            Output::Update(_) | Output::Relays(_) | Output::Dial(..) => {}
         }
     }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Recomputes the published vectors without any code of this project.
 
-Every event, frame, friend code and reach record in core/tests/vectors/protocol.json is made again from its readable
-fields: encodings by the package dag-cbor, hashes by blake3, keys, signatures and sealing by cryptography, bech32m and
-blinded keys by a few lines here, compressed frames are inflated by zlib; then bytes are compared. Rows of the local index are no protocol and are not looked at. Needs no network once the packages are there:
+Every event, frame, friend code, reach record and peer record in core/tests/vectors/protocol.json is made again from its
+readable fields: encodings by the package dag-cbor, hashes by blake3, keys, signatures and sealing by cryptography,
+bech32m and blinded keys by a few lines here, compressed frames are inflated by zlib; then bytes are compared. Rows of the local index are no protocol and are not looked at. Needs no network once the packages are there:
 
     python3 -m venv venv && venv/bin/pip install dag-cbor blake3 cryptography
     venv/bin/python tests/foreign/dagcbor.py
@@ -192,11 +192,31 @@ def check_record(vector):
         yield "the record differs"
 
 
+def check_peer(vector):
+    """Yields what is wrong with a peer record."""
+    fields = item(vector["fields"])
+    unsigned = dag_cbor.encode(fields)
+    if unsigned.hex() != vector["unsigned"]:
+        yield "the unsigned bytes differ"
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(vector["seed"]))
+    if key.public_key().public_bytes_raw() != fields["peer"]:
+        yield "the peer is not the key of the seed"
+    digest = blake3(unsigned, derive_key_context="chanterelle 2026 peer record").digest()
+    if dag_cbor.encode([unsigned, key.sign(digest)]).hex() != vector["record"]:
+        yield "the record differs"
+
+
 def main():
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else VECTORS
     vectors = json.loads(path.read_text(encoding="utf-8"))
     checked = failed = 0
-    checks = {"events": check_event, "frames": check_frame, "codes": check_code, "records": check_record}
+    checks = {
+        "events": check_event,
+        "frames": check_frame,
+        "codes": check_code,
+        "records": check_record,
+        "peers": check_peer,
+    }
     for kind, check in checks.items():
         for vector in vectors[kind]:
             checked += 1

@@ -99,7 +99,8 @@ pub struct Browser {
     closed: Cell<bool>,
 }
 
-/// The flags that keep Chromium quiet, and on loopback: other names do not resolve.
+/// The flags that keep Chromium quiet, and on loopback: other names do not resolve, but those that browsers of one network
+/// make up for their addresses.
 const FLAGS: [&str; 12] = [
     "--headless",
     "--no-sandbox",
@@ -113,7 +114,7 @@ const FLAGS: [&str; 12] = [
     // For pictures that show the page alone.
     "--hide-scrollbars",
     "--window-size=1280,900",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.local",
 ];
 
 impl Browser {

@@ -113,6 +113,23 @@ impl Browser {
         .await;
     }
 
+    /// Waits until the status "Network" says that the counts of direct connections and of relays are right.
+    ///
+    /// # Panics
+    /// When they never are.
+    pub async fn network(&self, fits: impl Fn(&str, &str) -> bool) {
+        wait::until(&format!("the connections of {}", self.name()), async || {
+            let status = self.one(Scope::Page, "status", "Network").await?;
+            let mut counts = [String::new(), String::new()];
+            for (count, name) in counts.iter_mut().zip(["data-direct", "data-relays"]) {
+                let value = status.attr(name).await.map_err(|error| error.to_string())?;
+                *count = value.unwrap_or_default();
+            }
+            wait::holds(fits(&counts[0], &counts[1]), || format!("direct and relays are {counts:?}"))
+        })
+        .await;
+    }
+
     /// Loads the page again, and waits until it can be used.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use leptos_router::path;
 
 use crate::kit::Clock;
 use crate::offline::Versions;
-use crate::state::{Client, Preferences};
+use crate::state::{Client, Direct, Preferences};
 use crate::{layout, pages};
 
 /// Starts the node and draws the page, for as long as the tab lives.
@@ -17,7 +17,9 @@ pub(crate) fn mount() {
 
 fn app() -> AnyView {
     provide_context(Preferences::load());
-    provide_context(Client::start());
+    let client = Client::start();
+    provide_context(client);
+    provide_context(Direct::start(client));
     provide_context(Clock::start());
     provide_context(Versions::start());
     view! { <Router>{layout_with_routes}</Router> }.into_any()

@@ -19,10 +19,10 @@ use web_sys::{
     ErrorEvent, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType,
 };
 
-use crate::net::{Net, NetEvent};
+use crate::net::{HandError, Net, NetEvent};
 use crate::worker::messages::{ToPage, ToWorker, post, read};
 
-pub(crate) use crate::net::{NetStatus, Refusal, hosts};
+pub(crate) use crate::net::{Expected, Line, NetStatus, Refusal, Server, Taken, hosts, use_servers};
 pub(crate) use crate::storage::{Lock, LockKey, SecretError, StorageStatus};
 pub(crate) use crate::worker::messages::{Answer, Ask, Backup};
 
@@ -43,6 +43,17 @@ pub(crate) enum Incoming {
     Failed(String),
 }
 
+/// Why an address is not dialled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotDialled {
+    /// It is none, or leads where nobody should be led.
+    Refused(Refusal),
+    /// A code that was passed on by hand leads nowhere.
+    Code(HandError),
+    /// Another tab of this browser has the connections.
+    OtherTab,
+}
+
 /// The way to the node. Commands sent before the node runs wait for it.
 #[derive(Clone)]
 pub(crate) struct Link(Rc<Page>);
@@ -51,6 +62,43 @@ impl Link {
     /// Sends a command.
     pub(crate) fn send(&self, command: Command) {
         self.0.tell(ToWorker::Command(command));
+    }
+
+    /// Whether the person wants direct connections, from now on.
+    pub(crate) fn allow_direct(&self, direct: bool) {
+        if let Some(net) = &*self.0.net.borrow() {
+            net.allow(direct);
+        }
+    }
+
+    /// Connects to an address that the person gives: whom to expect.
+    ///
+    /// # Errors
+    /// Why it is not dialled.
+    pub(crate) fn connect(&self, address: &str) -> Result<Expected, NotDialled> {
+        self.net()?.connect(address).map_err(NotDialled::Refused)
+    }
+
+    /// An offer of a direct connection, for the person to pass on.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn offer(&self) -> Result<String, NotDialled> {
+        self.net()?.offer().await.map_err(NotDialled::Code)
+    }
+
+    /// Takes an offer or an answer that somebody passed on.
+    ///
+    /// # Errors
+    /// Why it leads to no connection.
+    pub(crate) async fn take_code(&self, text: &str) -> Result<Taken, NotDialled> {
+        self.net()?.take_code(text).await.map_err(NotDialled::Code)
+    }
+
+    /// The network, if it is this page's that counts.
+    fn net(&self) -> Result<Net, NotDialled> {
+        let net = self.0.net.borrow().clone().filter(|_| self.0.leads.get());
+        net.ok_or(NotDialled::OtherTab)
     }
 
     /// Asks about the person's secret.
@@ -185,6 +233,7 @@ impl Page {
                     net.end();
                 }
                 ToPage::Relays(relays) => net.know(relays),
+                ToPage::Dial(peer, relays) => net.dial(peer, relays),
                 ToPage::Net(status) => self.hand_over(Incoming::Net(status)),
                 ToPage::Locked(lock) => self.hand_over(Incoming::Locked(lock)),
                 ToPage::Answered(number, answer) => {
@@ -215,6 +264,11 @@ impl Page {
             NetEvent::Connected(peer) => self.tell(ToWorker::Connected(peer)),
             NetEvent::Disconnected(peer) => self.tell(ToWorker::Disconnected(peer)),
             NetEvent::Received(peer, frame) => self.tell(ToWorker::Received(peer, ByteBuf::from(frame))),
+            NetEvent::Unreachable(peer) => self.tell(ToWorker::Unreachable(peer)),
+            NetEvent::Direct(record) => {
+                let record = record.map(ByteBuf::from);
+                self.tell(ToWorker::Command(Command::Direct(record)));
+            }
             // What counts is the network of the tab that leads.
             NetEvent::Status(_) if !self.leads.get() => {}
             NetEvent::Status(status) => {

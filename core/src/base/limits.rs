@@ -52,6 +52,8 @@ pub struct Limits {
     pub frame_boards: usize,
     /// Slots and reach records in one frame: each record costs a signature check.
     pub frame_slots: usize,
+    /// Peer records in one frame: each costs a signature check.
+    pub frame_peers: usize,
     /// Event-carrying frames a peer may send before it is granted more.
     pub window_frames: u64,
 
@@ -89,6 +91,15 @@ pub struct Limits {
     /// How long an own event may wait for the acknowledgement of a peer it was queued for, before that peer is no longer
     /// counted on; also when the peer grants no credit to send it.
     pub ack_timeout: Duration,
+    /// Direct neighbours of a tab, at most.
+    pub neighbours: usize,
+    /// Direct neighbours that a tab looks for; the rest of the places is for those who come, so that newcomers find room.
+    pub neighbours_wanted: usize,
+    /// How long an event that a peer has is waited for, from whoever brings it by itself, before it is asked for: at
+    /// least this, at most three times as long.
+    pub have_patience: Duration,
+    /// The same of one that a relay has and a direct neighbour said it has, too.
+    pub neighbour_patience: Duration,
     /// Between two updates of a view while events stream in; a person cannot read faster.
     pub update_every: Duration,
 }
@@ -118,6 +129,7 @@ impl Default for Limits {
             frame_ids: 1_024,
             frame_boards: 256,
             frame_slots: 32,
+            frame_peers: 8,
             window_frames: 32,
             budget_points: 100,
             budget_refill: 1,
@@ -135,6 +147,10 @@ impl Default for Limits {
             friends: 256,
             reach_every: Duration::from_secs(10 * 60),
             ack_timeout: Duration::from_secs(15),
+            neighbours: 8,
+            neighbours_wanted: 5,
+            have_patience: Duration::from_millis(200),
+            neighbour_patience: Duration::from_secs(2),
             update_every: Duration::from_millis(50),
         }
     }

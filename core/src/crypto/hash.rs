@@ -38,6 +38,10 @@ pub(super) const REACH_SEAL: &str = "chanterelle 2026 reach seal";
 pub(super) const FRIEND_CODE: &str = "chanterelle 2026 friend code";
 /// What is signed of a reach record.
 pub(super) const REACH_RECORD: &str = "chanterelle 2026 reach record";
+/// What is signed of an offer or answer that people pass on.
+pub(super) const CONNECT_CODE: &str = "chanterelle 2026 connect code";
+/// What is signed of a peer record.
+pub(super) const PEER_RECORD: &str = "chanterelle 2026 peer record";
 /// Coefficients of batch verification. Local, never on the wire.
 pub(super) const BATCH: &str = "chanterelle 2026 signature batch";
 /// The stream of the seeded generator. Apart from all keys, so that a seed that leaks from a simulation tells
@@ -73,6 +77,18 @@ pub fn friend_code_hash(unsigned: &[u8]) -> [u8; 32] {
 #[must_use]
 pub fn reach_record_hash(unsigned: &[u8]) -> [u8; 32] {
     blake3::derive_key(REACH_RECORD, unsigned)
+}
+
+/// What is signed of an offer or answer that people pass on, over its unsigned bytes as received. Names it, too.
+#[must_use]
+pub fn connect_code_hash(unsigned: &[u8]) -> [u8; 32] {
+    blake3::derive_key(CONNECT_CODE, unsigned)
+}
+
+/// What is signed of a peer record, over its unsigned bytes as received.
+#[must_use]
+pub fn peer_record_hash(unsigned: &[u8]) -> [u8; 32] {
+    blake3::derive_key(PEER_RECORD, unsigned)
 }
 
 /// The key that seals what an identity tells its friends on `day` (days since 1970).

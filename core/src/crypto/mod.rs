@@ -16,7 +16,8 @@ pub mod verify;
 pub use batch::{Claim, Verify, Zip215, verify_batch};
 pub use blind::{BlindKey, blinded};
 pub use hash::{
-    derive, event_id, friend_code_hash, no_board, open_board_id, reach_record_hash, reach_seal_key,
+    connect_code_hash, derive, event_id, friend_code_hash, no_board, open_board_id, peer_record_hash,
+    reach_record_hash, reach_seal_key,
 };
 pub use keys::{Identity, ReachSecret, Root};
 pub use rng::Rng;

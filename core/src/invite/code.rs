@@ -1,25 +1,18 @@
 //! Friend codes: who somebody is, how to find them, and what to open, in a text that fits into a link.
 //!
-//! A code is bech32m (BIP 350) with the prefix `chan` over at most [`CODE_BYTES`] bytes, which are the pair of unsigned
-//! bytes and signature that events are, too: so nothing is encoded again to verify, and nothing can stand in a code that
-//! its signature does not cover.
+//! Signed by the identity it names, and made text as all such codes are (`armor`).
 
-use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32m, Hrp};
 use serde::{Deserialize, Serialize};
-use serde_bytes::{ByteArray, Bytes};
+use serde_bytes::ByteArray;
 
 use super::address::Address;
+use super::armor::{self, ArmorError};
 use crate::base::{AuthorId, BoardName, Limits, Seconds};
 use crate::crypto::{ReachSecret, SecretKey, Signature, check_author_key, friend_code_hash, verify};
 use crate::event::{check_canonical, is_one_line, present};
 
 /// What every code begins with.
 pub const PREFIX: &str = "chan";
-
-/// The longest code, bytes before they are made text. Their text is below the 1,023 characters up to which bech32m
-/// finds damage, and fits into a QR code that a phone can read.
-pub const CODE_BYTES: usize = 600;
 
 /// Relays in one code.
 pub const CODE_RELAYS: usize = 8;
@@ -98,8 +91,16 @@ pub enum CodeError {
     Name,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Pair<'a>(#[serde(borrow)] &'a Bytes, ByteArray<64>);
+impl From<ArmorError> for CodeError {
+    fn from(error: ArmorError) -> CodeError {
+        match error {
+            ArmorError::Foreign => CodeError::Foreign,
+            ArmorError::TooLong => CodeError::TooLong,
+            ArmorError::Damaged => CodeError::Damaged,
+            ArmorError::Form => CodeError::Form,
+        }
+    }
+}
 
 impl FriendCode {
     /// A code of this author without name, relays, board and expiry.
@@ -128,13 +129,10 @@ impl FriendCode {
         loop {
             let unsigned = serde_ipld_dagcbor::to_vec(&self).expect("a code encodes");
             let signature = key.sign_hash(&friend_code_hash(&unsigned));
-            let bytes = serde_ipld_dagcbor::to_vec(&Pair(Bytes::new(&unsigned), ByteArray::new(signature.0)));
-            let bytes = bytes.expect("two byte strings encode");
-            if bytes.len() <= CODE_BYTES || self.relays.pop().is_none() {
-                let prefix = Hrp::parse(PREFIX).expect("the prefix is plain letters");
-                return bech32::encode::<Bech32m>(prefix, &bytes)
-                    .expect("a name and a board leave room enough");
+            if let Some(text) = armor::encode(PREFIX, &unsigned, signature.0) {
+                return text;
             }
+            self.relays.pop().expect("a name and a board leave room enough");
         }
     }
 
@@ -143,39 +141,19 @@ impl FriendCode {
     /// # Errors
     /// Why it cannot be used.
     pub fn read(text: &str, now: Seconds, limits: &Limits) -> Result<FriendCode, CodeError> {
-        let text = text.trim();
-        let begins = text.get(..PREFIX.len() + 1).is_some_and(|start| start.eq_ignore_ascii_case("chan1"));
-        if !begins {
-            return Err(CodeError::Foreign);
-        }
-        // Five bits a character, and six characters of checksum.
-        if text.len() > PREFIX.len() + 1 + (CODE_BYTES * 8).div_ceil(5) + 6 {
-            return Err(CodeError::TooLong);
-        }
-        let data = CheckedHrpstring::new::<Bech32m>(text).map_err(|_| CodeError::Damaged)?;
-        // The last 1 is the one that separates: another prefix may begin as ours does and hold one.
-        if !data.hrp().as_str().eq_ignore_ascii_case(PREFIX) {
-            return Err(CodeError::Foreign);
-        }
-        data.validate_segwit_padding().map_err(|_| CodeError::Form)?;
-        let bytes: Vec<u8> = data.byte_iter().collect();
-        let code = Self::decode(&bytes, limits)?;
+        let (unsigned, signature) = armor::decode(PREFIX, text)?;
+        let code = Self::decode(&unsigned, Signature(signature), limits)?;
         match code.expires {
             Some(expires) if expires <= now => Err(CodeError::Expired),
             _ => Ok(code),
         }
     }
 
-    fn decode(bytes: &[u8], limits: &Limits) -> Result<FriendCode, CodeError> {
+    fn decode(unsigned: &[u8], signature: Signature, limits: &Limits) -> Result<FriendCode, CodeError> {
         #[derive(Deserialize)]
         struct Version {
             v: u64,
         }
-        if bytes.len() > CODE_BYTES {
-            return Err(CodeError::TooLong);
-        }
-        check_canonical(bytes, 1, 1).map_err(|_| CodeError::Form)?;
-        let Pair(unsigned, signature) = serde_ipld_dagcbor::from_slice(bytes).map_err(|_| CodeError::Form)?;
         // A later version may hold more lists than this one.
         check_canonical(unsigned, limits.depth, limits.containers).map_err(|_| CodeError::Form)?;
         let Version { v } = serde_ipld_dagcbor::from_slice(unsigned).map_err(|_| CodeError::Form)?;
@@ -188,7 +166,6 @@ impl FriendCode {
         if code.relays.len() > CODE_RELAYS {
             return Err(CodeError::Form);
         }
-        let signature = Signature(signature.into_array());
         verify(&code.author, &friend_code_hash(unsigned), &signature).map_err(|_| CodeError::Signature)?;
         match &code.name {
             Some(name) if !is_plain_name(name, limits) => Err(CodeError::Name),

@@ -5,10 +5,14 @@
 //! is decided by the shell that would dial it.
 
 mod address;
+mod armor;
 mod code;
+mod connect;
 mod reach;
 
 pub use address::{ADDRESS_BYTES, Address};
+pub use armor::CODE_BYTES;
 pub(crate) use code::unsigned;
-pub use code::{CODE_BYTES, CODE_RELAYS, CodeError, FriendCode, PREFIX, code_in, is_plain_name};
+pub use code::{CODE_RELAYS, CodeError, FriendCode, PREFIX, code_in, is_plain_name};
+pub use connect::{Candidate, CandidateKind, ConnectCode, ConnectCodeError, Description, Half};
 pub use reach::{ClaimedRecord, LIFE, PLACE_RELAYS, Place, RECORD_BYTES, ReachError, ReachRecord, day, days};

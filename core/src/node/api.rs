@@ -4,6 +4,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Limits, PeerId, ThreadId};
 use crate::crypto::Identity;
@@ -45,6 +46,8 @@ pub enum Input {
     Connected(PeerId),
     /// It is gone.
     Disconnected(PeerId),
+    /// A peer that was to be dialled ([`Output::Dial`]) cannot be reached directly.
+    Unreachable(PeerId),
     /// A whole frame arrived, without its length prefix.
     Received(PeerId, Vec<u8>),
     /// A [`Batch`] is durable, or could not be stored; then nothing of it was.
@@ -74,6 +77,9 @@ pub enum Output {
     Read(Ticket, Vec<EventId>),
     /// Tell the person.
     Update(Update),
+    /// Connect to a peer directly, asking for it at one of these relays. An address may end with the relay's id, or else
+    /// is one of [`Relays`]. `Connected` follows, or `Unreachable`.
+    Dial(PeerId, Vec<Address>),
     /// Relays worth connecting to. Told whenever they change, each time all of them.
     Relays(Relays),
 }
@@ -138,6 +144,8 @@ pub enum CloseReason {
     Bye,
     /// The peer is this very node.
     Oneself,
+    /// There are neighbours enough.
+    Full,
 }
 
 impl fmt::Display for CloseReason {
@@ -148,6 +156,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Budget => "the peer sent too much that is malformed, mis-signed or excessive",
             CloseReason::Bye => "the peer said goodbye",
             CloseReason::Oneself => "the peer is this node itself",
+            CloseReason::Full => "there are neighbours enough here",
         })
     }
 }
@@ -186,6 +195,9 @@ pub enum Command {
     RenewCode,
     /// The relays this peer is connected to, for friends to find it at.
     Reachable(Vec<Address>),
+    /// Whether peers may be connected to directly, and if so the own [`crate::overlay::PeerRecord`]: one that names no
+    /// relay when this peer can be asked for nowhere. It is told to everybody.
+    Direct(Option<ByteBuf>),
     /// Relays to be remembered for the next start, the best first.
     KnowRelays(Vec<Address>),
 }

@@ -64,7 +64,9 @@ impl<V: Verify> Node<V> {
         self.send(peer, &credit);
         self.send(peer, &interest);
         self.offer_unsent(peer);
+        self.repeat_lazy(peer);
         self.meet(peer);
+        self.seek(peer);
         self.plan_scopes(peer);
     }
 
@@ -80,6 +82,17 @@ impl<V: Verify> Node<V> {
             let ids = session.out.acks.drain(..count).collect();
             self.outputs.push_back(Output::Send(peer, Frame::Ack { ids }.encode(&self.limits)));
             sent = true;
+        }
+        if session.out.have_at <= self.now.instant {
+            let ids = core::mem::take(&mut session.out.have);
+            // It may have come to the peer meanwhile, and from it to us, or be gone from here.
+            let news = ids.into_iter().filter(|id| !session.neighbour.has.contains(id));
+            let news: Vec<EventId> = news.filter(|id| self.index.contains(id)).collect();
+            for ids in news.chunks(self.limits.frame_ids) {
+                let ids = ids.to_vec();
+                self.outputs.push_back(Output::Send(peer, Frame::Have { ids }.encode(&self.limits)));
+                sent = true;
+            }
         }
         let names = core::mem::take(&mut session.out.names);
         let has_credit = session.out.has_credit();

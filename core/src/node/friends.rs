@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::api::{Notice, Output, Relays, Update};
-use crate::base::{AuthorId, BoardName, Limits, Seconds, Slot, map_of, set_of};
+use crate::base::{AuthorId, BoardName, Limits, PeerId, Seconds, Slot, map_of, set_of};
 use crate::crypto::{ReachSecret, Verify, blinded};
 use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name};
 use crate::view::{FriendCard, Person};
@@ -109,6 +109,13 @@ impl Friends {
     /// The slot in which a friend says on that day where they are.
     pub(super) fn slot(&self, author: &AuthorId, day: u64) -> Option<Slot> {
         blinded(author, &self.friends.get(author)?.reach, day)
+    }
+
+    /// Where friends are, each with their relays, as far as they said so since `since`: a peer's id is good for a visit.
+    pub(super) fn places(&self, since: Seconds) -> Vec<(PeerId, Vec<Address>)> {
+        let places = self.friends.values().filter_map(|friend| friend.place.as_ref());
+        let lately = places.filter(|(time, _)| *time >= since);
+        lately.map(|(_, place)| (place.peer, place.relays.clone())).collect()
     }
 
     /// The relays the person wants to be at, each once: where friends are, or else would be.
@@ -238,6 +245,7 @@ impl<V: Verify> Node<V> {
         if !core::mem::take(&mut self.friends.changed) {
             return;
         }
+        self.friends_moved();
         let relays = self.friends.relays();
         if relays != self.friends.told {
             self.friends.told = relays.clone();

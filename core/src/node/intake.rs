@@ -6,7 +6,7 @@ use crate::admit::{Admission, Door, RejectReason, admit};
 use crate::base::{EventId, PeerId};
 use crate::crypto::Verify;
 use crate::event::Event;
-use crate::gossip::recipients;
+use crate::gossip::{Push, recipients};
 use crate::store::Row;
 
 impl<V: Verify> Node<V> {
@@ -80,8 +80,12 @@ impl<V: Verify> Node<V> {
         }
         let neighbours = self.sessions.iter_mut().filter(|(_, session)| session.role.is_some());
         let targets = recipients(&row, neighbours.map(|(peer, session)| (peer, &mut session.neighbour)));
-        for peer in targets {
-            if let Some(session) = self.sessions.get_mut(&peer) {
+        let (now, pace) = (self.now.instant, self.have_pace());
+        for (peer, push) in targets {
+            let Some(session) = self.sessions.get_mut(&peer) else { continue };
+            if push == Push::Lazy {
+                session.queue_have(row.id, now, pace);
+            } else {
                 session.queue_live(row.id);
                 if row.own && !row.sent {
                     session.expect_ack(row.id, self.now.instant);

@@ -14,6 +14,7 @@ mod deliver;
 mod directory;
 mod friends;
 mod intake;
+mod neighbours;
 mod peers;
 mod persist;
 mod publish;
@@ -43,6 +44,7 @@ use crate::wire::Role;
 use deferred::Deferred;
 use directory::Directory;
 use friends::Friends;
+use neighbours::Neighbours;
 use persist::Persist;
 use reach::Reach;
 use recognise::Recognise;
@@ -73,6 +75,7 @@ pub struct Node<V = Zip215> {
     /// Reach records kept for others.
     reach: Reach,
     recognise: Recognise,
+    neighbours: Neighbours,
 
     sessions: BTreeMap<PeerId, Session>,
     /// When each session wants attention next.
@@ -127,6 +130,7 @@ impl<V: Verify> Node<V> {
             friends: Friends::default(),
             reach: Reach::default(),
             recognise: Recognise::default(),
+            neighbours: Neighbours::default(),
             sessions: BTreeMap::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -150,6 +154,7 @@ impl<V: Verify> Node<V> {
             Input::Restored(state) => self.on_restored(state.as_deref()),
             Input::Connected(peer) => self.on_connected(peer),
             Input::Disconnected(peer) => self.on_disconnected(peer),
+            Input::Unreachable(peer) => self.unreachable(peer),
             Input::Received(peer, frame) => self.on_received(peer, &frame),
             Input::Persisted(ticket, result) => self.on_persisted(ticket, result),
             Input::ReadDone(ticket, events) => self.on_read(ticket, events),
@@ -174,6 +179,7 @@ impl<V: Verify> Node<V> {
             sessions,
             self.deferred.wake_at(self.now),
             self.persist.retry_at(),
+            self.neighbours_wake_at(),
             self.views.wake_at(self.now.instant),
         ];
         others.into_iter().flatten().min()
@@ -217,6 +223,7 @@ impl<V: Verify> Node<V> {
             Command::RenewCode => self.renew_code(),
             Command::Reachable(relays) => self.reachable(relays),
             Command::KnowRelays(relays) => self.know_relays(relays),
+            Command::Direct(record) => self.direct(record.as_ref().map(|bytes| bytes.as_slice())),
         }
     }
 
@@ -233,6 +240,7 @@ impl<V: Verify> Node<V> {
         self.admit_deferred();
         self.wake_sessions();
         self.serve_sessions();
+        self.serve_neighbours();
         self.flush_persist();
         self.flush_views();
         self.tell_network();

@@ -66,7 +66,11 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         session.role = Some(hello.role);
         session.out.granted = hello.window;
+        session.neighbour.lazy_of_others = self.role == Role::Tab && hello.role == Role::Relay;
         self.network_changed = true;
+        if !self.takes_in(peer) {
+            return;
+        }
         let interest = self.interest_frame();
         self.send(peer, &interest);
         if let Some(directory) = self.directory_frame() {
@@ -75,6 +79,7 @@ impl<V: Verify> Node<V> {
         if self.restored {
             self.offer_unsent(peer);
             self.meet(peer);
+            self.seek(peer);
         }
     }
 
@@ -86,7 +91,8 @@ impl<V: Verify> Node<V> {
                 if session.neighbour.interest == interest && session.planned.is_some() {
                     return;
                 }
-                session.neighbour.interest = interest;
+                let before = core::mem::replace(&mut session.neighbour.interest, interest);
+                self.reads(peer, &before.boards);
                 self.plan_soon(peer);
             }
             Frame::Directory { names } => {
@@ -116,6 +122,10 @@ impl<V: Verify> Node<V> {
             Frame::Reconciled { call, message } => self.on_reconciled(peer, call, &message),
             Frame::Find { slots } => self.on_find(peer, slots),
             Frame::Reach { records, missing } => self.on_reach(peer, &records, &missing),
+            Frame::Have { ids } => self.on_have(peer, &ids),
+            Frame::Lazy { boards } => session.neighbour.lazy = set_of(boards),
+            Frame::Seek {} => self.on_seek(peer),
+            Frame::Peers { records } => self.on_peers(peer, &records),
             Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
         }
     }
@@ -180,6 +190,7 @@ impl<V: Verify> Node<V> {
         for peer in peers {
             self.offer_unsent(peer);
             self.meet(peer);
+            self.seek(peer);
             self.plan_scopes(peer);
         }
     }
@@ -224,10 +235,11 @@ impl<V: Verify> Node<V> {
         self.touched.remove(&peer);
         session.calls.keys().for_each(|call| self.reconciler.abandon(*call));
         session.wants.keys().for_each(|id| self.ask_another(id));
-        if let Some(Reading { ticket, .. }) = session.out.reading {
-            debug_assert!(matches!(self.reads.get(&ticket), Some(Reader::Peer(of)) if *of == peer));
-            self.reads.remove(&ticket);
+        if let Some(Reading { ticket, .. }) = &session.out.reading {
+            debug_assert!(matches!(self.reads.get(ticket), Some(Reader::Peer(of)) if *of == peer));
+            self.reads.remove(ticket);
         }
+        self.lost(peer, &session);
         self.network_changed = true;
     }
 

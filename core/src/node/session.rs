@@ -1,13 +1,15 @@
 //! One peer we have a session with: what it said, what it may send, what is to be sent to it.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::api::Ticket;
 use super::budget::Budget;
 use super::scopes::Scopes;
-use crate::base::{AuthorId, BoardName, EventId, Instant, Limits, Seconds, Slot};
+use crate::base::{AuthorId, BoardId, BoardName, EventId, Instant, Limits, Seconds, Slot};
 use crate::gossip::Neighbour;
+use crate::overlay::PeerRecord;
 use crate::wire::{Role, Scope};
 
 /// Identifiers remembered of what a peer has: more than a busy hour, 64 KiB or so of memory.
@@ -47,6 +49,17 @@ pub(super) struct Session {
     pub told_syncing: Option<bool>,
     /// The same of whether it swallows what it is sent.
     pub told_swallows: bool,
+    /// Events it said it has and we lack, each with when to ask for it, since it may yet come from elsewhere, and whether
+    /// that was put off already.
+    pub heard: BTreeSet<(Instant, EventId, bool)>,
+    /// Where it says it can be asked for a direct connection.
+    pub record: Option<PeerRecord>,
+    /// When it was last told of somebody who looks for neighbours.
+    pub introduced: Option<Instant>,
+    /// When the own peer record that it was last told was made.
+    pub told_record: Option<Seconds>,
+    /// Boards of which it was last told to tell ids alone.
+    pub told_lazy: BTreeSet<BoardId>,
     /// The own reach record that the peer was last told, by its slot and time.
     pub told_reach: Option<(Slot, Seconds)>,
     /// Whether the peer, a relay as we are, was told of the records kept here.
@@ -74,6 +87,10 @@ pub(super) struct Outgoing {
     pub granted: u64,
     /// Names of boards to tell of.
     pub names: Vec<BoardName>,
+    /// Ids to tell of.
+    pub have: VecDeque<EventId>,
+    /// When to tell of them.
+    pub have_at: Instant,
     /// Acknowledgements to send.
     pub acks: Vec<EventId>,
     /// Not before this, so that events and acknowledgements share frames.
@@ -148,6 +165,11 @@ impl Session {
             unacked: BTreeMap::new(),
             told_syncing: None,
             told_swallows: false,
+            heard: BTreeSet::new(),
+            record: None,
+            introduced: None,
+            told_record: None,
+            told_lazy: BTreeSet::new(),
             told_reach: None,
             told_records: false,
             search: Search::default(),
@@ -178,6 +200,17 @@ impl Session {
             self.out.live.push_back(id);
         } else {
             self.neighbour.has.forget(&id);
+        }
+    }
+
+    /// Queues an id to be told of, with those that follow within `pace`: meanwhile the peer may say that it has it.
+    pub(super) fn queue_have(&mut self, id: EventId, now: Instant, pace: Duration) {
+        if self.out.have.is_empty() {
+            self.out.have_at = now + pace;
+        }
+        // What finds no room is found by the next reconciliation.
+        if self.out.have.len() < HAVE {
+            self.out.have.push_back(id);
         }
     }
 
@@ -215,12 +248,17 @@ impl Session {
         let wants = (!self.wants.is_empty()).then_some(self.wants_until);
         let owed = self.unacked.values().min().filter(|_| !self.told_swallows);
         let owed = owed.map(|since| *since + limits.ack_timeout);
-        [paced, scopes, calls, wants, owed, Some(self.refresh_at)].into_iter().flatten().min()
+        let have = (!self.out.have.is_empty()).then_some(self.out.have_at.max(self.out.not_before));
+        let heard = self.heard.first().map(|(due, ..)| *due);
+        [paced, scopes, calls, wants, owed, have, heard, Some(self.refresh_at)].into_iter().flatten().min()
     }
 }
 
 /// New events that wait for one peer.
 const LIVE: usize = 4_096;
+
+/// Ids that wait to be told to one peer.
+const HAVE: usize = 65_536;
 
 /// Own events whose acknowledgement is looked out for; one would do to judge the peer by.
 const UNACKED: usize = 64;

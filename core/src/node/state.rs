@@ -134,5 +134,6 @@ impl<V: Verify> Node<V> {
             self.send(peer, &frame);
             self.plan_scopes(peer);
         }
+        self.subscriptions_changed();
     }
 }

@@ -14,12 +14,12 @@ use super::scopes::Schedule;
 use super::session::{ALL_CALLS, CALLS, Call};
 use crate::base::{PeerId, ThreadId, set_of};
 use crate::crypto::{Verify, no_board};
-use crate::gossip::Interest;
+use crate::gossip::{Interest, Push};
 use crate::sync::{SyncError, size_of};
 use crate::wire::{Frame, Role, Scope};
 
 /// Identifiers of missing events remembered for one peer; the rest is found by the next reconciliation.
-const NEEDS: usize = 131_072;
+pub(super) const NEEDS: usize = 131_072;
 
 /// So many events of a scope cost as much to compare as any other frame does to handle.
 const EVENTS_A_FRAME: usize = 16_384;
@@ -105,6 +105,7 @@ impl<V: Verify> Node<V> {
             self.begin_due(peer);
         }
         self.give_up_wants(peer);
+        self.serve_heard(peer);
         self.ask(peer);
     }
 
@@ -168,6 +169,13 @@ impl<V: Verify> Node<V> {
         let deferred = &self.deferred;
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         for id in difference.have {
+            let is_lazy = index.get(&id).is_some_and(|row| session.neighbour.push(row) == Push::Lazy);
+            if is_lazy {
+                // Others will have found that out, too: the peer asks one of us.
+                session.neighbour.has.forget(&id);
+                session.queue_have(id, self.now.instant, Duration::ZERO);
+                continue;
+            }
             // The peer's word beats what we believed it has.
             session.neighbour.has.insert(id);
             session.queue_sync(id, SYNC_QUEUE);

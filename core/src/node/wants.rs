@@ -3,7 +3,7 @@
 use super::Node;
 use crate::base::{EventId, Instant, PeerId};
 use crate::crypto::Verify;
-use crate::wire::Frame;
+use crate::wire::{Frame, Role};
 
 /// Periods of patience after which even a fast peer is not waited for.
 const LONG: u32 = 4;
@@ -104,6 +104,12 @@ impl<V: Verify> Node<V> {
         if self.wanted.get(id).is_some_and(|wanted| wanted.of == peer) {
             self.ask_another(id);
         }
+    }
+
+    /// Whether an event was asked of a tab and is not here yet.
+    pub(super) fn is_asked_of_tab(&self, id: &EventId) -> bool {
+        let of = self.wanted.get(id).and_then(|wanted| self.sessions.get(&wanted.of));
+        of.is_some_and(|session| session.role == Some(Role::Tab))
     }
 
     /// Has an event asked of the others that have it instead; the first served asks.

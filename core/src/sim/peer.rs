@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::verify::Remembering;
 use crate::base::{BoardName, EventId, Limits, Now, PeerId};
-use crate::crypto::{Identity, Root, derive};
+use crate::crypto::{Identity, Root, SecretKey, derive};
+use crate::invite::Address;
 use crate::node::{Batch, Command, Input, Node, Setup};
 use crate::store::Row;
 use crate::wire::Role;
@@ -50,6 +51,7 @@ pub(super) struct Peer {
     /// Absent while crashed.
     pub node: Option<Node<Remembering>>,
     pub id: PeerId,
+    key: [u8; 32],
     life: u64,
     seed: [u8; 32],
     /// What its person was shown as saved.
@@ -68,18 +70,29 @@ impl Peer {
             disk: Disk::default(),
             node: None,
             id: PeerId::default(),
+            key: [0; 32],
             life: 0,
             seed,
             saved: BTreeSet::new(),
         }
     }
 
+    /// Its key on the network.
+    pub(super) fn key(&self) -> SecretKey {
+        SecretKey::from_seed(self.key)
+    }
+
+    /// Where it is dialled.
+    pub(super) fn address(&self) -> Address {
+        Address::new(&self.id.0).expect("the length of an address")
+    }
+
     /// Starts, or starts again with what was durable. A relay keeps its key, a tab has a fresh one.
     pub(super) fn start(&mut self, now: Now, limits: &Limits, verify: Remembering) {
         self.life += 1;
         let life = if self.role == Role::Relay { 1 } else { self.life };
-        let of = |context| derive(context, &[&self.seed, &life.to_le_bytes()]);
-        self.id = PeerId(of("chanterelle 2026 simulated peer id"));
+        self.key = derive("chanterelle 2026 simulated peer key", &[&self.seed, &life.to_le_bytes()]);
+        self.id = PeerId(self.key().public().0);
         let setup = Setup {
             seed: derive("chanterelle 2026 simulated node", &[&self.seed, &self.life.to_le_bytes()]),
             peer: self.id,

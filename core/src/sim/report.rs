@@ -28,6 +28,10 @@ pub struct Report {
     pub bytes: u64,
     /// Frames lost to links, partitions and crashes.
     pub lost: u64,
+    /// Events that tabs sent to relays.
+    pub up: u64,
+    /// Events that relays sent to tabs.
+    pub down: u64,
     /// Crashes.
     pub crashes: u64,
     /// Median and worst time from writing to being held, over all pairs that were not the author's own.
@@ -89,6 +93,7 @@ impl fmt::Display for Report {
             None => writeln!(f, "agreement  not reached")?,
         }
         writeln!(f, "frames     {} delivered, {} lost, {} bytes", self.frames, self.lost, self.bytes)?;
+        writeln!(f, "relays     {} events up, {} down", self.up, self.down)?;
         for broken in self.broken.iter().take(20) {
             writeln!(f, "BROKEN     {broken:?}")?;
         }

@@ -15,6 +15,8 @@ pub struct Scenario {
     pub boards: usize,
     /// Tabs each tab is connected to beside its relay.
     pub neighbours: usize,
+    /// Whether tabs connect to each other by themselves, and of a thousand attempts how many fail.
+    pub direct: Option<u64>,
     /// How long people write.
     pub active: u64,
     /// Events written in a minute, by all together.
@@ -39,6 +41,7 @@ const CALM: Scenario = Scenario {
     relays: 1,
     boards: 3,
     neighbours: 0,
+    direct: None,
     active: 60,
     posts_per_minute: 60,
     settle: 150,
@@ -57,6 +60,16 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "lossy",
         neighbours: 2,
         link: Link { least_ms: 10, most_ms: 400, lost: 50, reordered: 100, broken: 100 },
+        ..CALM
+    },
+    Scenario { name: "direct", relays: 2, direct: Some(0), active: 180, ..CALM },
+    Scenario {
+        name: "partly-direct",
+        relays: 3,
+        direct: Some(400),
+        active: 120,
+        link: Link { least_ms: 5, most_ms: 300, lost: 20, reordered: 50, broken: 200 },
+        crashes: 100,
         ..CALM
     },
     Scenario { name: "partition", relays: 2, neighbours: 3, active: 120, partition: Some((20, 90)), ..CALM },

@@ -123,6 +123,24 @@ pub enum Frame {
         /// Slots that were asked for in which nothing lies.
         missing: Vec<Slot>,
     },
+    /// The sender has these events, and sends them to whoever asks (IHAVE of Plumtree).
+    Have {
+        /// The events.
+        ids: Vec<EventId>,
+    },
+    /// Of which boards the sender wants to hear ids alone, by [`Frame::Have`], replacing what it said before: others
+    /// bring it the events.
+    Lazy {
+        /// The boards.
+        boards: Vec<BoardId>,
+    },
+    /// Asks for peers that want the same boards and may be connected to directly; answered by [`Frame::Peers`].
+    Seek {},
+    /// Where peers can be asked for a direct connection: the sender, or others it has a session with.
+    Peers {
+        /// Peer records, each as it was made.
+        records: Vec<ByteBuf>,
+    },
     /// The sender ends the session and says why.
     Bye {
         /// For a person or a log, at most 200 bytes.
@@ -209,10 +227,10 @@ impl Frame {
     fn check(&self, limits: &Limits) -> Result<(), FrameError> {
         let within = match self {
             Frame::Hello(hello) => hello.agent.len() <= 64,
-            Frame::Interest { boards, .. } => boards.len() <= limits.frame_boards,
+            Frame::Interest { boards, .. } | Frame::Lazy { boards } => boards.len() <= limits.frame_boards,
             Frame::Directory { names } => names.len() <= limits.frame_boards,
             Frame::Events { events, .. } => events.len() <= limits.frame_events,
-            Frame::Ack { ids } | Frame::Want { ids } | Frame::Withheld { ids } => {
+            Frame::Ack { ids } | Frame::Want { ids } | Frame::Withheld { ids } | Frame::Have { ids } => {
                 ids.len() <= limits.frame_ids
             }
             Frame::Reconcile { message, .. } | Frame::Reconciled { message, .. } => {
@@ -221,7 +239,8 @@ impl Frame {
             Frame::Find { slots } => slots.len() <= limits.frame_slots,
             Frame::Reach { records, missing } => records.len() + missing.len() <= limits.frame_slots,
             Frame::Bye { reason } => reason.len() <= 200,
-            Frame::Credit { .. } => true,
+            Frame::Peers { records } => records.len() <= limits.frame_peers,
+            Frame::Credit { .. } | Frame::Seek {} => true,
         };
         if within { Ok(()) } else { Err(FrameError::Count) }
     }

@@ -17,15 +17,15 @@ use super::world::World;
 
 const VIEW: u32 = 77;
 
-fn address(text: &str) -> Address {
+pub(super) fn address(text: &str) -> Address {
     Address::new(text.as_bytes()).expect("the length of an address")
 }
 
-fn identity(number: u8) -> Identity {
+pub(super) fn identity(number: u8) -> Identity {
     Identity::from_root(Root([number; 32]))
 }
 
-fn key(number: u8) -> SecretKey {
+pub(super) fn key(number: u8) -> SecretKey {
     identity(number).identity().clone()
 }
 
@@ -56,13 +56,13 @@ fn seen(shell: &mut Shell, author: AuthorId) -> Option<Seconds> {
 }
 
 /// A record of person `number` at a relay of that address.
-fn record(number: u8, relay: &str, time: Seconds) -> ReachRecord {
+pub(super) fn record(number: u8, relay: &str, time: Seconds) -> ReachRecord {
     let identity = identity(number);
     let place = Place { peer: peer(number), relays: vec![address(relay)] };
     ReachRecord::make(identity.identity(), &identity.reach(0), place, time, [3; 12])
 }
 
-fn reach(records: &[&ReachRecord]) -> Frame {
+pub(super) fn reach(records: &[&ReachRecord]) -> Frame {
     let records = records.iter().map(|record| ByteBuf::from(record.bytes().to_vec())).collect();
     Frame::Reach { records, missing: Vec::new() }
 }

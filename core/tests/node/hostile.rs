@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chanterelle_core::base::{BoardId, EventId, Limits, PeerId, Seconds};
+use chanterelle_core::crypto::SecretKey;
 use chanterelle_core::event::{Event, Kind};
 use chanterelle_core::node::{Command, Input, StorageError, Target};
 use chanterelle_core::store::{Index, Row};
@@ -16,12 +17,15 @@ use serde_bytes::ByteBuf;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::authors::{author, board, missigned, name};
-use super::shell::{EPOCH, Said, Shell, peer};
+use super::shell::{EPOCH, Said, Shell, peer, record_of};
 
 /// A browser is slower.
 const CASES: u32 = if cfg!(target_arch = "wasm32") { 30 } else { 200 };
 
 const PEERS: [u8; 3] = [0x10, 0x60, 0x70];
+
+/// Whose key lies between those of the peers.
+const BESIEGED: u8 = 16;
 
 /// Small enough to be reached.
 fn tight(limits: &mut Limits) {
@@ -86,6 +90,10 @@ enum Act {
     Write,
     Subscribe(u8),
     Open(u8),
+    /// The person allows direct connections, or not.
+    Direct(bool),
+    /// One of those whose records are told cannot be reached.
+    Unreachable(u8),
 }
 
 fn id() -> impl Strategy<Value = EventId> {
@@ -146,8 +154,28 @@ fn frame() -> impl Strategy<Value = Frame> {
             message
         }),
         (0..12_u64, message()).prop_map(|(call, message)| Frame::Reconciled { call, message }),
+        ids().prop_map(|ids| Frame::Have { ids }),
+        prop::collection::vec(board_id(), 0..10).prop_map(|boards| Frame::Lazy { boards }),
+        Just(Frame::Seek {}),
+        prop::collection::vec(peer_record(), 0..9).prop_map(|records| Frame::Peers { records }),
         ".{0,30}".prop_map(|reason| Frame::Bye { reason }),
     ]
+}
+
+/// Where one of a few peers can be asked for, sometimes with a bit of it changed.
+fn peer_record() -> impl Strategy<Value = ByteBuf> {
+    let relays = prop_oneof![Just(&[][..]), Just(&["one"][..]), Just(&["one", "two"][..])];
+    (0..6_u8, 0..4_u64, relays, prop::option::weighted(0.1, any::<prop::sample::Index>())).prop_map(
+        |(number, time, relays, bent)| {
+            let key = SecretKey::from_seed([number; 32]);
+            let mut record = record_of(&key, relays, Seconds(EPOCH.0 + time));
+            if let Some(at) = bent {
+                let at = at.index(record.len());
+                record[at] ^= 1;
+            }
+            record
+        },
+    )
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -169,6 +197,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Write),
         1 => any::<u8>().prop_map(Act::Subscribe),
         1 => any::<u8>().prop_map(Act::Open),
+        1 => prop::bool::weighted(0.8).prop_map(Act::Direct),
+        2 => (0..6_u8).prop_map(Act::Unreachable),
     ]
 }
 
@@ -178,15 +208,20 @@ struct Siege {
     pool: Pool,
     greeted: BTreeSet<PeerId>,
     log: Vec<String>,
+    has_key: bool,
 }
 
 impl Siege {
     fn begin(role: Role) -> Siege {
-        let mut shell = Shell::new(0x50, role, tight);
+        // Of a tab with a key the id lies between those of its peers, too.
+        let has_key = role == Role::Tab;
+        let mut shell =
+            if has_key { Shell::with_key(BESIEGED, tight) } else { Shell::new(0x50, role, tight) };
+        assert!(peer(PEERS[0]) < shell.id() && shell.id() < peer(PEERS[1]));
         shell.hold_batches = true;
         shell.hold_reads = true;
         shell.subscribe("cats");
-        Siege { shell, pool: pool(), greeted: BTreeSet::new(), log: Vec::new() }
+        Siege { shell, pool: pool(), greeted: BTreeSet::new(), log: Vec::new(), has_key }
     }
 
     fn act(&mut self, act: &Act) {
@@ -263,6 +298,12 @@ impl Siege {
                 shell.open(2, Target::Catalog { board, limit: 3 });
                 shell.open(3, Target::Thread { board, thread: event.id() });
             }
+            Act::Direct(_) if !self.has_key => {}
+            Act::Direct(true) => shell.go_direct(&["one"]),
+            Act::Direct(false) => shell.command(Command::Direct(None)),
+            Act::Unreachable(number) => {
+                shell.input(Input::Unreachable(PeerId(SecretKey::from_seed([*number; 32]).public().0)));
+            }
         }
     }
 
@@ -272,7 +313,7 @@ impl Siege {
         let limits = self.shell.limits().clone();
         prop_assert!(self.shell.said.len() < 2_000, "{} outputs", self.shell.said.len());
         for said in &self.shell.said {
-            if let Said::Frame(_, Frame::Want { ids } | Frame::Ack { ids }) = said {
+            if let Said::Frame(_, Frame::Want { ids } | Frame::Ack { ids } | Frame::Have { ids }) = said {
                 prop_assert!(ids.len() <= limits.frame_ids);
             }
         }
@@ -286,6 +327,9 @@ impl Siege {
         let most = limits.persist_events * 4 + window * PEERS.len() * 2;
         prop_assert!(pending <= most, "{pending} events in memory, at most {most}");
         prop_assert!(index.rows().filter(|row| !row.own).all(|row| self.pool.index.contains(&row.id)));
+        let dials = core::mem::take(&mut self.shell.dials);
+        prop_assert!(dials.len() <= limits.neighbours, "{dials:?} at once");
+        self.log.extend(dials.iter().map(|dial| format!("{dial:?}")));
         prop_assert!(self.shell.screens.get(&1).is_none_or(|screen| screen.boards.len() <= 1_024 + 60));
         let told = self.shell.said.iter().map(|said| format!("{said:?}"));
         self.log.extend(told);
@@ -381,12 +425,14 @@ fn a_siege_is_one() {
         failure_persistence: None,
         ..ProptestConfig::default()
     });
-    let (mut frames, mut closes) = (0, 0);
+    let (mut frames, mut closes, mut dials) = (0, 0, 0);
     for _ in 0..20 {
         let acts = prop::collection::vec(act(), 150).new_tree(&mut runner).expect("a tree").current();
         let log = besieged(Role::Tab, &acts).expect("it bears it");
         frames += log.iter().filter(|line| line.contains("Events")).count();
         closes += log.iter().filter(|line| line.starts_with("Close")).count();
+        dials += log.iter().filter(|line| line.starts_with("(PeerId")).count();
     }
     assert!(frames > 20 && closes > 20, "{frames} frames of events, {closes} sessions ended");
+    assert!(dials > 20, "{dials} peers dialled");
 }

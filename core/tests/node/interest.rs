@@ -233,7 +233,6 @@ fn a_post_crosses_a_relay_to_every_reader_once() {
         world.link(1, reader);
     }
     world.link(0, 1);
-    world.link(2, 3);
     world.run(1_000);
     world.carried.clear();
     let thread = world.shells[0].write_thread("cats", "hello");
@@ -246,8 +245,7 @@ fn a_post_crosses_a_relay_to_every_reader_once() {
         .map(|(from, to, _)| (*from, *to))
         .collect();
     ways.sort_unstable();
-    assert_eq!(ways[..3], [(0, 1), (1, 2), (1, 3)]);
-    assert!(ways.len() <= 5, "between neighbours that hear of it at once it may cross: {ways:?}");
+    assert_eq!(ways, [(0, 1), (1, 2), (1, 3)]);
 }
 
 #[test]

@@ -18,6 +18,8 @@ mod hello;
 mod hostile;
 mod interest;
 mod laws;
+mod lazy;
+mod neighbours;
 mod publish;
 mod restart;
 mod screen;

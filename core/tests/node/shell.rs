@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use chanterelle_core::Node;
 use chanterelle_core::base::{BoardId, EventId, Instant, Limits, Now, PeerId, Seconds, ThreadId};
-use chanterelle_core::crypto::{Identity, Root};
+use chanterelle_core::crypto::{Identity, Root, SecretKey};
 use chanterelle_core::event::{Content, Draft, DraftError, Event, Persona};
+use chanterelle_core::invite::Address;
 use chanterelle_core::node::{
     Batch, CloseReason, Command, Input, Notice, Output, Relays, SessionInfo, Setup, StorageError, Target,
     Ticket, Update,
 };
+use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
+use serde_bytes::ByteBuf;
 
 use super::authors::{board, carried, name};
 use super::screen::{Screen, view_of};
@@ -65,6 +68,8 @@ pub(super) struct Shell {
     number: u8,
     life: u8,
     role: Role,
+    /// Whether its id is a public key, as in the product. Else it is its number, so that a test knows the order of ids.
+    has_key: bool,
     limits: Limits,
     pub(super) node: Node,
     pub(super) now: Now,
@@ -79,6 +84,8 @@ pub(super) struct Shell {
     pub(super) screens: BTreeMap<u32, Screen>,
     /// The relays worth connecting to, as last told.
     pub(super) relays: Relays,
+    /// Peers it wanted to be connected to directly, and nobody has asked for yet.
+    pub(super) dials: Vec<(PeerId, Vec<Address>)>,
     requests: u32,
 }
 
@@ -93,16 +100,28 @@ impl Shell {
         Shell::new(number, Role::Relay, |_| {})
     }
 
+    /// A tab whose id is a public key, so that it can make peer records.
+    pub(super) fn with_key(number: u8, change: impl FnOnce(&mut Limits)) -> Shell {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Shell::make(number, Role::Tab, true, limits)
+    }
+
     /// Either, with other limits.
     pub(super) fn new(number: u8, role: Role, change: impl FnOnce(&mut Limits)) -> Shell {
         let mut limits = Limits::default();
         change(&mut limits);
+        Shell::make(number, role, false, limits)
+    }
+
+    fn make(number: u8, role: Role, has_key: bool, limits: Limits) -> Shell {
         let now = Now { instant: START, unix: EPOCH };
         let mut shell = Shell {
             number,
             life: 0,
             role,
-            node: Node::new(setup(number, 0, role, &limits), now),
+            has_key,
+            node: Node::new(setup(number, 0, role, peer_id(number, 0, has_key), &limits), now),
             limits,
             now,
             disk: Disk::default(),
@@ -113,6 +132,7 @@ impl Shell {
             said: Vec::new(),
             screens: BTreeMap::new(),
             relays: Relays::default(),
+            dials: Vec::new(),
             requests: 0,
         };
         shell.input(Input::Restored(None));
@@ -138,7 +158,7 @@ impl Shell {
     }
 
     fn begin_with(&mut self, rows: Vec<Row>) {
-        self.node = Node::new(setup(self.number, self.life, self.role, &self.limits), self.now);
+        self.node = Node::new(setup(self.number, self.life, self.role, self.id(), &self.limits), self.now);
         for portion in rows.chunks(3) {
             self.input(Input::Restore(portion.to_vec()));
         }
@@ -147,7 +167,14 @@ impl Shell {
 
     /// This node's key on the network; a tab has a fresh one in each life.
     pub(super) fn id(&self) -> PeerId {
-        peer_id(self.number, if self.role == Role::Relay { 0 } else { self.life })
+        peer_id(self.number, if self.role == Role::Relay { 0 } else { self.life }, self.has_key)
+    }
+
+    /// Allows direct connections; the node can be asked for at these relays.
+    pub(super) fn go_direct(&mut self, relays: &[&str]) {
+        assert!(self.has_key, "only who has a key can sign");
+        let record = record_of(&key_of(self.number, self.life), relays, self.now.unix);
+        self.command(Command::Direct(Some(record)));
     }
 
     /// Begins again with other limits.
@@ -178,6 +205,7 @@ impl Shell {
                 Output::Read(ticket, ids) => self.reads.push_back((ticket, ids)),
                 Output::Update(update) => self.show(update),
                 Output::Relays(relays) => self.relays = relays,
+                Output::Dial(peer, relays) => self.dials.push((peer, relays)),
             }
         }
         if !self.hold_reads && !self.reads.is_empty() {
@@ -412,10 +440,10 @@ impl Shell {
     }
 }
 
-fn setup(number: u8, life: u8, role: Role, limits: &Limits) -> Setup {
+fn setup(number: u8, life: u8, role: Role, peer: PeerId, limits: &Limits) -> Setup {
     Setup {
         seed: [number ^ life.rotate_left(4); 32],
-        peer: peer_id(number, if role == Role::Relay { 0 } else { life }),
+        peer,
         role,
         identity: (role == Role::Tab).then(|| Identity::from_root(Root([number; 32]))),
         agent: "test/1".to_owned(),
@@ -423,10 +451,29 @@ fn setup(number: u8, life: u8, role: Role, limits: &Limits) -> Setup {
     }
 }
 
-fn peer_id(number: u8, life: u8) -> PeerId {
+fn peer_id(number: u8, life: u8, has_key: bool) -> PeerId {
+    if has_key {
+        return PeerId(key_of(number, life).public().0);
+    }
+    PeerId(seed_of(number, life))
+}
+
+fn seed_of(number: u8, life: u8) -> [u8; 32] {
     let mut bytes = [number; 32];
     bytes[31] = life;
-    PeerId(bytes)
+    bytes
+}
+
+fn key_of(number: u8, life: u8) -> SecretKey {
+    SecretKey::from_seed(seed_of(number, life))
+}
+
+/// A peer record, as it is sent.
+pub(super) fn record_of(key: &SecretKey, relays: &[&str], time: Seconds) -> ByteBuf {
+    let address = |text: &&str| Address::new(text.as_bytes()).expect("the length of an address");
+    let relays = relays.iter().map(address).collect();
+    let record = PeerRecord::make(PeerId(key.public().0), relays, time, |hash| key.sign_hash(hash).0);
+    ByteBuf::from(record.bytes().to_vec())
 }
 
 /// A peer that is played by the test. The order of peers is that of their numbers.

@@ -11,7 +11,7 @@ use ipld_core::ipld;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::authors::{author, board, name};
-use super::shell::{EPOCH, Said, Shell, interest, peer, thread_target};
+use super::shell::{EPOCH, Said, Shell, events_of, interest, peer, thread_target};
 use super::world::World;
 
 const ANN: u8 = 0x10;
@@ -112,10 +112,33 @@ fn what_the_other_lacks_is_sent_without_being_asked_for() {
     let events = replies(30);
     let mut shell = reader();
     shell.hold(&events);
+    let bob = Relay::with(BOB, &events[..20]);
+    shell.greet_reader(bob.id, &["cats"]);
+    bob.reconcile(&mut shell);
+    shell.advance(5_000);
+    assert_eq!(sorted(shell.events(bob.id)), ids(&events[20..]));
+}
+
+/// Each of its tabs will have found out the same; it asks one of them.
+#[test]
+fn a_relay_is_told_the_ids_of_what_it_lacks_and_others_wrote() {
+    let events = replies(30);
+    let mut shell = reader();
+    shell.hold(&events);
+    let mine = shell.write_reply("cats", events[0].id(), "mine");
     let ann = Relay::with(ANN, &events[..20]);
     shell.greet_relay(ann.id);
     ann.reconcile(&mut shell);
     shell.advance(5_000);
+    let frames = shell.frames(ann.id);
+    let told =
+        frames.iter().filter_map(|frame| if let Frame::Have { ids } = frame { Some(ids) } else { None });
+    assert_eq!(sorted(told.flatten().copied().collect()), ids(&events[20..]));
+    let sent = frames.iter().flat_map(|frame| events_of(frame, shell.limits())).map(|event| event.id());
+    let sent: Vec<EventId> = sent.collect();
+    assert!(!sent.is_empty() && sent.iter().all(|id| *id == mine), "one's own goes whole: {sent:?}");
+    shell.hear(ann.id, Frame::Want { ids: ids(&events[20..]) });
+    shell.advance(1_000);
     assert_eq!(sorted(shell.events(ann.id)), ids(&events[20..]));
 }
 

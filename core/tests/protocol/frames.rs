@@ -2,6 +2,7 @@
 
 use chanterelle_core::base::{BoardId, BoardName, EventId, Limits};
 use chanterelle_core::event::CanonicalError;
+use chanterelle_core::overlay::PEER_RECORD_BYTES;
 use chanterelle_core::wire::{Deframer, Frame, FrameError, FramingError, Hello, Role, Scope, prefixed};
 use ipld_core::ipld;
 use ipld_core::ipld::Ipld;
@@ -115,6 +116,17 @@ fn frames_with_other_fields() {
         ipld!({ "reconcile": { "call": 1, "scope": { "board": id() }, "message": "a" } }),
         ipld!({ "reconciled": { "call": 1, "message": [0x61] } }),
         ipld!({ "bye": { "reason": 1 } }),
+        ipld!({ "have": {} }),
+        ipld!({ "have": { "ids": [Ipld::Bytes(vec![7; 33])] } }),
+        ipld!({ "have": { "ids": [], "boards": [] } }),
+        ipld!({ "lazy": { "all": true, "boards": [] } }),
+        ipld!({ "lazy": { "boards": id() } }),
+        ipld!({ "seek": { "boards": [] } }),
+        ipld!({ "seek": [] }),
+        ipld!("seek"),
+        ipld!({ "peers": { "records": ["text"] } }),
+        ipld!({ "peers": { "records": id() } }),
+        ipld!({ "peers": { "records": [], "missing": [] } }),
     ] {
         assert_eq!(decode(&plain(&cbor(&frame))), Err(FrameError::Form), "{frame:?}");
     }
@@ -150,7 +162,8 @@ fn counts_are_bounded() {
     let hello =
         |length: usize| Frame::Hello(Hello { v: 1, role: Role::Tab, agent: "a".repeat(length), window: 1 });
     let scope = Scope::Board(BoardId([7; 32]));
-    let bounded: [(usize, &dyn Fn(usize) -> Frame); 10] = [
+    let records = |count: usize| vec![ByteBuf::new(); count];
+    let bounded: [(usize, &dyn Fn(usize) -> Frame); 13] = [
         (64, &hello),
         (limits.frame_boards, &|count| Frame::Interest { all: false, boards: vec![BoardId([7; 32]); count] }),
         (limits.frame_boards, &|count| Frame::Directory { names: names(count) }),
@@ -161,6 +174,9 @@ fn counts_are_bounded() {
         (65_536, &|count| Frame::Reconcile { call: 1, scope, message: vec![0; count] }),
         (65_536, &|count| Frame::Reconciled { call: 1, message: vec![0; count] }),
         (200, &|count| Frame::Bye { reason: "a".repeat(count) }),
+        (limits.frame_ids, &|count| Frame::Have { ids: ids(count) }),
+        (limits.frame_boards, &|count| Frame::Lazy { boards: vec![BoardId([7; 32]); count] }),
+        (limits.frame_peers, &|count| Frame::Peers { records: records(count) }),
     ];
     for (limit, frame) in bounded {
         let (most, more) = (frame(limit), frame(limit + 1));
@@ -248,6 +264,9 @@ fn everything_allowed_fits_a_frame() {
         Frame::Directory { names: (0..limits.frame_boards).map(name).collect() },
         Frame::Reconcile { call: most, scope, message: message.clone() },
         Frame::Reconciled { call: most, message },
+        Frame::Have { ids: ids() },
+        Frame::Lazy { boards: boards().collect() },
+        Frame::Peers { records: vec![ByteBuf::from(noise(PEER_RECORD_BYTES)); limits.frame_peers] },
     ] {
         let bytes = frame.encode(&limits);
         assert!(bytes.len() <= limits.frame_bytes, "{} bytes", bytes.len());

@@ -2,14 +2,16 @@
 //! say to each other, or makes stored rows unreadable.
 
 use chanterelle_core::base::Limits;
-use chanterelle_core::crypto::{SecretKey, blinded, event_id, verify};
+use chanterelle_core::crypto::{SecretKey, blinded, event_id, peer_record_hash, verify};
 use chanterelle_core::event::{Event, Fields};
 use chanterelle_core::invite::{FriendCode, ReachRecord, days};
+use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Deframer, Frame};
 use data_encoding::HEXLOWER;
 use miniz_oxide::inflate::decompress_to_vec;
 use serde::Deserialize;
+use serde_bytes::{ByteArray, Bytes};
 
 use super::notation::from_json;
 use super::samples;
@@ -128,6 +130,20 @@ fn codes_and_records_are_read_as_they_were_made() {
             .iter()
             .any(|day| blinded(&author, &samples::REACH, *day) == Some(record.slot()))
     );
+}
+
+#[test]
+fn peer_records_are_read_as_they_were_made() {
+    let vector = &golden().peers[0];
+    let record = PeerRecord::read(&unhex(&vector.record)).expect("a record");
+    assert_eq!(record, samples::peer_record());
+    let item = from_json(&vector.fields);
+    let unsigned = unhex(&vector.unsigned);
+    assert_eq!(serde_ipld_dagcbor::to_vec(&item).expect("plain values encode"), unsigned);
+    let key = SecretKey::from_seed(unhex(&vector.seed).try_into().expect("32 bytes"));
+    let signature = ByteArray::new(key.sign_hash(&peer_record_hash(&unsigned)).0);
+    let pair = serde_ipld_dagcbor::to_vec(&(Bytes::new(&unsigned), signature)).expect("bytes encode");
+    assert_eq!(HEXLOWER.encode(&pair), vector.record);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chanterelle_core::base::{BoardId, EventId, PeerId, Seconds};
-use chanterelle_core::gossip::{Interest, Neighbour, Recent, recipients};
+use chanterelle_core::gossip::{Interest, Neighbour, Push, Recent, recipients};
 use chanterelle_core::store::Row;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -62,17 +62,20 @@ proptest! {
         }
     }
 
-    /// A neighbour hears of an event when it asked for its board and is not known to have it, and never twice.
+    /// A neighbour hears of an event when it asked for its board and is not known to have it: the id alone where it
+    /// wants that, and the event never twice.
     #[test]
     fn a_neighbour_hears_what_it_asked_for_once(
-        interests in vec((any::<bool>(), btree_set(0..4_u8, 0..3)), 1..6),
-        events in vec((0..8_u8, 0..4_u8), 0..30),
+        wishes in vec((any::<bool>(), btree_set(0..4_u8, 0..3), btree_set(0..4_u8, 0..2), any::<bool>()), 1..6),
+        events in vec(0..8_u8, 0..30),
         known in vec((0..6_usize, 0..8_u8), 0..10),
     ) {
         let mut neighbours: BTreeMap<PeerId, Neighbour> = BTreeMap::new();
-        for (n, (all, boards)) in (0..).zip(&interests) {
+        for (n, (all, boards, lazy, lazy_of_others)) in (0..).zip(&wishes) {
             let mut neighbour = Neighbour::new(100);
             neighbour.interest = interest(*all, boards);
+            neighbour.lazy = interest(false, lazy).boards;
+            neighbour.lazy_of_others = *lazy_of_others;
             neighbours.insert(PeerId([n; 32]), neighbour);
         }
         let mut has: BTreeSet<(usize, u8)> = BTreeSet::new();
@@ -82,15 +85,18 @@ proptest! {
                 has.insert((peer, event));
             }
         }
-        // An event has one board.
-        for (event, board) in events.iter().map(|(event, _)| (*event, event % 4)) {
-            let told = recipients(&row(event, board), neighbours.iter_mut());
-            let expected: Vec<PeerId> = interests
-                .iter()
-                .enumerate()
-                .filter(|(_, (all, boards))| *all || boards.contains(&board))
-                .filter(|(peer, _)| has.insert((*peer, event)))
-                .map(|(peer, _)| PeerId([u8::try_from(peer).expect("few"); 32]))
+        for event in events {
+            // An event has one board and one author.
+            let (board, own) = (event % 4, event < 4);
+            let told = recipients(&Row { own, ..row(event, board) }, neighbours.iter_mut());
+            let hears = wishes.iter().enumerate().filter(|(_, (all, boards, ..))| *all || boards.contains(&board));
+            let expected: Vec<(PeerId, Push)> = hears
+                .filter_map(|(peer, (_, _, lazy, lazy_of_others))| {
+                    let is_lazy = !own && (*lazy_of_others || lazy.contains(&board));
+                    let push = if is_lazy { Push::Lazy } else { Push::Eager };
+                    let is_news = if is_lazy { !has.contains(&(peer, event)) } else { has.insert((peer, event)) };
+                    is_news.then(|| (PeerId([u8::try_from(peer).expect("few"); 32]), push))
+                })
                 .collect();
             prop_assert_eq!(told, expected);
         }

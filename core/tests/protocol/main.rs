@@ -15,6 +15,7 @@ mod invite;
 mod kit;
 mod naive;
 mod notation;
+mod overlay;
 mod samples;
 mod strategies;
 mod sync;

@@ -6,6 +6,7 @@ use chanterelle_core::base::{BlobId, BoardId, BoardName, EventId, PeerId, Second
 use chanterelle_core::crypto::{ReachSecret, SecretKey, Signature, event_id, no_board, open_board_id};
 use chanterelle_core::event::{BlobRef, Event, Fields, Kind, Pow, Ref};
 use chanterelle_core::invite::{Address, FriendCode, Place, ReachRecord};
+use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::{Rel, Row};
 use chanterelle_core::wire::{Frame, Hello, Role, Scope};
 use ipld_core::ipld;
@@ -257,6 +258,10 @@ pub(super) fn frames() -> Vec<(&'static str, Frame)> {
             },
         ),
         ("bye", Frame::Bye { reason: "the peer speaks another version".to_owned() }),
+        ("have", Frame::Have { ids: vec![event("thread").id(), event("post").id()] }),
+        ("lazy", Frame::Lazy { boards: vec![mushrooms()] }),
+        ("seek", Frame::Seek {}),
+        ("peers", Frame::Peers { records: vec![ByteBuf::from(peer_record().bytes().to_vec())] }),
     ]
 }
 
@@ -296,6 +301,23 @@ pub(super) fn place() -> Place {
 /// A reach record.
 pub(super) fn record() -> ReachRecord {
     ReachRecord::make(&SecretKey::from_seed(INVITER), &REACH, place(), TIME, NONCE)
+}
+
+/// The seed of the peer whose record it is.
+pub(super) const PEER: [u8; 32] = [6; 32];
+
+pub(super) fn peer_key() -> SecretKey {
+    SecretKey::from_seed(PEER)
+}
+
+/// Where a peer can be asked for: the address of a relay with its id, and another.
+pub(super) fn peer_record() -> PeerRecord {
+    let id = [&[0xa5, 0x03, 38, 0, 36, 8, 1, 18, 32][..], &[0x9e; 32]].concat();
+    let with_id =
+        Address::new(&[relay_address().as_bytes(), &id].concat()).expect("the length of an address");
+    let key = peer_key();
+    let peer = PeerId(key.public().0);
+    PeerRecord::make(peer, vec![with_id, relay_address()], TIME, |hash| key.sign_hash(hash).0)
 }
 
 /// Rows of the local index, with and without what may be absent.

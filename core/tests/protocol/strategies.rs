@@ -202,6 +202,11 @@ pub(super) fn frame() -> impl Strategy<Value = Frame> {
         vec(bytes32().prop_map(Slot), 0..33).prop_map(|slots| Frame::Find { slots }),
         (vec(vec(any::<u8>(), 0..300).prop_map(ByteBuf::from), 0..17), vec(bytes32().prop_map(Slot), 0..16))
             .prop_map(|(records, missing)| Frame::Reach { records, missing }),
+        ids().prop_map(|ids| Frame::Have { ids }),
+        vec(bytes32().prop_map(BoardId), 0..40).prop_map(|boards| Frame::Lazy { boards }),
+        Just(Frame::Seek {}),
+        vec(vec(any::<u8>(), 0..300).prop_map(ByteBuf::from), 0..9)
+            .prop_map(|records| Frame::Peers { records }),
         ascii(0..201).prop_map(|reason| Frame::Bye { reason }),
     ]
 }

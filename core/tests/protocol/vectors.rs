@@ -1,6 +1,8 @@
 //! The vector file: its form, and building it from the samples. Shared by the test that compares and the example that
 //! prints.
 
+use std::collections::BTreeMap;
+
 use chanterelle_core::base::{EventId, Limits, PeerId, Seconds};
 use chanterelle_core::crypto::SecretKey;
 use chanterelle_core::event::Fields;
@@ -24,6 +26,7 @@ pub(super) struct Vectors {
     pub(super) frames: Vec<FrameVector>,
     pub(super) codes: Vec<CodeVector>,
     pub(super) records: Vec<RecordVector>,
+    pub(super) peers: Vec<PeerVector>,
     pub(super) reconciliations: Vec<ReconciliationVector>,
     pub(super) rows: Vec<RowVector>,
 }
@@ -81,6 +84,19 @@ pub(super) struct RecordVector {
     pub(super) place: Value,
     /// Where the record lies.
     pub(super) slot: String,
+    /// What is sent.
+    pub(super) record: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct PeerVector {
+    pub(super) name: String,
+    /// The Ed25519 seed of the peer.
+    pub(super) seed: String,
+    /// What is signed, in the notation.
+    pub(super) fields: Value,
+    /// `fields` in DAG-CBOR.
+    pub(super) unsigned: String,
     /// What is sent.
     pub(super) record: String,
 }
@@ -144,6 +160,7 @@ pub(super) fn build() -> Vectors {
         frames: samples::frames().iter().map(|(name, sample)| frame(name, sample)).collect(),
         codes: samples::codes().into_iter().map(code).collect(),
         records: vec![record()],
+        peers: vec![peer_record()],
         reconciliations: vec![
             reconciliation("few", &[(1, 1), (2, 2), (3, 3)], &[(1, 1), (2, 9), (3, 3), (3, 4)]),
             reconciliation("equal", &many(0..100), &many(0..100)),
@@ -203,6 +220,26 @@ fn record() -> RecordVector {
         nonce: HEXLOWER.encode(&samples::NONCE),
         place: to_json(&ipld_core::serde::to_ipld(samples::place()).expect("places are plain values")),
         slot: record.slot().to_string(),
+        record: HEXLOWER.encode(record.bytes()),
+    }
+}
+
+fn peer_record() -> PeerVector {
+    let record = samples::peer_record();
+    let bytes = |bytes: &[u8]| Ipld::Bytes(bytes.to_vec());
+    let relays = record.relays().iter().map(|relay| bytes(relay.as_bytes())).collect();
+    let fields = BTreeMap::from([
+        ("v".to_owned(), Ipld::Integer(1)),
+        ("peer".to_owned(), bytes(&record.peer().0)),
+        ("time".to_owned(), Ipld::Integer(record.time().0.into())),
+        ("relays".to_owned(), Ipld::List(relays)),
+    ]);
+    let fields = Ipld::Map(fields);
+    PeerVector {
+        name: "peer-record".to_owned(),
+        seed: HEXLOWER.encode(&samples::PEER),
+        fields: to_json(&fields),
+        unsigned: HEXLOWER.encode(&serde_ipld_dagcbor::to_vec(&fields).expect("plain values encode")),
         record: HEXLOWER.encode(record.bytes()),
     }
 }

@@ -172,12 +172,7 @@ fn posts_wait_for_a_relay_that_is_gone() {
         a.post_in_state(&op.id, "sent").await;
 
         relay.stop().await;
-        wait::until("the page to say that no relay is there", async || {
-            let status = a.one(Scope::Page, "status", "Network").await?;
-            let relays = status.attr("data-relays").await.map_err(|error| error.to_string())?;
-            wait::holds(relays.as_deref() == Some("0"), || format!("data-relays is {relays:?}"))
-        })
-        .await;
+        a.network(|_, relays| relays == "0").await;
         a.reply(&meanwhile).await;
         let waiting = a.post_with(&meanwhile).await;
         a.post_in_state(&waiting.id, "saved").await;

@@ -102,12 +102,7 @@ fn another_relay_takes_the_place_of_one_that_is_gone() {
         let a = stage.browser("a").await;
         let thread = opened(&a, &first, "moving", &before).await;
         a.open(&first.url(&thread)).await;
-        wait::until("the tab to be at both relays", async || {
-            let status = a.one(Scope::Page, "status", "Network").await?;
-            let relays = status.attr("data-relays").await.map_err(|error| error.to_string())?;
-            wait::holds(relays.as_deref() == Some("2"), || format!("data-relays is {relays:?}"))
-        })
-        .await;
+        a.network(|_, relays| relays == "2").await;
         // Somebody who knows only the other relay has it.
         let b = stage.browser("b").await;
         b.open(&second.url(&thread)).await;

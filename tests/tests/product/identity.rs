@@ -308,12 +308,7 @@ fn whoever_asks_a_worker_that_stops_is_told() {
         let a = stage.browser("a").await;
         a.open(&format!("http://{address}/settings?lang=en")).await;
         // The worker is at work.
-        wait::until("a session", async || {
-            let status = a.one(Scope::Page, "status", "Network").await?;
-            let relays = status.attr("data-relays").await.map_err(|error| error.to_string())?;
-            wait::holds(relays.as_deref() == Some("1"), || format!("data-relays is {relays:?}"))
-        })
-        .await;
+        a.network(|_, relays| relays == "1").await;
         const TELL: &str = "
             window.tell = new BroadcastChannel('told');
             return new Promise((understood) => {

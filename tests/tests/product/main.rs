@@ -2,6 +2,7 @@
 
 mod board;
 mod clock;
+mod direct;
 mod durable;
 mod friends;
 mod identity;

@@ -8,16 +8,6 @@ use chanterelle_e2e::stage::play;
 use chanterelle_e2e::wait;
 use serde_json::{Value, json};
 
-/// Waits until the status "Network" counts so many relays.
-async fn relays(browser: &Browser, count: &str) {
-    wait::until(&format!("{count} relays in {}", browser.name()), async || {
-        let status = browser.one(Scope::Page, "status", "Network").await?;
-        let relays = status.attr("data-relays").await.map_err(|error| error.to_string())?;
-        wait::holds(relays.as_deref() == Some(count), || format!("data-relays is {relays:?}"))
-    })
-    .await;
-}
-
 #[test]
 fn the_page_opens_and_takes_posts_without_a_network() {
     play("the_page_opens_and_takes_posts_without_a_network", async |stage| {
@@ -33,7 +23,7 @@ fn the_page_opens_and_takes_posts_without_a_network() {
         relay.stop().await;
         a.reload().await;
         a.post_with(&before).await;
-        relays(&a, "0").await;
+        a.network(|_, relays| relays == "0").await;
         a.open(&relay.url("/b/moss?lang=en")).await;
         let threads = a.find(Scope::Page, "list", "Threads").await;
         a.find(Scope::In(&threads), "link", "Moss").await;
@@ -105,7 +95,7 @@ fn the_files_of_the_page_are_kept_and_nothing_else() {
         a.open(&relay.url("/b/moss?lang=en")).await;
         a.kept().await;
         a.reload().await;
-        relays(&a, "1").await;
+        a.network(|_, relays| relays == "1").await;
         const ASK: &str = "
             const ask = path => fetch(path).then(answer => answer.status, () => 'nobody');
             return Promise.all(['/api/v1/info', '/livez', '/nothing', '/media/x', '/icons/icon.svg', '/sw.js'].map(ask));";

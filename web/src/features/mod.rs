@@ -2,13 +2,16 @@
 //! neither each other's page nor the network.
 
 pub(crate) mod boards;
+pub(crate) mod by_hand;
 pub(crate) mod catalog;
 pub(crate) mod comment;
 pub(crate) mod composer;
+pub(crate) mod direct;
 pub(crate) mod friends;
 pub(crate) mod identity;
 pub(crate) mod network;
 pub(crate) mod paths;
+pub(crate) mod peers;
 pub(crate) mod post;
 pub(crate) mod preview;
 pub(crate) mod qr;

@@ -1,4 +1,4 @@
-//! How the tab is connected: the status in the header and the list of peers.
+//! How the tab is connected: the status in the header, and who is asked for what is missing.
 
 use chanterelle_core::base::PeerId;
 use chanterelle_core::node::SessionInfo;
@@ -44,13 +44,6 @@ fn text(status: &NetStatus) -> String {
     }
 }
 
-/// The list "Peers".
-pub(crate) fn peer_list() -> AnyView {
-    let sessions = Client::here().sessions;
-    let items = live(move || sessions.get().iter().map(peer).collect::<Vec<_>>().into_any());
-    html::ul().class("peers").role("list").aria_label(t::PEERS).child(items).into_any()
-}
-
 /// Says who is asked for what is missing here.
 pub(crate) fn asked() -> AnyView {
     let sessions = Client::here().sessions;
@@ -64,24 +57,7 @@ pub(crate) fn asked() -> AnyView {
     html::p().class("quiet").child(names).into_any()
 }
 
-fn peer(session: &SessionInfo) -> AnyView {
-    let state = match (session.role, session.syncing) {
-        _ if session.swallows => t::SWALLOWS,
-        (None, _) => t::GREETING,
-        (Some(_), true) => t::SYNCING,
-        (Some(_), false) => t::IN_SYNC,
-    };
-    html::li()
-        .attr("data-kind", "websocket")
-        .child((
-            html::span().class("peer-role").child(role(session)),
-            html::code().class("peer-id").child(network_id(&session.peer)),
-            html::span().class("quiet").child(state),
-        ))
-        .into_any()
-}
-
-fn role(session: &SessionInfo) -> &'static str {
+pub(super) fn role(session: &SessionInfo) -> &'static str {
     match session.role {
         Some(Role::Relay) => t::RELAY,
         Some(Role::Tab) | None => t::TAB,
@@ -94,7 +70,7 @@ fn tail(id: &str) -> &str {
 }
 
 /// The peer's id as libp2p writes it: base58 of the identity multihash of its public key (libp2p peer-ids, "Keys").
-fn network_id(peer: &PeerId) -> String {
+pub(super) fn network_id(peer: &PeerId) -> String {
     /// Identity multihash of 36 bytes, which are a protobuf of key type 1 (Ed25519) and 32 bytes of key.
     const PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
     bs58::encode([PREFIX.as_slice(), peer.as_bytes()].concat()).into_string()

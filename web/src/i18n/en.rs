@@ -127,11 +127,96 @@ pub(crate) const KEPT_DURABLE: &str = "The browser has promised not to clear thi
 pub(crate) const KEPT_EVICTABLE: &str = "The browser may clear this when the device runs out of space.";
 pub(crate) const KEPT_MEMORY: &str = "All of this is in memory and gone when this tab is closed.";
 
+pub(crate) const DIRECT: &str = "Direct connections";
+pub(crate) const DIRECT_ABOUT: &str = "Tabs that read the same boards can connect to each other: posts arrive sooner, and \
+    do not depend on a relay.";
+pub(crate) const DIRECT_SEES: &str = "Whoever this tab is connected to directly sees your network address (IP), from \
+    which your provider and rough location can be told. A relay sees it in any case. You can change this in Settings.";
+pub(crate) const DIRECT_YES: &str = "Connect directly";
+pub(crate) const DIRECT_NO: &str = "Only through relays";
+pub(crate) const PRIVATE_MODE: &str = "Private mode";
+pub(crate) const DIRECT_ON: &str =
+    "Off: this tab connects to others that read the same boards, and they see your network address.";
+pub(crate) const DIRECT_OFF: &str =
+    "On: this tab connects to relays only. Nobody but relays sees your network address.";
+pub(crate) const DIRECT_UNASKED: &str = "You have not decided yet, and until then this tab connects to relays only. In \
+    private mode it stays so; without, others that read the same boards see your network address.";
+pub(crate) const DIRECT_CANNOT: &str =
+    "This browser makes no direct connections. Everything goes through relays.";
+pub(crate) const ICE_SERVERS: &str = "STUN and TURN servers";
+pub(crate) const ICE_ABOUT: &str = "For direct connections through difficult networks, beside those that your relays \
+    offer: one a line, such as stun:stun.example:3478 or turn:turn.example|user|password.";
+pub(crate) const ICE_SAVED: &str = "Saved. Used from the next connection on.";
+
+pub(crate) fn wrong_server(line: &str) -> String {
+    format!("“{line}” is not a server. Write stun:host:port, or turn:host:port|user|password.")
+}
+
 pub(crate) const PEERS: &str = "Peers";
 pub(crate) const PEERS_ABOUT: &str = "Whom this tab exchanges posts with right now.";
 pub(crate) const NO_PEERS: &str = "Nobody is connected. What you write is kept here and sent later.";
 pub(crate) const RELAY: &str = "relay";
 pub(crate) const TAB: &str = "tab";
+pub(crate) const DIRECTLY: &str = "direct";
+pub(crate) const PEER_ADDRESS: &str = "Peer address";
+pub(crate) const PEER_ADDRESS_ABOUT: &str = "The address of a relay, such as https://relay.example, or one that somebody \
+    reads on this page of theirs.";
+pub(crate) const OWN_ADDRESS: &str = "Address of this tab";
+pub(crate) const OWN_ADDRESS_ABOUT: &str =
+    "Good until this tab is closed. Whoever has it can connect to you directly.";
+pub(crate) const DIALLING: &str = "Connecting…";
+pub(crate) const DIALLED: &str = "Connected.";
+pub(crate) const NOT_DIALLED: &str = "No connection came about. The address may be old, or nobody is there now; ask for a \
+    new one.";
+pub(crate) const NOT_DIALLED_PRIVATE: &str =
+    "This address is that of a tab, and direct connections are off. Turn private mode off in Settings first.";
+pub(crate) const NOT_DIALLED_HERE: &str =
+    "Another tab of this browser has the connections. Connect there, or close it first.";
+pub(crate) const ADDRESS_FORM: &str = "This is no address of a relay or a tab. Copy all of it.";
+pub(crate) const ADDRESS_PRIVATE: &str =
+    "This address leads into a private network, where this page connects to nobody.";
+pub(crate) const ADDRESS_PLAIN: &str = "This relay has no encryption. Use one with https.";
+
+pub(crate) const BY_HAND: &str = "Without any relay";
+pub(crate) const BY_HAND_ABOUT: &str = "Two tabs can meet though no relay is there, in one network or anywhere: one makes an \
+    offer, the other answers it, and both codes go by whatever way you have, as text or as a picture.";
+pub(crate) const MAKE_OFFER: &str = "Make an offer";
+pub(crate) const HAND_PRIVATE: &str = "Direct connections are not switched on in this browser. Answer the question below, or \
+    turn private mode off in Settings, and try again.";
+pub(crate) const OFFERING: &str = "Looking for ways to be reached…";
+pub(crate) const OFFER_CODE: &str = "Offer code";
+pub(crate) const OFFER_ABOUT: &str = "Pass this on, and paste what comes back into the field above. It holds network addresses of yours, \
+    is good for one person and one time, and for as long as this tab stays open.";
+pub(crate) const ANSWER_CODE: &str = "Answer code";
+pub(crate) const ANSWER_ABOUT: &str =
+    "Send this back to whoever made the offer. When they paste it, you are connected.";
+pub(crate) const THEIR_CODE: &str = "Code of the other side";
+pub(crate) const USE_CODE: &str = "Use code";
+pub(crate) const CONNECT_QR: &str = "Connection code QR";
+pub(crate) const ANSWERED: &str = "The code fits. You are connected as soon as a way between you is found.";
+
+/// What the picture of the neighbourhood shows.
+pub(crate) fn neighbourhood(direct: u32, relays: u32) -> String {
+    format!("This tab and those it is connected to: {}", network(direct, relays))
+}
+
+/// Bytes that went out and came in.
+pub(crate) fn traffic((sent, received): (u64, u64)) -> String {
+    format!("↑ {} ↓ {}", bytes(sent), bytes(received))
+}
+
+fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{} kB", count / 1_000),
+        _ => format!("{}.{} MB", count / 1_000_000, count / 100_000 % 10),
+    }
+}
+
+/// There and back.
+pub(crate) fn round_trip(milliseconds: u32) -> String {
+    format!("{milliseconds} ms")
+}
 pub(crate) const GREETING: &str = "saying hello";
 pub(crate) const SYNCING: &str = "looking for what is missing";
 pub(crate) const SWALLOWS: &str = "has not confirmed what was sent there; it is offered to others, too";

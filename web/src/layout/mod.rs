@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 use leptos_router::hooks::use_location;
 
+use crate::features::direct::question;
 use crate::features::identity::offer;
 use crate::i18n as t;
 use crate::kit::focus_in_place;
@@ -39,6 +40,7 @@ pub(crate) fn around(page: AnyView) -> AnyView {
         html::main().id("main").attr("tabindex", "-1").node_ref(main).child(page),
         // The offer stands below, where it moves nothing that somebody is about to press.
         html::footer().class("foot").child((offer(), html::p().child(t::FOOTER))),
+        question(),
     )
         .into_any()
 }

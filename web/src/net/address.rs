@@ -35,6 +35,10 @@ impl Origin {
                 self.host
             ));
         }
+        Ok(self.address_of(secure))
+    }
+
+    pub(super) fn address_of(&self, secure: bool) -> Multiaddr {
         let port = match self.port.parse() {
             Ok(port) => port,
             Err(_) if secure => 443,
@@ -51,7 +55,7 @@ impl Origin {
             address.push(Protocol::Tls);
         }
         address.push(Protocol::Ws("/".into()));
-        Ok(address)
+        address
     }
 
     /// Whether it is the own machine.
@@ -104,6 +108,26 @@ pub(super) fn read(text: &str) -> Option<Multiaddr> {
     Some(address)
 }
 
+/// A WebSocket address without a peer's id as [`read`] takes it.
+pub(super) fn text(address: &Multiaddr) -> Option<String> {
+    let mut text = String::new();
+    for part in address {
+        text += &match part {
+            Protocol::Ip4(ip) => format!("/ip4/{ip}"),
+            Protocol::Ip6(ip) => format!("/ip6/{ip}"),
+            Protocol::Dns(name) => format!("/dns/{name}"),
+            Protocol::Dns4(name) => format!("/dns4/{name}"),
+            Protocol::Dns6(name) => format!("/dns6/{name}"),
+            Protocol::Tcp(port) => format!("/tcp/{port}"),
+            Protocol::Tls => "/tls".to_owned(),
+            Protocol::Ws(_) => "/ws".to_owned(),
+            Protocol::Wss(_) => "/wss".to_owned(),
+            _ => return None,
+        };
+    }
+    Some(text)
+}
+
 /// Where an address that somebody told of leads: the host, if it may be dialled by a page from `origin`.
 ///
 /// # Errors
@@ -130,6 +154,44 @@ pub(super) fn judge(address: &Multiaddr, origin: &Origin) -> Result<String, Refu
         (false, true) => Err(Refusal::Plain),
         (true, _) | (false, false) => Err(Refusal::Private),
     }
+}
+
+/// Whether a direct connection may send packets to this IP address, which a stranger gave: only to public ones, but in
+/// development.
+pub(super) fn may_send(text: &str) -> bool {
+    let is_open = match text.parse() {
+        Ok(IpAddr::V4(ip)) => is_public(ip),
+        Ok(IpAddr::V6(ip)) => ip.to_ipv4_mapped().map_or_else(|| is_public_6(ip), is_public),
+        Err(_) => return false,
+    };
+    is_open || is_development()
+}
+
+/// Whether this is a host, with or without a port, IPv6 in brackets.
+pub(super) fn is_authority(text: &str) -> bool {
+    split_authority(text).is_some()
+}
+
+/// The same of one that may be sent packets though a stranger named it: a public one, but in development.
+pub(super) fn may_send_to(authority: &str) -> bool {
+    let Some(host) = split_authority(authority) else { return false };
+    if host.parse::<IpAddr>().is_ok() { may_send(host) } else { is_public_name(host) || is_development() }
+}
+
+/// The host before a port, without brackets.
+pub(super) fn split_authority(text: &str) -> Option<&str> {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => (host.parse::<Ipv6Addr>().ok().map(|_| host)?, rest.strip_prefix(':')),
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let is_host = host.parse::<IpAddr>().is_ok() || is_host_name(host);
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    (is_host && is_port).then_some(host)
+}
+
+/// Whether the page came from the own machine.
+fn is_development() -> bool {
+    super::bootstrap::origin().is_local()
 }
 
 /// The host of an address, with its port if that is not the one of https.

@@ -15,6 +15,7 @@ use web_sys::{
 };
 
 use super::address::{self, Origin};
+use super::ice;
 
 /// Where a relay tells about itself.
 const INFO: &str = "/api/v1/info";
@@ -77,6 +78,7 @@ pub(super) async fn ask(address: &Multiaddr, origin: &Origin) -> Info {
         let list = Reflect::get(&answer, &key.into()).unwrap_or_default();
         list.dyn_into::<Array>().unwrap_or_default()
     };
+    ice::learn(&list("ice_servers"));
     let told = list("addresses").concat(&list("relays"));
     let told = told.iter().take(ADDRESSES).filter_map(|told| address::read(&told.as_string()?));
     let told = told.filter(|told| address::judge(told, origin).is_ok());

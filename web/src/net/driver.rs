@@ -4,6 +4,9 @@
 //! Of two streams that two peers open to each other at once, the one opened by the lower id stays; a second stream
 //! from the same side replaces the first, whose end was not noticed. Nothing here reads a frame.
 
+mod note;
+mod status;
+mod tabs;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod tests;
 
@@ -14,10 +17,12 @@ use chanterelle_core::base::{Limits, PeerId as NodeId};
 use chanterelle_core::invite::Address;
 use chanterelle_core::node::{Relays, SessionInfo};
 use chanterelle_core::wire::SESSION_PROTOCOL;
+use chanterelle_webrtc::Prepared;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures::future::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select};
 use futures_timer::Delay;
+use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, Swarm, ping};
@@ -26,51 +31,17 @@ use vecmap::VecMap;
 use wasm_bindgen_futures::spawn_local;
 
 use super::address::{self, Origin};
-use super::bootstrap::{self, Asking, Info};
-use super::session::{End, Session};
-use super::swarm::{Behaviour, BehaviourEvent, node_id};
+use super::bootstrap::{self, Asking};
+use super::direct::{self, Direct};
+use super::given::Given;
+use super::session::Session;
+use super::swarm::{Behaviour, BehaviourEvent, libp2p_id, node_id};
 use super::ways::{Source, WayId, Ways};
 use super::{NetEvent, NetStatus};
 
+pub(super) use note::{Closing, Note};
+
 const PROTOCOL: StreamProtocol = StreamProtocol::new(SESSION_PROTOCOL);
-
-/// What reaches the driver beside libp2p's own events.
-pub(super) enum Note {
-    /// The node runs: from now on there should be a session.
-    Begin,
-    /// The page, which was paused, is shown again.
-    Resume,
-    /// The node does not run any more.
-    End,
-    /// Something happened that makes another attempt worth while.
-    Retry,
-    /// The page goes away, perhaps to come back.
-    Pause,
-    /// Send a frame.
-    Send(NodeId, Vec<u8>),
-    /// End a session after what was sent before.
-    Close(NodeId, Closing),
-    /// Frames of a peer of so much weight have been dealt with.
-    Took(NodeId, usize),
-    /// Relays worth connecting to.
-    Know(Relays),
-    /// How the node finds its sessions.
-    Judged(Vec<SessionInfo>),
-    /// A relay told of itself and of others.
-    Told(Info),
-    /// A stream was opened, or was not.
-    Opened(PeerId, Result<Stream, OpenStreamError>),
-    /// The session of that number ended by itself.
-    Ended(NodeId, u64, End),
-}
-
-/// Why the node has ended a session.
-pub(super) struct Closing {
-    /// In words for the person.
-    pub(super) why: String,
-    /// Whether it would end the next one too.
-    pub(super) unwanted: bool,
-}
 
 /// A peer's session.
 struct Seat {
@@ -79,15 +50,20 @@ struct Seat {
     opened_here: bool,
     /// Once the node has ended it; from then on nothing of it reaches the node.
     closing: Option<Closing>,
+    /// Milliseconds since 1970.
+    since: f64,
+    round_trip: Option<u32>,
     session: Session,
 }
 
 /// See the module.
 pub(super) struct Driver {
     swarm: Swarm<Behaviour>,
+    prepared: Prepared,
     control: Control,
     note: UnboundedSender<Note>,
     on: Rc<dyn Fn(NetEvent)>,
+    key: Keypair,
     own: NodeId,
     origin: Origin,
     frame_limit: usize,
@@ -97,6 +73,7 @@ pub(super) struct Driver {
     /// Whether sessions are wanted: there is a node, and the page is not going away.
     is_wanted: bool,
     ways: Ways,
+    direct: Direct,
     /// The ways of the attempts under way. libp2p does not call one back, so it goes on when the page is paused.
     dialling: VecMap<ConnectionId, WayId>,
     timer: Fuse<Delay>,
@@ -104,19 +81,22 @@ pub(super) struct Driver {
     /// Whether the relay that the page came from was just found, there or by another way, and is to be asked.
     at_origin: bool,
     status: NetStatus,
+    /// Whether a session came, went or was pinged since the status was made.
+    is_stale: bool,
     /// What was last told of relays: where there is a session, and all that are known.
     relays: (Vec<Address>, Vec<Address>),
 }
 
 impl Driver {
     pub(super) fn new(
-        swarm: Swarm<Behaviour>,
-        own: NodeId,
+        (swarm, prepared): (Swarm<Behaviour>, Prepared),
+        key: Keypair,
         origin: Origin,
         note: UnboundedSender<Note>,
         on: Rc<dyn Fn(NetEvent)>,
     ) -> Self {
         let control = swarm.behaviour().streams.new_control();
+        let own = node_id(key.public().to_peer_id()).expect("the key is Ed25519");
         let (mut ways, mut status) = (Ways::default(), NetStatus::default());
         match origin.address() {
             Ok(address) => ways.learn(address, Source::Origin),
@@ -124,9 +104,11 @@ impl Driver {
         }
         Self {
             swarm,
+            prepared,
             control,
             note,
             on,
+            key,
             own,
             origin,
             frame_limit: Limits::default().frame_bytes,
@@ -135,11 +117,13 @@ impl Driver {
             has_node: false,
             is_wanted: false,
             ways,
+            direct: Direct::default(),
             dialling: VecMap::new(),
             timer: Fuse::terminated(),
             asking: Asking::default(),
             at_origin: false,
             status,
+            is_stale: true,
             relays: Default::default(),
         }
     }
@@ -167,6 +151,7 @@ impl Driver {
                 self.has_node = true;
                 // A node that has just begun knows nothing of what was told before.
                 self.relays = Default::default();
+                self.direct.forget_told();
                 self.resume();
             }
             Note::Resume => self.resume(),
@@ -192,6 +177,16 @@ impl Driver {
                     seat.session.took(weight);
                 }
             }
+            Note::Dial(node, relays) => self.dial(node, &relays),
+            Note::Allow(allowed) => self.allow(allowed),
+            Note::Connect(Given::Relay(address)) => self.ways.learn(address, Source::Person),
+            Note::Connect(Given::Tab(peer, address)) => self.dial_address(peer, vec![address]),
+            Note::Prepared(node, connection) => {
+                if let Some(peer) = libp2p_id(node) {
+                    let address = self.prepared.put(peer, *connection);
+                    self.dial_address(peer, vec![address]);
+                }
+            }
             Note::Know(relays) => self.on_know(&relays),
             Note::Judged(sessions) => {
                 sessions.into_iter().for_each(|session| self.on_judged(&session));
@@ -214,11 +209,20 @@ impl Driver {
 
     fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. }
-                if endpoint.is_dialer() =>
-            {
-                if !self.arrived(connection_id, peer_id) {
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let is_direct = direct::is_direct(endpoint.get_remote_address());
+                let is_welcome = match (is_direct, self.dialling.contains_key(&connection_id)) {
+                    (true, _) => self.is_wanted && self.direct.connected(connection_id, peer_id),
+                    (false, true) => self.arrived(connection_id, peer_id),
+                    // To a relay at which somebody is asked for: it ends by itself.
+                    (false, false) => return,
+                };
+                self.direct.dialling.remove(&connection_id);
+                if !is_welcome {
                     self.swarm.close_connection(connection_id);
+                    return;
+                }
+                if endpoint.is_listener() {
                     return;
                 }
                 let (mut control, note) = (self.control.clone(), self.note.clone());
@@ -228,7 +232,11 @@ impl Driver {
                     let _ = note.unbounded_send(Note::Opened(peer_id, opened));
                 });
             }
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+                self.direct.disconnected(connection_id);
+                if num_established > 0 {
+                    return;
+                }
                 if let Some(node) = node_id(peer_id)
                     && self.seats.contains_key(&node)
                 {
@@ -236,6 +244,9 @@ impl Driver {
                 }
             }
             SwarmEvent::OutgoingConnectionError { connection_id, .. } => {
+                if let Some(node) = self.direct.dialling.remove(&connection_id) {
+                    (self.on)(NetEvent::Unreachable(node));
+                }
                 if let Some(way) = self.attempted(connection_id) {
                     self.failed(way, |host| format!("no connection to the relay at {host} can be made"));
                 }
@@ -247,6 +258,21 @@ impl Driver {
                 ..
             })) if !matches!(error, ping::Failure::Unsupported) => {
                 self.swarm.close_connection(connection);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, result: Ok(time), .. })) => {
+                if let Some(seat) = self.seats.values_mut().find(|seat| seat.peer == peer) {
+                    // Below a minute.
+                    seat.round_trip = Some(time.as_millis() as u32);
+                    self.is_stale = true;
+                }
+            }
+            SwarmEvent::NewListenAddr { listener_id, .. } => {
+                self.direct.reserved(listener_id);
+                self.is_stale = true;
+            }
+            SwarmEvent::ListenerClosed { listener_id, .. } => {
+                self.direct.closed(listener_id, now());
+                self.is_stale = true;
             }
             _ => {}
         }
@@ -267,6 +293,7 @@ impl Driver {
             self.disconnect(peer);
         }
         self.ways.pause(|id| self.dialling.values().any(|way| *way == id));
+        self.stop_listening();
     }
 
     /// Goes the ways that are to be gone now, and sees to it that this is looked at again in time.
@@ -291,9 +318,11 @@ impl Driver {
                 self.dialling.insert(connection, way);
             }
         }
+        self.listen(now);
         self.ask_for_others(now);
         let ask_at = (!self.ways.is_enough()).then_some(self.asking.due).filter(|at| *at > now);
-        if let Some(at) = self.ways.wake_at(now).into_iter().chain(ask_at).min() {
+        if let Some(at) = self.ways.wake_at(now).into_iter().chain(ask_at).chain(self.direct.wake_at()).min()
+        {
             self.timer = Delay::new(Duration::from_millis(at.saturating_sub(now))).fuse();
         }
     }
@@ -411,7 +440,10 @@ impl Driver {
         };
         (self.on)(NetEvent::Connected(node));
         let session = Session::start(stream, self.frame_limit, on_frame, on_end);
-        self.seats.insert(node, Seat { number, peer, opened_here, closing: None, session });
+        let (since, round_trip, closing) = (js_sys::Date::now(), None, None);
+        let seat = Seat { number, peer, opened_here, closing, since, round_trip, session };
+        self.seats.insert(node, seat);
+        self.is_stale = true;
         self.ways.up(peer, now());
         self.at_origin |= self.ways.way_to(peer).is_some_and(|way| way.is_origin());
         // Somebody else is there to be asked.
@@ -432,6 +464,7 @@ impl Driver {
 
     fn vacate(&mut self, node: NodeId) -> Option<Seat> {
         let seat = self.seats.remove(&node)?;
+        self.is_stale = true;
         // A session that the node has ended is gone for it.
         if seat.closing.is_none() {
             (self.on)(NetEvent::Disconnected(node));
@@ -450,34 +483,6 @@ impl Driver {
             self.ways.failed(way, why, false, js_sys::Math::random(), now());
         }
     }
-
-    /// Tells the page how the network is, when it is another way than last told.
-    fn tell(&mut self) {
-        let relays = self.seats.values().filter(|seat| seat.closing.is_none()).count();
-        let trouble = self.ways.trouble().map(str::to_owned).or_else(|| self.origin.address().err());
-        let status = NetStatus {
-            direct: 0,
-            relays: u32::try_from(relays).unwrap_or(u32::MAX),
-            connecting: self.is_wanted && relays == 0,
-            trouble,
-        };
-        if self.status != status {
-            self.status = status.clone();
-            (self.on)(NetEvent::Status(status));
-        }
-        let here = self.ways.here().filter_map(told).collect();
-        let relays = (here, self.ways.known().into_iter().filter_map(told).collect());
-        if self.is_wanted && self.relays != relays {
-            self.relays = relays.clone();
-            let (here, known) = relays;
-            (self.on)(NetEvent::Relays { here, known });
-        }
-    }
-}
-
-/// An address as it is passed on.
-fn told(address: &Multiaddr) -> Option<Address> {
-    Address::new(&address.to_vec())
 }
 
 /// An address as it was passed on; `None` when it is none.

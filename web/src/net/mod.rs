@@ -1,12 +1,16 @@
 //! The network of a tab: who is dialled, and one session of frames per peer. The only importer of libp2p.
 //!
 //! Lives on the page, because `RTCPeerConnection` does not exist in workers; the node lives in the worker. Frames pass
-//! through unread. Only relays are connected, over WebSocket; other transports are further modules beside
-//! [`websocket`], whose sessions the [`driver`] keeps in the same table. Which relays, is decided in [`ways`].
+//! through unread. Relays are connected over WebSocket, other tabs over WebRTC if the person wants that; the [`driver`]
+//! keeps the sessions of both. Which relays, is decided in [`ways`]; which tabs, by the node.
 
 mod address;
 mod bootstrap;
+mod by_hand;
+mod direct;
 mod driver;
+mod given;
+mod ice;
 mod redial;
 mod session;
 mod swarm;
@@ -19,6 +23,7 @@ use chanterelle_core::base::PeerId;
 use chanterelle_core::invite::Address;
 use chanterelle_core::node::{Relays, SessionInfo};
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use libp2p::identity::Keypair;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
@@ -26,10 +31,48 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventTarget, PageTransitionEvent};
 
 pub(crate) use address::Refusal;
+use by_hand::{Coming, Offers};
+pub(crate) use by_hand::{HandError, Taken};
 use driver::{Closing, Driver, Note};
+use given::Given;
+pub(crate) use ice::Server;
+
+/// One session, for the person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// With whom.
+    pub(crate) peer: PeerId,
+    /// The relay's host; none of a direct connection.
+    pub(crate) host: Option<String>,
+    /// Since when, milliseconds since 1970.
+    pub(crate) since: f64,
+    /// Bytes of frames sent, and received.
+    pub(crate) bytes: (u64, u64),
+    /// How long the last ping took there and back, milliseconds.
+    pub(crate) round_trip: Option<u32>,
+}
+
+/// Who is there once an address that the person gave was dialled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// The relay at this host.
+    Relay(String),
+    /// This tab.
+    Tab(PeerId),
+}
+
+impl Expected {
+    /// Whether it is there.
+    pub(crate) fn is_met(&self, status: &NetStatus) -> bool {
+        status.lines.iter().any(|line| match self {
+            Expected::Relay(host) => line.host.as_ref() == Some(host),
+            Expected::Tab(peer) => line.peer == *peer,
+        })
+    }
+}
 
 /// How the network is, for the person.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct NetStatus {
     /// Sessions with other tabs, over direct connections.
     pub(crate) direct: u32,
@@ -39,6 +82,10 @@ pub(crate) struct NetStatus {
     pub(crate) connecting: bool,
     /// What keeps it from being found, in words for the person.
     pub(crate) trouble: Option<String>,
+    /// The sessions, as of the last time one came, went or was pinged.
+    pub(crate) lines: Vec<Line>,
+    /// Where others can ask for this tab, if they can.
+    pub(crate) own: Option<String>,
 }
 
 /// What the network tells.
@@ -50,6 +97,10 @@ pub(crate) enum NetEvent {
     Disconnected(PeerId),
     /// A whole frame, without its length. To be answered by [`Net::took`], or the peer will not be read any more.
     Received(PeerId, Vec<u8>),
+    /// A peer that was to be dialled cannot be reached.
+    Unreachable(PeerId),
+    /// The own peer record, or none when there are to be no direct connections.
+    Direct(Option<Vec<u8>>),
     /// The status changed.
     Status(NetStatus),
     /// The clock of this device is far from that of the relay that the page came from.
@@ -78,22 +129,30 @@ pub(crate) fn hosts(addresses: &[Address]) -> Result<Vec<String>, Refusal> {
     addresses.iter().map(host).collect()
 }
 
+/// The servers that help two tabs find a way to each other are these, before those that relays tell of.
+pub(crate) fn use_servers(servers: Vec<Server>) {
+    ice::set(servers);
+}
+
 /// The network, which runs for as long as the page.
 #[derive(Clone)]
 pub(crate) struct Net {
     peer: PeerId,
+    key: Keypair,
+    offers: Offers,
     note: UnboundedSender<Note>,
 }
 
 impl Net {
     /// Makes a key for this visit. Connects to nobody before [`Net::begin`].
     pub(crate) fn start(on: impl Fn(NetEvent) + 'static) -> Net {
-        let swarm = swarm::swarm();
-        let peer = swarm::node_id(*swarm.local_peer_id()).expect("the swarm's key is Ed25519");
+        let key = Keypair::generate_ed25519();
+        let peer = swarm::node_id(key.public().to_peer_id()).expect("the key is Ed25519");
         let (note, notes) = unbounded();
-        let driver = Driver::new(swarm, peer, bootstrap::origin(), note.clone(), Rc::new(on));
+        let driver =
+            Driver::new(swarm::swarm(&key), key.clone(), bootstrap::origin(), note.clone(), Rc::new(on));
         spawn_local(driver.run(notes));
-        let net = Net { peer, note };
+        let net = Net { peer, key, offers: Offers::default(), note };
         net.watch_page();
         net
     }
@@ -127,6 +186,54 @@ impl Net {
     /// Frames of a peer of so much [`weight`] have been dealt with.
     pub(crate) fn took(&self, peer: PeerId, weight: usize) {
         self.tell(Note::Took(peer, weight));
+    }
+
+    /// Connects to a peer directly, asking for it at one of these relays.
+    pub(crate) fn dial(&self, peer: PeerId, relays: Vec<Address>) {
+        self.tell(Note::Dial(peer, relays));
+    }
+
+    /// Whether the person wants direct connections, from now on.
+    pub(crate) fn allow(&self, direct: bool) {
+        self.tell(Note::Allow(direct));
+    }
+
+    /// Connects to an address that the person gives: whom to expect.
+    ///
+    /// # Errors
+    /// Why it is not dialled.
+    pub(crate) fn connect(&self, text: &str) -> Result<Expected, Refusal> {
+        let given = Given::read(text, &bootstrap::origin())?;
+        let expected = match &given {
+            Given::Relay(address) => Expected::Relay(address::host(address)),
+            Given::Tab(peer, _) => Expected::Tab(swarm::node_id(*peer).ok_or(Refusal::Form)?),
+        };
+        self.tell(Note::Connect(given));
+        Ok(expected)
+    }
+
+    /// An offer of a direct connection, for the person to pass on.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn offer(&self) -> Result<String, HandError> {
+        self.offers.offer(&self.key, self.peer).await
+    }
+
+    /// Takes an offer or an answer that somebody passed on.
+    ///
+    /// # Errors
+    /// Why it leads to no connection.
+    pub(crate) async fn take_code(&self, text: &str) -> Result<Taken, HandError> {
+        let (taken, Coming { node, by_hand }) = self.offers.take(&self.key, self.peer, text).await?;
+        let net = self.clone();
+        spawn_local(async move {
+            // If it does not come about there is nothing to do.
+            if let Ok(connection) = by_hand.connected().await {
+                net.tell(Note::Prepared(node, Box::new(connection)));
+            }
+        });
+        Ok(taken)
     }
 
     /// Relays worth connecting to.

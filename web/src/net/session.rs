@@ -65,6 +65,7 @@ impl fmt::Display for End {
 pub(super) struct Session {
     queue: UnboundedSender<Vec<u8>>,
     queued: Rc<Cell<usize>>,
+    sent: Rc<Cell<u64>>,
     intake: Rc<Intake>,
     give_up: AbortHandle,
     task: AbortHandle,
@@ -83,13 +84,14 @@ impl Session {
     {
         let (queue, frames) = unbounded();
         let queued = Rc::new(Cell::new(0));
+        let sent = Rc::new(Cell::new(0));
         let intake = Rc::new(Intake::default());
         let (give_up, given_up) = AbortHandle::new_pair();
         let (task, cancelled) = AbortHandle::new_pair();
 
         let (reader, writer) = stream.split();
         let reading = read(reader, Deframer::new(frame_limit), intake.clone(), on_frame);
-        let writing = write(writer, frames, queued.clone());
+        let writing = write(writer, frames, queued.clone(), sent.clone());
         let work = async move {
             match select(Box::pin(reading), Box::pin(writing)).await {
                 // The peer may have closed its side only because it closes both; what waits here is lost with it.
@@ -103,7 +105,7 @@ impl Session {
             // Cancelled when the session was dropped: then nobody wants to know.
             let _ = Abortable::new(run, cancelled).await;
         });
-        Session { queue, queued, intake, give_up, task }
+        Session { queue, queued, sent, intake, give_up, task }
     }
 
     /// Queues a frame. When the queue is full the session ends.
@@ -128,6 +130,11 @@ impl Session {
         });
     }
 
+    /// Bytes of frames sent, and received.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        (self.sent.get(), self.intake.received.get())
+    }
+
     /// Frames of so much [`weight`] have been dealt with.
     pub(super) fn took(&self, weight: usize) {
         self.intake.took(weight);
@@ -143,6 +150,8 @@ impl Drop for Session {
 /// What has been read and not yet dealt with.
 #[derive(Default)]
 struct Intake {
+    /// Bytes of all frames there ever were.
+    received: Cell<u64>,
     /// Of all of it together.
     weight: Cell<usize>,
     /// Nothing is wanted any more.
@@ -189,6 +198,7 @@ async fn read<S: AsyncRead>(
                 Ok(Some(frame)) => {
                     intake.room().await;
                     intake.weight.set(intake.weight.get() + weight(&frame));
+                    intake.received.set(intake.received.get() + frame.len() as u64);
                     on_frame(frame);
                 }
                 Ok(None) => break,
@@ -202,6 +212,7 @@ async fn write<S: AsyncWrite>(
     mut stream: WriteHalf<S>,
     mut frames: UnboundedReceiver<Vec<u8>>,
     queued: Rc<Cell<usize>>,
+    sent: Rc<Cell<u64>>,
 ) -> io::Result<()> {
     while let Some(frame) = frames.next().await {
         let mut together = prefixed(&frame);
@@ -215,6 +226,7 @@ async fn write<S: AsyncWrite>(
         stream.write_all(&together).await?;
         stream.flush().await?;
         queued.set(queued.get() - count);
+        sent.set(sent.get() + count as u64);
     }
     // The channel was closed and is empty: all has been written.
     stream.close().await

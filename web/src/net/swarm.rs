@@ -1,18 +1,24 @@
-//! The libp2p stack of a tab: WebSocket, noise, yamux; identify and ping; streams of the session protocol.
+//! The libp2p stack of a tab: WebSocket, noise, yamux to relays, WebRTC to other tabs; identify and ping; streams of the
+//! session protocol.
 //!
-//! What is dialled and what is done with a connection is the driver's business. Circuit relay and WebRTC are further
-//! transports beside [`WebSocketTransport`] and further fields of [`Behaviour`].
+//! What is dialled and what is done with a connection is the driver's business. Relayed connections never come up here:
+//! they serve the signalling of direct ones inside their transport, and are closed.
 
 use std::time::Duration;
 
 use chanterelle_core::base::PeerId as NodeId;
+use chanterelle_webrtc::Prepared;
+use futures::future::Either;
 use futures::{AsyncRead, AsyncWrite};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, OrTransport};
 use libp2p::core::upgrade::Version;
-use libp2p::identity::{Keypair, PublicKey};
+use libp2p::identity::{Keypair, PublicKey, ed25519};
 use libp2p::swarm::{Config, NetworkBehaviour};
-use libp2p::{PeerId, Swarm, Transport, identify, noise, ping, yamux};
+use libp2p::{PeerId, Swarm, Transport, identify, noise, ping, relay, yamux};
 
 use super::websocket::WebSocketTransport;
+use super::{address, ice};
 
 /// From the first byte to a multiplexed connection. A phone on a bad line needs seconds.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,27 +39,32 @@ pub(super) struct Behaviour {
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
     pub(super) streams: libp2p_stream::Behaviour,
+    pub(super) relay: relay::client::Behaviour,
 }
 
-/// A swarm with a key that was never used before and is never stored.
-pub(super) fn swarm() -> Swarm<Behaviour> {
-    swarm_over(WebSocketTransport)
+/// A swarm of this key, and where to put direct connections that were made by hand. The key should never have been used before.
+pub(super) fn swarm(key: &Keypair) -> (Swarm<Behaviour>, Prepared) {
+    swarm_over(WebSocketTransport, key)
 }
 
 /// The same over another transport.
-pub(super) fn swarm_over<T>(transport: T) -> Swarm<Behaviour>
+pub(super) fn swarm_over<T>(transport: T, key: &Keypair) -> (Swarm<Behaviour>, Prepared)
 where
     T: Transport<Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
     T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     T::Error: Send + Sync + 'static,
 {
-    let key = Keypair::generate_ed25519();
-    let transport = transport
-        // Lazily: the only protocol of each layer is proposed together with its first message.
-        .upgrade(Version::V1Lazy)
-        .authenticate(noise::Config::new(&key).expect("a fresh Ed25519 key signs the noise key"))
-        .multiplex(yamux::Config::default())
-        .timeout(UPGRADE_TIMEOUT)
+    let (circuits, relay) = relay::client::new(key.public().to_peer_id());
+    let config = chanterelle_webrtc::Config { ice_servers: ice::servers, may_dial: address::may_send };
+    let direct = chanterelle_webrtc::Transport::new(upgraded(circuits, key), config)
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    let prepared = Prepared::default();
+    let by_hand = prepared.clone().map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
+    let transport = OrTransport::new(by_hand, OrTransport::new(direct, upgraded(transport, key)))
+        .map(|either, _| match either {
+            Either::Left(connection) => connection,
+            Either::Right(either) => either.into_inner(),
+        })
         .boxed();
     let identify = identify::Config::new("/chanterelle/1".to_owned(), key.public())
         .with_agent_version(crate::AGENT.to_owned())
@@ -64,12 +75,29 @@ where
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
         streams: libp2p_stream::Behaviour::new(),
+        relay,
     };
     let config = Config::with_executor(wasm_bindgen_futures::spawn_local)
         .with_idle_connection_timeout(IDLE_TIMEOUT)
         // In the order of the list: the way the page came first, and one socket at a time.
         .with_dial_concurrency_factor(1.try_into().expect("one is not zero"));
-    Swarm::new(transport, behaviour, key.public().to_peer_id(), config)
+    (Swarm::new(transport, behaviour, key.public().to_peer_id(), config), prepared)
+}
+
+/// Connections of a transport, authenticated and multiplexed.
+fn upgraded<T>(transport: T, key: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)>
+where
+    T: Transport<Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync + 'static,
+{
+    transport
+        // Lazily: the only protocol of each layer is proposed together with its first message.
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key).expect("an Ed25519 key signs the noise key"))
+        .multiplex(yamux::Config::default())
+        .timeout(UPGRADE_TIMEOUT)
+        .boxed()
 }
 
 /// The protocol's name of a peer; none for keys other than Ed25519, which the protocol does not have.
@@ -78,4 +106,10 @@ pub(super) fn node_id(peer: PeerId) -> Option<NodeId> {
     // Keys up to 42 bytes are spelled out in a peer id, under the code of the identity hash (libp2p, peer-ids.md).
     let key = PublicKey::try_decode_protobuf(hash.digest()).ok().filter(|_| hash.code() == 0)?;
     key.try_into_ed25519().ok().map(|key| NodeId(key.to_bytes()))
+}
+
+/// libp2p's name of a peer; none for bytes that are no key.
+pub(super) fn libp2p_id(node: NodeId) -> Option<PeerId> {
+    let key = ed25519::PublicKey::try_from_bytes(node.as_bytes()).ok()?;
+    Some(PublicKey::from(key).to_peer_id())
 }

@@ -22,6 +22,9 @@ const MOST: usize = 4;
 /// own, and so have those that are merely known: a friend code full of relays that hang or keep nothing takes neither.
 const FRIENDS: usize = 4;
 
+/// The same of ways that the person has given.
+const PERSON: usize = 2;
+
 /// The same of ways that are merely known.
 const OTHERS: usize = 3;
 
@@ -41,6 +44,8 @@ pub(super) enum Source {
     Origin,
     /// A friend is there, or said so in their code.
     Friend,
+    /// The person has given its address.
+    Person,
     /// There was a session before, or a relay told of it.
     Known,
 }
@@ -133,9 +138,11 @@ impl Ways {
         let hopeful = self.hopeful(now);
         let friends = hopeful < MOST && self.going(Source::Friend) < FRIENDS;
         let others = hopeful < ENOUGH && self.going(Source::Known) < OTHERS;
+        let person = self.going(Source::Person) < PERSON;
         let has_place = |way: &Way| match way.source {
             Source::Origin => true,
             Source::Friend => friends,
+            Source::Person => person,
             Source::Known => others,
         };
         let due = self.ways.iter_mut().filter(|way| way.is_due(now) && has_place(way));
@@ -247,6 +254,12 @@ impl Ways {
     /// Where the page came from.
     pub(super) fn origin(&self) -> Option<&Multiaddr> {
         self.ways.iter().find(|way| way.is_origin()).map(|way| &way.address)
+    }
+
+    /// The relays there is a session with, each with its way.
+    pub(super) fn met(&self) -> impl Iterator<Item = (PeerId, &Multiaddr)> {
+        let up = self.ways.iter().filter(|way| way.redial.is_up());
+        up.filter_map(|way| way.peer.map(|peer| (peer, &way.address)))
     }
 
     /// Where there is a session, by a way that others can go too.

@@ -1,9 +1,10 @@
-//! `/peers`: whom this tab is connected to.
+//! `/peers`: whom this tab is connected to, and how to connect to somebody by hand.
 
 use leptos::html;
 use leptos::prelude::*;
 
-use crate::features::network::peer_list;
+use crate::features::by_hand::by_hand;
+use crate::features::peers::{connect_by_hand, neighbourhood, peer_list};
 use crate::i18n as t;
 use crate::kit::{heading, live};
 use crate::state::{Client, not_ready, ready_when};
@@ -12,11 +13,20 @@ use crate::state::{Client, not_ready, ready_when};
 pub(crate) fn peers() -> AnyView {
     not_ready();
     ready_when(|| true);
-    let sessions = Client::here().sessions;
-    let nobody = Memo::new(move |_| sessions.with(Vec::is_empty));
+    let network = Client::here().network;
+    let nobody = Memo::new(move |_| network.with(|status| status.lines.is_empty()));
     let empty = move || nobody.get().then(|| html::p().class("empty").child(t::NO_PEERS).into_any());
+    let picture = move || (!nobody.get()).then(neighbourhood);
     html::div()
         .class("page")
-        .child((heading(t::PEERS), html::p().class("lead").child(t::PEERS_ABOUT), peer_list(), live(empty)))
+        .child((
+            heading(t::PEERS),
+            html::p().class("lead").child(t::PEERS_ABOUT),
+            live(picture),
+            peer_list(),
+            live(empty),
+            connect_by_hand(),
+            by_hand(),
+        ))
         .into_any()
 }

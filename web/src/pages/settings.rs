@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::{ev, html};
 
+use crate::features::direct::private_mode;
 use crate::features::identity::{Standing, backup_file, passphrase_lock, previous, recovery_phrase};
 use crate::i18n as t;
 use crate::kit::{alert_if, heading, live};
@@ -29,6 +30,8 @@ pub(crate) fn settings() -> AnyView {
             html::fieldset().child((html::legend().child(t::THEME), themes.collect::<Vec<_>>())),
             html::fieldset().child((html::legend().child(t::TEXT), sizes.collect::<Vec<_>>())),
             alert_if(move || preferences.forgotten.get().then(|| t::NOT_REMEMBERED.to_owned())),
+            html::h2().id("direct").child(t::DIRECT),
+            private_mode(),
             html::h2().id("backup").child(t::BACKUP),
             html::p().child(t::BACKUP_ABOUT),
             part(t::PHRASE_TITLE, recovery_phrase(standing)),

@@ -3,6 +3,7 @@
 //! What is shown is derived from these signals alone. Nothing here decides what is valid, saved or sent; it repeats what
 //! the node says.
 
+mod direct;
 mod keyed;
 mod notices;
 mod open;
@@ -16,8 +17,11 @@ use chanterelle_core::node::{Command, SessionInfo, Update, ViewId};
 use leptos::prelude::*;
 use vecmap::VecMap;
 
-use crate::link::{self, Answer, Ask, Incoming, Link, Lock, NetStatus, SecretError, StorageStatus};
+use crate::link::{
+    self, Answer, Ask, Expected, Incoming, Link, Lock, NetStatus, NotDialled, SecretError, StorageStatus,
+};
 
+pub(crate) use direct::Direct;
 pub(crate) use keyed::{Item, Keyed};
 pub(crate) use notices::Notices;
 pub(crate) use open::{Listing, PostPreview, ThreadView};
@@ -72,7 +76,7 @@ impl Client {
             }),
             identity: RwSignal::new(None),
             locked: RwSignal::new(None),
-            network: RwSignal::new(NetStatus { direct: 0, relays: 0, connecting: true, trouble: None }),
+            network: RwSignal::new(NetStatus { connecting: true, ..NetStatus::default() }),
             sessions: RwSignal::new(Vec::new()),
             wrote: RwSignal::new(false),
             storage: RwSignal::new(StorageStatus::Opening),
@@ -93,6 +97,28 @@ impl Client {
         self.inner.with_value(|inner| {
             inner.link.as_ref().expect("the link is made before anything is shown").send(command);
         });
+    }
+
+    /// Whether the person wants direct connections, from now on.
+    pub(crate) fn allow_direct(self, direct: bool) {
+        self.inner.with_value(|inner| {
+            inner.link.as_ref().expect("the link is made before anything is shown").allow_direct(direct);
+        });
+    }
+
+    /// Connects to an address that the person gives: whom to expect.
+    ///
+    /// # Errors
+    /// Why it is not dialled.
+    pub(crate) fn connect(self, address: &str) -> Result<Expected, NotDialled> {
+        let link = self.inner.with_value(|inner| inner.link.clone());
+        link.expect("the link is made before anything is shown").connect(address)
+    }
+
+    /// The way to the network, for what takes its time.
+    pub(crate) fn link(self) -> Link {
+        let link = self.inner.with_value(|inner| inner.link.clone());
+        link.expect("the link is made before anything is shown")
     }
 
     /// Asks about the person's secret.

@@ -5,6 +5,7 @@
 //! not decode are a defect. A message carries as many items as have come together; its buffer is transferred.
 
 use chanterelle_core::base::{AuthorId, PeerId};
+use chanterelle_core::invite::Address;
 use chanterelle_core::node::{CloseReason, Command, Relays, Update};
 use js_sys::{Array, Uint8Array};
 use serde::de::DeserializeOwned;
@@ -97,6 +98,8 @@ pub(crate) enum ToWorker {
     Connected(PeerId),
     /// It is gone.
     Disconnected(PeerId),
+    /// A peer that was to be dialled cannot be reached directly.
+    Unreachable(PeerId),
     /// A frame arrived.
     Received(PeerId, ByteBuf),
 }
@@ -112,6 +115,8 @@ pub(crate) enum ToPage {
     Net(NetStatus),
     /// Relays worth connecting to.
     Relays(Relays),
+    /// A peer to be connected to directly, and where to ask for it.
+    Dial(PeerId, Vec<Address>),
     /// A passphrase opens what is stored; the node waits for its key.
     Locked(Lock),
     /// The answer to what the page asked under this number.
@@ -189,6 +194,7 @@ mod tests {
 
     use chanterelle_core::base::{AuthorId, BoardName, EventId, PeerId};
     use chanterelle_core::event::{Content, Draft, DraftError, Persona};
+    use chanterelle_core::invite::Address;
     use chanterelle_core::node::{CloseReason, Command, Relays, Target, Update};
     use chanterelle_core::view::Delta;
     use futures::channel::oneshot;
@@ -201,7 +207,7 @@ mod tests {
     use web_sys::{MessageChannel, MessageEvent};
 
     use super::{Ending, ToPage, ToWorker, post, read};
-    use crate::net::NetStatus;
+    use crate::net::{Line, NetStatus};
     use crate::storage::StorageStatus;
 
     /// What arrives at the other end of a port.
@@ -233,6 +239,7 @@ mod tests {
             ToWorker::Command(Command::Publish(u32::MAX, Draft { persona: Persona::Identity, content })),
             ToWorker::Command(Command::Open(1, Target::Post(EventId([1; 32])))),
             ToWorker::Connected(peer),
+            ToWorker::Unreachable(peer),
             ToWorker::Received(peer, ByteBuf::from(vec![0, 255, 128])),
             ToWorker::Received(peer, ByteBuf::new()),
             ToWorker::Disconnected(peer),
@@ -251,7 +258,16 @@ mod tests {
                 relays: 2,
                 connecting: true,
                 trouble: Some("why".to_owned()),
+                lines: vec![Line {
+                    peer,
+                    host: Some("relay.example".to_owned()),
+                    since: 1.5e12,
+                    bytes: (1, u64::MAX),
+                    round_trip: Some(9),
+                }],
+                own: None,
             }),
+            ToPage::Dial(peer, vec![Address::new(&[1, 2]).expect("the length of an address")]),
             ToPage::Relays(Relays::default()),
             ToPage::Identity(AuthorId([9; 32])),
             ToPage::Storage(StorageStatus::Ready { durable: true }),

@@ -71,6 +71,7 @@ impl Shell {
                 ToWorker::Command(command) => self.of_own_page(command),
                 ToWorker::Connected(peer) => Some(Input::Connected(peer)),
                 ToWorker::Disconnected(peer) => Some(Input::Disconnected(peer)),
+                ToWorker::Unreachable(peer) => Some(Input::Unreachable(peer)),
                 ToWorker::Received(peer, frame) => {
                     let frame = frame.into_vec();
                     let bytes = took.entry(peer).or_default();
@@ -180,6 +181,7 @@ impl Shell {
                 Output::Send(peer, frame) => inner.tabs.tell_own(ToPage::Send(peer, ByteBuf::from(frame))),
                 Output::Close(peer, reason) => inner.tabs.tell_own(ToPage::Close(peer, reason.into())),
                 Output::Update(update) => inner.tabs.update(update),
+                Output::Dial(peer, relays) => inner.tabs.tell_own(ToPage::Dial(peer, relays)),
                 Output::Relays(relays) => inner.tabs.tell_own(ToPage::Relays(relays)),
                 Output::Persist(batch) => match &inner.storage {
                     Ok(storage) => persist(inner.note.clone(), storage.clone(), batch),

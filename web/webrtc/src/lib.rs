@@ -23,11 +23,14 @@
 )]
 
 mod candidate;
+mod description;
 mod framing;
 mod protobuf;
 mod signalling;
 mod substream;
 
+#[cfg(target_arch = "wasm32")]
+mod by_hand;
 #[cfg(target_arch = "wasm32")]
 mod channel;
 #[cfg(target_arch = "wasm32")]
@@ -46,9 +49,12 @@ mod transport;
 mod waiting;
 
 pub use candidate::MayDial;
+pub use description::{Candidate, Description};
 pub use signalling::SignalError;
 pub use substream::Violation;
 
+#[cfg(target_arch = "wasm32")]
+pub use by_hand::{ByHand, Prepared};
 #[cfg(target_arch = "wasm32")]
 pub use channel::Stream;
 #[cfg(target_arch = "wasm32")]

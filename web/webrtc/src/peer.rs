@@ -15,8 +15,8 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     EventTarget, RtcConfiguration, RtcDataChannel, RtcDataChannelEvent, RtcDataChannelState,
-    RtcIceCandidateInit, RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType,
-    RtcSessionDescriptionInit,
+    RtcIceCandidateInit, RtcIceGatheringState, RtcPeerConnection, RtcPeerConnectionIceEvent,
+    RtcPeerConnectionState, RtcSdpType, RtcSessionDescriptionInit,
 };
 
 use crate::candidate::{self, MayDial};
@@ -96,6 +96,7 @@ impl Peer {
             move |event: RtcDataChannelEvent| told.on_channel(event.channel())
         });
         raw.set_onconnectionstatechange(Some(change.as_ref().unchecked_ref()));
+        raw.set_onicegatheringstatechange(Some(change.as_ref().unchecked_ref()));
         raw.set_onicecandidate(Some(candidate.as_ref().unchecked_ref()));
         raw.set_ondatachannel(Some(channel.as_ref().unchecked_ref()));
         let callbacks = Callbacks { change, _candidate: candidate, _channel: channel };
@@ -141,6 +142,23 @@ impl Peer {
         init.set_sdp(&text);
         wait(self.raw.set_local_description(&init)).await?;
         Ok(text)
+    }
+
+    /// What this side says of itself, with the candidates there are by now.
+    pub(crate) fn local_description(&self) -> Option<String> {
+        self.raw.local_description().map(|description| description.sdp())
+    }
+
+    /// Until the browser has found all candidates of this side.
+    pub(crate) async fn gathered(&self) {
+        poll_fn(|context| {
+            if self.raw.ice_gathering_state() == RtcIceGatheringState::Complete {
+                return Poll::Ready(());
+            }
+            self.told.waiting.add(context);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Takes what the other side says of itself.
@@ -195,6 +213,22 @@ impl Peer {
                 return Poll::Ready(Ok(()));
             }
             self.poll_failed(context).map(Err)
+        })
+        .await?;
+        self.watch_transports();
+        Ok(())
+    }
+
+    /// Until there is a connection, also long after the browser has given up looking for a way: it takes one that the other
+    /// side finds later.
+    pub(crate) async fn connected_some_day(&self) -> Result<(), Error> {
+        poll_fn(|context| match self.raw.connection_state() {
+            RtcPeerConnectionState::Connected => Poll::Ready(Ok(())),
+            RtcPeerConnectionState::Closed => Poll::Ready(Err(Error::Lost)),
+            _ => {
+                self.told.waiting.add(context);
+                Poll::Pending
+            }
         })
         .await?;
         self.watch_transports();
@@ -268,6 +302,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.raw.set_onconnectionstatechange(None);
+        self.raw.set_onicegatheringstatechange(None);
         self.raw.set_onicecandidate(None);
         self.raw.set_ondatachannel(None);
         let change = self.callbacks.change.as_ref().unchecked_ref();

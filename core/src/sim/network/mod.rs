@@ -1,5 +1,6 @@
 //! The loop: one queue of things to come, in the order of virtual time.
 
+mod direct;
 mod faults;
 mod people;
 mod topology;
@@ -16,7 +17,8 @@ use super::scenario::Scenario;
 use super::verify::Remembering;
 use crate::base::{BoardName, EventId, Instant, Limits, Now, PeerId, Seconds};
 use crate::crypto::{Rng, derive};
-use crate::node::{Batch, CloseReason, Input, Output, StorageError, Ticket, Update};
+use crate::invite::Address;
+use crate::node::{Batch, CloseReason, Command, Input, Output, StorageError, Ticket, Update};
 use crate::wire::{Frame, Role};
 
 /// The wall clock at the beginning: 2026-01-01.
@@ -28,6 +30,9 @@ const REDIAL: (u64, u64) = (500, 3_000);
 /// How long a transaction takes, at least and at most, milliseconds.
 const COMMIT: (u64, u64) = (1, 20);
 
+/// How long a direct connection takes to come about, at least and at most, milliseconds.
+const SIGNALLING: (u64, u64) = (50, 1_500);
+
 /// Runs `scenario` with `seed` to its end.
 #[must_use]
 pub fn run(scenario: &Scenario, seed: u64) -> Report {
@@ -38,10 +43,27 @@ pub fn run(scenario: &Scenario, seed: u64) -> Report {
 
 enum Coming {
     Wake(usize, u64),
-    Frame { to: usize, session: u64, from: PeerId, bytes: Vec<u8> },
-    Commit { peer: usize, life: u64, batch: Batch, fails: bool },
-    ReadDone { peer: usize, life: u64, ticket: Ticket, ids: Vec<EventId> },
+    Frame {
+        to: usize,
+        session: u64,
+        from: PeerId,
+        bytes: Vec<u8>,
+    },
+    Commit {
+        peer: usize,
+        life: u64,
+        batch: Batch,
+        fails: bool,
+    },
+    ReadDone {
+        peer: usize,
+        life: u64,
+        ticket: Ticket,
+        ids: Vec<EventId>,
+    },
     Dial(usize, usize),
+    /// A tab dials another directly, by way of these relays.
+    Direct(usize, PeerId, Vec<Address>),
     Write,
     Minute,
     Restart(usize),
@@ -80,6 +102,9 @@ struct Network<'a> {
     bytes: u64,
     lost: u64,
     crashes: u64,
+    /// Events sent by tabs to relays, and by relays to tabs.
+    up: u64,
+    down: u64,
 }
 
 impl<'a> Network<'a> {
@@ -99,9 +124,14 @@ impl<'a> Network<'a> {
             })
             .collect();
         let links = connect(&mut rng, scenario, &peers);
+        let mut limits = Limits::default();
+        if scenario.direct.is_none() {
+            // Whoever is connected was connected by the scenario.
+            limits.neighbours = usize::MAX;
+        }
         Network {
             scenario,
-            limits: Limits::default(),
+            limits,
             rng,
             now: Instant(0),
             wakes: vec![None; peers.len()],
@@ -123,6 +153,8 @@ impl<'a> Network<'a> {
             bytes: 0,
             lost: 0,
             crashes: 0,
+            up: 0,
+            down: 0,
         }
     }
 
@@ -182,6 +214,7 @@ impl<'a> Network<'a> {
                 }
             }
             Coming::Dial(a, b) => self.dial(a, b),
+            Coming::Direct(from, to, relays) => self.dial_directly(from, to, &relays),
             Coming::Write => self.write(),
             Coming::Minute => self.faults(),
             Coming::Restart(peer) => self.start(peer),
@@ -230,6 +263,10 @@ impl<'a> Network<'a> {
         self.lives[peer] += 1;
         self.wakes[peer] = None;
         self.peers[peer].start(now, &self.limits, self.verify.clone());
+        if self.scenario.direct.is_some() && self.peers[peer].role == Role::Tab {
+            let record = self.record_of(peer);
+            self.input(peer, Input::Command(Command::Direct(Some(record))));
+        }
         self.drain(peer);
     }
 
@@ -255,6 +292,10 @@ impl<'a> Network<'a> {
                     let at = self.later((0, 5));
                     self.schedule(at, Coming::ReadDone { peer, life: self.lives[peer], ticket, ids });
                 }
+                Output::Dial(to, relays) => {
+                    let at = self.later(SIGNALLING);
+                    self.schedule(at, Coming::Direct(peer, to, relays));
+                }
                 Output::Update(Update::Published { event, .. }) => self.on_published(peer, event),
                 Output::Update(_) | Output::Relays(_) => {}
             }
@@ -272,12 +313,20 @@ impl<'a> Network<'a> {
     }
 
     fn send(&mut self, from: usize, to: PeerId, bytes: Vec<u8>) {
-        if let Ok(Frame::Ack { ids }) = Frame::decode(&bytes, &self.limits) {
-            let disk = &self.peers[from].disk;
-            let lies = ids.into_iter().filter(|id| !disk.holds(id));
-            self.broken.extend(lies.map(|event| Broken::AckNotDurable { peer: from, event }));
-        }
         let Some(to) = self.number_of(to) else { return };
+        match Frame::decode(&bytes, &self.limits) {
+            Ok(Frame::Ack { ids }) => {
+                let disk = &self.peers[from].disk;
+                let lies = ids.into_iter().filter(|id| !disk.holds(id));
+                self.broken.extend(lies.map(|event| Broken::AckNotDurable { peer: from, event }));
+            }
+            Ok(Frame::Events { events, .. }) => match (self.peers[from].role, self.peers[to].role) {
+                (Role::Tab, Role::Relay) => self.up += events.len() as u64,
+                (Role::Relay, Role::Tab) => self.down += events.len() as u64,
+                _ => {}
+            },
+            _ => {}
+        }
         let link = self.link();
         let Some(session) = self.sessions.get_mut(&pair(from, to)) else { return };
         let previous = session.last.get(&from).copied().unwrap_or_default();
@@ -318,7 +367,9 @@ impl<'a> Network<'a> {
         let alive = self.peers[a].node.is_some() && self.peers[b].node.is_some();
         let reachable = !self.split || (a % 2 == b % 2);
         if !alive || !reachable {
-            self.redial(a, b);
+            if self.links.contains(&(a, b)) {
+                self.redial(a, b);
+            }
             return;
         }
         if self.sessions.contains_key(&(a, b)) {
@@ -345,7 +396,9 @@ impl<'a> Network<'a> {
         self.input(a, Input::Disconnected(id_b));
         self.input(b, Input::Disconnected(id_a));
         let (a, b) = pair(a, b);
-        self.redial(a, b);
+        if self.links.contains(&(a, b)) {
+            self.redial(a, b);
+        }
     }
 
     fn on_close(&mut self, peer: usize, to: PeerId, reason: CloseReason) {
@@ -413,6 +466,8 @@ impl<'a> Network<'a> {
             frames: self.frames,
             bytes: self.bytes,
             lost: self.lost,
+            up: self.up,
+            down: self.down,
             crashes: self.crashes,
             latency: (median, latencies.last().copied().unwrap_or_default()),
             converged: self.converged,

@@ -254,7 +254,7 @@ async fn run(
                     node.handle(now(), Input::ReadDone(ticket, found));
                 }
                 Output::Update(update) => seen.send_modify(|seen| note(seen, update)),
-                Output::Relays(_) => {}
+                Output::Relays(_) | Output::Dial(..) => {}
             }
         }
         let wake = node.poll_timeout().map_or(Duration::from_secs(60), |at| Duration::from_millis(at.0));

@@ -18,6 +18,7 @@ use js_sys::Array;
 use libp2p_core::muxing::{StreamMuxer as _, StreamMuxerExt as _};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
+use crate::by_hand::ByHand;
 use crate::channel::Stream;
 use crate::connection::Connection;
 use crate::peer::Peer;
@@ -111,6 +112,35 @@ async fn arrived(connection: &mut Connection) -> Stream {
 
 async fn lost(connection: &mut Connection) -> Error {
     poll_fn(|context| connection.poll_unpin(context)).await.expect_err("no address changes")
+}
+
+#[wasm_bindgen_test]
+async fn descriptions_that_are_passed_on_by_hand_are_enough() {
+    let (offering, offer) = ByHand::offer(CONFIG).await.expect("the browser has connections");
+    let (answering, answer) = ByHand::answer(CONFIG, &offer).await.expect("it is an offer");
+    assert!(!offer.candidates.is_empty() && !answer.candidates.is_empty());
+    offering.hear_answer(&answer).await.expect("it is the answer");
+    let (a, b) = soon(join(offering.connected(), answering.connected())).await;
+    let (mut a, mut b) = (a.expect("it was answered"), b.expect("it was offered"));
+    let (mut here, mut there) = join(opened(&mut a), async {
+        let mut stream = arrived(&mut b).await;
+        stream.write_all(b"by hand").await.expect("the other side reads");
+        stream.close().await.expect("it is open");
+        stream
+    })
+    .await;
+    let mut heard = Vec::new();
+    soon(here.read_to_end(&mut heard)).await.expect("it has an end");
+    assert_eq!(heard, b"by hand");
+    here.close().await.expect("it is open");
+    there.read_to_end(&mut heard).await.expect("it has an end");
+}
+
+#[wasm_bindgen_test]
+async fn an_answer_that_is_none_is_refused() {
+    let (offering, mut answer) = ByHand::offer(CONFIG).await.expect("the browser has connections");
+    answer.ufrag = "x y".to_owned();
+    assert!(matches!(offering.hear_answer(&answer).await, Err(Error::Refused(_))));
 }
 
 /// What a test waits for that goes wrong should say so.

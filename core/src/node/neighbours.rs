@@ -1,0 +1,337 @@
+//! Direct neighbours: who could be one, whom to dial, for whom there is room, and what they spare the relays.
+//!
+//! A peer tells everybody it has a session with where it can be asked for. Whoever is asked ([`Frame::Seek`]) tells of
+//! those that want the same boards, and tells those of whoever asks, so that the lower of two ids can dial.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use serde_bytes::ByteBuf;
+
+use super::Node;
+use super::api::{CloseReason, Output};
+use super::budget::BAD_EVENT;
+use super::session::Session;
+use super::syncing::NEEDS;
+use crate::base::{BoardId, EventId, Instant, PeerId, Seconds, set_of};
+use crate::crypto::Verify;
+use crate::overlay::{Candidates, PeerRecord, Readers};
+use crate::wire::{Frame, Role};
+
+/// So many peer records cost as much to look at as any other frame does to handle: each has a signature.
+const RECORDS_A_FRAME: usize = 8;
+
+/// Between two of those who ask that one peer is told of, whoever asks: far below the rate at which it would charge us for
+/// what others do. Who is not told hears of it when they ask.
+const INTRODUCE_EVERY: Duration = Duration::from_millis(100);
+
+/// Reach records a friend may have left out, beside what clocks differ by, before the peer they were at is no longer
+/// dialled.
+const SILENT: u64 = 3;
+
+/// Ids that a peer said it has, remembered until they come from elsewhere or are asked for; the rest is found by the next
+/// reconciliation.
+const HEARD: usize = 65_536;
+
+/// How long ids wait to be told together, by a relay: below what a person notices.
+const RELAY_PACE: Duration = Duration::from_millis(100);
+
+/// The same by a tab to a relay, which nearly always has them by then: the relay's own word comes first.
+const TAB_PACE: Duration = Duration::from_millis(500);
+
+/// What a node has to do with direct neighbours.
+#[derive(Default)]
+pub(super) struct Neighbours {
+    /// Where this peer can be asked for; `None` when there are to be no direct connections.
+    own: Option<PeerRecord>,
+    candidates: Candidates,
+    readers: Readers,
+    /// Whether what neighbours spare the relays may be another now.
+    lazy_changed: bool,
+}
+
+impl<V: Verify> Node<V> {
+    /// The person allows direct connections, or not.
+    pub(super) fn direct(&mut self, record: Option<&[u8]>) {
+        let record = record.and_then(|bytes| PeerRecord::read(bytes).ok());
+        self.neighbours.own = record.filter(|record| record.peer() == self.peer);
+        if self.neighbours.own.is_none() {
+            self.neighbours.candidates.clear(self.now.instant);
+        }
+        self.seek_everywhere();
+    }
+
+    /// Tells everybody where we can be asked for, if that is news, and asks for others.
+    pub(super) fn seek_everywhere(&mut self) {
+        let peers: Vec<PeerId> = self.ready_peers().collect();
+        peers.into_iter().for_each(|peer| self.seek(peer));
+    }
+
+    /// The same with one peer.
+    pub(super) fn seek(&mut self, peer: PeerId) {
+        let Some(own) = &self.neighbours.own else { return };
+        let (time, record) = (own.time(), ByteBuf::from(own.bytes().to_vec()));
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if session.told_record.replace(time) != Some(time) {
+            self.send(peer, &Frame::Peers { records: vec![record] });
+        }
+        if !self.subscriptions.is_empty() && self.tabs().count() < self.limits.neighbours_wanted {
+            self.send(peer, &Frame::Seek {});
+        }
+    }
+
+    /// Tells of those that want the same boards, and tells those of whoever asks.
+    pub(super) fn on_seek(&mut self, peer: PeerId) {
+        let Some(session) = self.sessions.get(&peer) else { return };
+        let boards = &session.neighbour.interest.boards;
+        let asker = session.record.as_ref().map(|record| ByteBuf::from(record.bytes().to_vec()));
+        let others = self.neighbours.readers.sharing(peer, boards, &mut self.rng);
+        let (now, limits) = (self.now.instant, &self.limits);
+        if let Some(session) = self.sessions.get_mut(&peer)
+            && !session.budget.frames(others.len(), now, limits)
+        {
+            return self.close(peer, CloseReason::Budget);
+        }
+        let records = others.iter().filter_map(|other| self.sessions.get(other)?.record.as_ref());
+        let records: Vec<ByteBuf> = records.map(|record| ByteBuf::from(record.bytes().to_vec())).collect();
+        for records in records.chunks(self.limits.frame_peers) {
+            self.send(peer, &Frame::Peers { records: records.to_vec() });
+        }
+        for (other, record) in others.into_iter().zip(asker.into_iter().cycle()) {
+            if let Some(session) = self.sessions.get_mut(&other)
+                && session.introduced.is_none_or(|at| at + INTRODUCE_EVERY <= now)
+            {
+                session.introduced = Some(now);
+                self.send(other, &Frame::Peers { records: vec![record] });
+            }
+        }
+    }
+
+    pub(super) fn on_peers(&mut self, peer: PeerId, records: &[ByteBuf]) {
+        let (now, limits) = (self.now.instant, &self.limits);
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if !session.budget.frames(records.len() / RECORDS_A_FRAME, now, limits) {
+            return self.close(peer, CloseReason::Budget);
+        }
+        for bytes in records {
+            match PeerRecord::read(bytes) {
+                Ok(record) if record.peer() == peer => self.on_own_word(peer, record),
+                Ok(record) if self.neighbours.own.is_some() => {
+                    self.neighbours.candidates.learn(self.peer, &record, peer, now);
+                }
+                Ok(_) => {}
+                Err(_) if self.charge(peer, BAD_EVENT) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Takes note of where a peer says it can be asked for.
+    fn on_own_word(&mut self, peer: PeerId, record: PeerRecord) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if session.record.as_ref().is_none_or(|held| held.time() < record.time()) {
+            let can_be_asked_for = !record.relays().is_empty();
+            session.record = Some(record);
+            self.neighbours.readers.set(peer, &session.neighbour.interest.boards, can_be_asked_for);
+        }
+    }
+
+    /// The boards that a peer reads change from these to those it has said.
+    pub(super) fn reads(&mut self, peer: PeerId, before: &BTreeSet<BoardId>) {
+        self.neighbours.readers.set(peer, before, false);
+        let Some(session) = self.sessions.get(&peer) else { return };
+        if session.record.as_ref().is_some_and(|record| !record.relays().is_empty()) {
+            self.neighbours.readers.set(peer, &session.neighbour.interest.boards, true);
+        }
+        self.neighbours.lazy_changed = true;
+    }
+
+    /// We want other boards now.
+    pub(super) fn subscriptions_changed(&mut self) {
+        self.neighbours.lazy_changed = true;
+        self.seek_everywhere();
+    }
+
+    /// A peer has said hello. Whether there is room for it; if there is none, but it is a friend, a stranger leaves.
+    pub(super) fn takes_in(&mut self, peer: PeerId) -> bool {
+        self.neighbours.lazy_changed = true;
+        let is_tab = |session: &Session| session.role == Some(Role::Tab);
+        if self.role == Role::Relay || !self.sessions.get(&peer).is_some_and(is_tab) {
+            return true;
+        }
+        self.neighbours.candidates.connected(&peer, self.now.instant);
+        if self.tabs().count() <= self.limits.neighbours {
+            return true;
+        }
+        let is_friend = |peer: &PeerId| self.neighbours.candidates.is_friend(peer);
+        let stranger = self.tabs().filter(|other| *other != peer && !is_friend(other)).max();
+        match stranger.filter(|_| is_friend(&peer)) {
+            Some(stranger) => {
+                self.close(stranger, CloseReason::Full);
+                true
+            }
+            None => {
+                self.close(peer, CloseReason::Full);
+                false
+            }
+        }
+    }
+
+    /// A session is over.
+    pub(super) fn lost(&mut self, peer: PeerId, session: &Session) {
+        self.neighbours.readers.set(peer, &session.neighbour.interest.boards, false);
+        self.neighbours.candidates.gone(peer, &mut self.rng, self.now.instant);
+        self.neighbours.lazy_changed = true;
+    }
+
+    /// A peer that was dialled cannot be reached.
+    pub(super) fn unreachable(&mut self, peer: PeerId) {
+        self.neighbours.candidates.failed(peer, &mut self.rng, self.now.instant);
+    }
+
+    /// Tells of friends that moved.
+    pub(super) fn friends_moved(&mut self) {
+        let silence = self.limits.reach_every.as_secs() * SILENT + self.limits.future_seconds;
+        let places = self.friends.places(Seconds(self.now.unix.0.saturating_sub(silence)));
+        self.neighbours.candidates.friends_are(self.peer, places, self.now.instant);
+    }
+
+    /// Dials whom there is room for, and tells relays what neighbours spare them.
+    pub(super) fn serve_neighbours(&mut self) {
+        if self.role == Role::Relay {
+            return;
+        }
+        if self.neighbours.own.is_some() {
+            self.dial_neighbours();
+        }
+        if core::mem::take(&mut self.neighbours.lazy_changed) {
+            self.tell_lazy();
+        }
+    }
+
+    fn dial_neighbours(&mut self) {
+        let now = self.now.instant;
+        self.neighbours.candidates.expire(&mut self.rng, now);
+        loop {
+            let (friends, strangers) = self.room();
+            if !friends {
+                return;
+            }
+            let Some((peer, relays)) = self.neighbours.candidates.next(strangers, &mut self.rng, now) else {
+                return;
+            };
+            if self.sessions.contains_key(&peer) {
+                self.neighbours.candidates.connected(&peer, now);
+            } else {
+                self.outputs.push_back(Output::Dial(peer, relays));
+            }
+        }
+    }
+
+    /// When neighbours want attention next.
+    pub(super) fn neighbours_wake_at(&self) -> Option<Instant> {
+        self.neighbours.own.as_ref()?;
+        let (friends, strangers) = self.room();
+        let at = self.neighbours.candidates.wake_at(friends, strangers)?;
+        Some(at.max(Instant(self.now.instant.0 + 1)))
+    }
+
+    /// Whether friends may be dialled, and strangers. A friend needs no free place: a stranger leaves.
+    fn room(&self) -> (bool, bool) {
+        let candidates = &self.neighbours.candidates;
+        let friends = self.tabs().filter(|peer| candidates.is_friend(peer)).count() + candidates.dialling();
+        let all = self.tabs().count() + candidates.dialling();
+        (friends < self.limits.neighbours, all < self.limits.neighbours_wanted)
+    }
+
+    /// Other tabs there is a session with.
+    fn tabs(&self) -> impl Iterator<Item = PeerId> {
+        self.sessions.iter().filter(|(_, session)| session.role == Some(Role::Tab)).map(|(peer, _)| *peer)
+    }
+
+    /// Asks relays for ids alone of boards that a direct neighbour brings.
+    fn tell_lazy(&mut self) {
+        let is_brought = |board: &BoardId| {
+            let mut tabs = self.sessions.values().filter(|session| session.role == Some(Role::Tab));
+            tabs.any(|session| session.neighbour.interest.covers(board))
+        };
+        let boards = self.subscriptions.keys().take(self.limits.frame_boards).copied();
+        let lazy: BTreeSet<BoardId> = set_of(boards.filter(is_brought));
+        let differs = |session: &Session| session.role == Some(Role::Relay) && session.told_lazy != lazy;
+        let relays = self.sessions.iter().filter(|(_, session)| differs(session)).map(|(peer, _)| *peer);
+        let relays: Vec<PeerId> = relays.collect();
+        for peer in relays {
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.told_lazy.clone_from(&lazy);
+            }
+            self.send(peer, &Frame::Lazy { boards: lazy.iter().copied().collect() });
+        }
+    }
+
+    /// Tells a relay again of which boards ids are enough: a state, like what we want to hear.
+    pub(super) fn repeat_lazy(&mut self, peer: PeerId) {
+        let Some(session) = self.sessions.get(&peer) else { return };
+        if self.role == Role::Tab && session.role == Some(Role::Relay) {
+            self.send(peer, &Frame::Lazy { boards: session.told_lazy.iter().copied().collect() });
+        }
+    }
+
+    /// How long ids wait to be told together.
+    pub(super) fn have_pace(&self) -> Duration {
+        if self.role == Role::Relay { RELAY_PACE } else { TAB_PACE }
+    }
+
+    /// A peer has events. Those we lack may be on their way from somebody else, and are asked for only when they do not
+    /// come. Of many who hear of one at a time the first that asks brings it to the others, so each waits a while of its
+    /// own.
+    pub(super) fn on_have(&mut self, peer: PeerId, ids: &[EventId]) {
+        let least = self.limits.have_patience;
+        let more = Duration::from_millis(self.rng.below(2 * least.as_millis() as u64));
+        let due = self.now.instant + least + more;
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        for id in ids {
+            session.neighbour.has.insert(*id);
+            if !self.index.contains(id) && !self.deferred.knows(id) && session.heard.len() < HEARD {
+                session.heard.insert((due, *id, false));
+            }
+        }
+    }
+
+    /// Has those events asked of a peer that it has and nobody brought. What a relay has and a direct neighbour, too, is
+    /// waited for longer.
+    pub(super) fn serve_heard(&mut self, peer: PeerId) {
+        let now = self.now.instant;
+        while let Some(session) = self.sessions.get_mut(&peer)
+            && let Some(&(due, id, was_postponed)) = session.heard.first()
+            && due <= now
+        {
+            session.heard.pop_first();
+            if self.index.contains(&id) || self.deferred.knows(&id) {
+                continue;
+            }
+            // Among relays nobody is spared anything.
+            let is_brought = self.role == Role::Tab && session.role == Some(Role::Relay);
+            if is_brought && !was_postponed && self.is_announced_by_tab(&id) {
+                let more = self.limits.neighbour_patience;
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.heard.insert((now + more, id, true));
+                }
+                continue;
+            }
+            if was_postponed && self.is_asked_of_tab(&id) {
+                // Of the one that announced it, from which it does not come.
+                self.ask_another(&id);
+            }
+            if let Some(session) = self.sessions.get_mut(&peer)
+                && session.needs.len() < NEEDS
+            {
+                session.needs.push_back(id);
+            }
+        }
+    }
+
+    fn is_announced_by_tab(&self, id: &EventId) -> bool {
+        let mut tabs = self.sessions.values().filter(|session| session.role == Some(Role::Tab));
+        tabs.any(|session| session.neighbour.has.contains(id))
+    }
+}
