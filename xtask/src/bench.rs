@@ -30,7 +30,8 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// A bench's name and the programs that measure it.
 type Bench = (&'static str, fn(&Workspace) -> Result<Vec<Command>>);
 
-const BENCHES: [Bench; 4] = [("load", load), ("admit", admit), ("ingest", ingest), ("durable", durable)];
+const BENCHES: [Bench; 5] =
+    [("load", load), ("admit", admit), ("ingest", ingest), ("durable", durable), ("webrtc", webrtc)];
 
 /// `cargo xtask bench [NAME]`.
 pub(crate) fn command(ws: &Workspace, args: Args) -> Result<ExitCode> {
@@ -104,6 +105,23 @@ fn durable(ws: &Workspace) -> Result<Vec<Command>> {
         test("chanterelle-relay", "durability", "killed"),
         test("chanterelle-e2e", "product", "durable::"),
     ])
+}
+
+/// The transport against bare connections in one page, built as the page is; then the whole product.
+fn webrtc(ws: &Workspace) -> Result<Vec<Command>> {
+    let tools = PageTools::prepare(ws)?;
+    let browser = setup::browser(ws)?;
+    let mut bare = tools.rust.cargo(ws)?;
+    bare.args(["test", "--profile", "page", "--target", TARGET, "--package", "chanterelle-webrtc"]);
+    bare.args(["--example", "bench_webrtc", "--", "--nocapture"]);
+    bare.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools.wasm_test_runner());
+    test::in_browser(&mut bare, ws, &browser);
+
+    page::build_product(ws, &tools)?;
+    let mut product = ws.cargo();
+    product.args(["run", "--release", "--package", "chanterelle-e2e", "--bin", "bench-webrtc"]);
+    test::on_product(&mut product, &ws.relay_binary(), &browser);
+    Ok(vec![bare, product])
 }
 
 fn measure(

@@ -1,0 +1,174 @@
+//! The part of `cargo xtask bench webrtc` that takes the whole product: how soon a post is on another screen, and whether it
+//! is on all of many.
+//!
+//! A time is from sending the form in one browser to the first frame in the other that shows the post, by the clock of
+//! the machine they share. Each browser has a profile of its own, and one tab.
+//!
+//! | row | what |
+//! |---|---|
+//! | `webrtc.post_p50_ms`, `webrtc.post_p95_ms` | between two tabs that are connected directly |
+//! | `webrtc.post_relay_p50_ms`, `webrtc.post_relay_p95_ms` | the same through the relay alone |
+//! | `webrtc.tabs`, `webrtc.tabs_all_delivered` | tabs that wrote in one thread, and 1 if every post came to every tab |
+//! | `webrtc.relay_up_bytes`, `webrtc.relay_down_bytes` | frames from and to those tabs, per post |
+//! | `webrtc.relay_stored` | events the relay stored, of as many as were written |
+
+use std::path::Path;
+
+use chanterelle_e2e::browser::{Browser, Profile, Start};
+use chanterelle_e2e::elements::Scope;
+use chanterelle_e2e::relay::Relay;
+use chanterelle_e2e::{place, wait};
+use serde_json::json;
+
+/// Posts of which the time is measured, in each way.
+const POSTS: usize = 200;
+
+/// Tabs in one thread: as many as two cores bear.
+const TABS: usize = 12;
+
+/// What each of them writes.
+const EACH: usize = 3;
+
+/// Sends an answer in the thread that is shown, as if typed; when that was.
+const SAY: &str = "
+    const form = document.querySelector('form[aria-label=Reply]');
+    const box = form.querySelector('textarea');
+    box.focus();
+    box.value = arguments[0];
+    box.dispatchEvent(new InputEvent('input', {bubbles: true}));
+    const sent = performance.timeOrigin + performance.now();
+    form.requestSubmit();
+    return sent;";
+
+/// Notes when the frame was drawn in which a post was first shown, by its words.
+const WATCH: &str = "
+    window.shownAt = {};
+    const note = () => {
+        const fresh = [...document.querySelectorAll('article[data-id] [data-part=comment]')]
+            .map(comment => comment.textContent).filter(words => !(words in window.shownAt));
+        for (const words of fresh) window.shownAt[words] = null;
+        if (fresh.length) requestAnimationFrame(() => {
+            for (const words of fresh) window.shownAt[words] = performance.timeOrigin + performance.now();
+        });
+    };
+    note();
+    new MutationObserver(note).observe(document, {subtree: true, childList: true, characterData: true});";
+
+/// When a post was first shown.
+const SHOWN: &str = "return window.shownAt[arguments[0]] ?? null";
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.expect("the system has room for a runtime").block_on(bench());
+}
+
+async fn bench() {
+    let folder = place::artifacts("bench-webrtc");
+    for (names, answer) in [
+        (["webrtc.post_p50_ms", "webrtc.post_p95_ms"], "Connect directly"),
+        (["webrtc.post_relay_p50_ms", "webrtc.post_relay_p95_ms"], "Only through relays"),
+    ] {
+        let times = posts(answer, &folder).await;
+        for (name, part) in names.into_iter().zip([50, 95]) {
+            row(name, times[times.len() * part / 100], "ms");
+        }
+    }
+    many(&folder).await;
+}
+
+/// A browser in the board, which has answered the question.
+async fn tab(name: &str, relay: &Relay, answer: &str, folder: &Path) -> Browser {
+    let browser = Browser::launch(name, Start::plain(Profile::fresh()), folder).await;
+    browser.open(&relay.url("/b/bench?lang=en")).await;
+    let question = browser.find(Scope::Page, "dialog", "Direct connections").await;
+    browser.click(Scope::In(&question), "button", answer).await;
+    browser
+}
+
+/// How long each post took from one tab to the other, sorted, milliseconds.
+async fn posts(answer: &str, folder: &Path) -> Vec<f64> {
+    let relay = Relay::start(&folder.join("relay.log")).await;
+    let writer = tab("writer", &relay, answer, folder).await;
+    let reader = tab("reader", &relay, answer, folder).await;
+    let expected = if answer == "Connect directly" { "1" } else { "0" };
+    for browser in [&writer, &reader] {
+        browser.network(|direct, relays| (direct, relays) == (expected, "1")).await;
+    }
+    writer.new_thread("Bench", "The first").await;
+    reader.find(Scope::Page, "link", "Bench").await.click().await.expect("a thread can be opened");
+    reader.post_with("The first").await;
+    reader.script(WATCH, &[]).await.expect("the page runs scripts of the driver");
+    let mut times = Vec::new();
+    for number in 0..POSTS {
+        let words = format!("post {number} of {POSTS}");
+        let sent = writer.script(SAY, &[words.clone().into()]).await.expect("the form is there");
+        let shown = wait::until(&words, async || {
+            let shown = reader.script(SHOWN, &[words.clone().into()]).await?;
+            shown.as_f64().ok_or_else(|| "it is not there".to_owned())
+        })
+        .await;
+        times.push(shown - sent.as_f64().expect("a time"));
+    }
+    times.sort_unstable_by(f64::total_cmp);
+    times
+}
+
+/// Many tabs with one relay: each writes, and all have all.
+async fn many(folder: &Path) {
+    let relay = Relay::start(&folder.join("relay.log")).await;
+    let mut tabs = Vec::new();
+    for number in 0..TABS {
+        tabs.push(tab(&format!("tab-{number}"), &relay, "Connect directly", folder).await);
+    }
+    let path = tabs[0].new_thread("Bench", "The first").await;
+    for tab in &tabs {
+        tab.network(|direct, _| direct.parse().is_ok_and(|direct: usize| direct >= 3)).await;
+        if tab.path().await != path {
+            tab.find(Scope::Page, "link", "Bench").await.click().await.expect("a thread can be opened");
+        }
+        tab.post_with("The first").await;
+        tab.script(WATCH, &[]).await.expect("the page runs scripts of the driver");
+    }
+    let before = relay.metrics().await;
+    let all: Vec<String> = (0..TABS * EACH).map(|number| format!("post {number} of many")).collect();
+    for (number, words) in all.iter().enumerate() {
+        let sent = tabs[number % TABS].script(SAY, &[words.clone().into()]).await;
+        sent.expect("the form is there");
+    }
+    for tab in &tabs {
+        wait::until("every post in every tab", async || {
+            let shown = tab.script("return Object.keys(window.shownAt)", &[]).await?;
+            let shown: Vec<String> = serde_json::from_value(shown).map_err(|error| error.to_string())?;
+            let missing: Vec<&String> = all.iter().filter(|words| !shown.contains(words)).collect();
+            wait::holds(missing.is_empty(), || format!("{missing:?} are missing"))
+        })
+        .await;
+    }
+    row("webrtc.tabs", TABS as f64, "tabs");
+    row("webrtc.tabs_all_delivered", 1.0, "of 1");
+    let after = wait::until("the relay to have stored all", async || {
+        let after = relay.metrics().await;
+        let stored = after["chanterelle_events_stored_total"] - before["chanterelle_events_stored_total"];
+        wait::holds(stored >= all.len() as f64, || format!("{stored} are stored")).map(|()| after)
+    })
+    .await;
+    let more = |name: &str| {
+        let of =
+            |figures: &std::collections::BTreeMap<String, f64>| figures.get(name).copied().unwrap_or(0.0);
+        of(&after) - of(&before)
+    };
+    let posts = all.len() as f64;
+    let bytes =
+        |direction: &str| more(&format!("chanterelle_frame_bytes_total{{direction=\"{direction}\"}}"));
+    row("webrtc.relay_up_bytes", bytes("in") / posts, "bytes/post");
+    row("webrtc.relay_down_bytes", bytes("out") / posts, "bytes/post");
+    row("webrtc.relay_stored", more("chanterelle_events_stored_total"), "events");
+}
+
+fn row(name: &str, value: f64, unit: &str) {
+    let value = (value * 10.0).round() / 10.0;
+    println!(
+        "bench-row {}",
+        json!({"name": name, "value": value, "unit": unit, "baseline": null, "ratio": null})
+    );
+}
