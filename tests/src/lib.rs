@@ -10,6 +10,7 @@
 pub mod browser;
 pub mod contract;
 pub mod elements;
+pub mod firefox;
 pub mod http;
 pub mod netlog;
 pub mod page;

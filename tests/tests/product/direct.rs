@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use chanterelle_e2e::browser::Browser;
 use chanterelle_e2e::elements::Scope;
+use chanterelle_e2e::firefox::{self, Firefox};
 use chanterelle_e2e::stage::{Stage, play};
 use chanterelle_e2e::wait;
 use serde_json::json;
@@ -260,6 +261,69 @@ fn two_tabs_meet_without_any_relay() {
         ben.find(Scope::Page, "link", "By hand").await.click().await.expect("a thread can be opened");
         let post = ben.post_with(&opening).await;
         ann.post_in_state(&post.id, "sent").await;
+        relay.start_again().await;
+    });
+}
+
+/// Presses the button of this text, once it is there.
+const PRESS: &str = "
+    const button = [...document.querySelectorAll('button')].find(button => button.textContent === arguments[0]);
+    button?.click();
+    return button !== undefined;";
+
+/// Whether a post with these words is shown.
+const SHOWS: &str = "
+    const comments = [...document.querySelectorAll('article[data-id] [data-part=comment]')];
+    return comments.some(comment => comment.textContent.includes(arguments[0]));";
+
+/// Opens the thread of this subject, once it is listed.
+const FOLLOW: &str = "
+    const link = [...document.querySelectorAll('main a')].find(link => link.textContent.includes(arguments[0]));
+    link?.click();
+    return link !== undefined;";
+
+/// Answers in the thread that is shown, once it is.
+const ANSWER: &str = "
+    const form = document.querySelector('form[aria-label=Reply]');
+    if (!form) return false;
+    const box = form.querySelector('textarea');
+    box.value = arguments[0];
+    box.dispatchEvent(new InputEvent('input', {bubbles: true}));
+    form.requestSubmit();
+    return true;";
+
+const IS_DIRECT: &str = "return document.querySelector('#network').dataset.direct === '1'";
+
+#[test]
+fn chromium_and_firefox_talk_directly() {
+    let name = "chromium_and_firefox_talk_directly";
+    let program = match firefox::program() {
+        Ok(program) => program,
+        Err(reason) => return println!("skipped: {name}: {reason}"),
+    };
+    play(name, async |stage| {
+        let relay = stage.relay().await;
+        let [opening, first, second] = ["opening", "first", "second"].map(|about| stage.word(about));
+        let ann = browser(stage, "ann", KEEP).await;
+        let ben = Firefox::launch(&program, stage.folder()).await;
+        ann.open(&relay.url("/b/browsers?lang=en")).await;
+        ben.open(&relay.url("/b/browsers?lang=en")).await;
+        answer(&ann, "Connect directly").await;
+        ben.until("the question", PRESS, &["Connect directly".into()]).await;
+        direct(&ann, "1").await;
+        ben.until("a direct connection", IS_DIRECT, &[]).await;
+
+        ann.new_thread("Browsers", &opening).await;
+        ben.until("the thread", FOLLOW, &["Browsers".into()]).await;
+        ben.until("the opening post", SHOWS, &[opening.into()]).await;
+        ann.kept().await;
+        relay.stop().await;
+        ann.network(|direct, relays| (direct, relays) == ("1", "0")).await;
+        ben.until("the form", ANSWER, &[first.clone().into()]).await;
+        let reply = ann.post_with(&first).await;
+        assert_eq!(reply.comment, first);
+        ann.reply(&second).await;
+        ben.until("the reply", SHOWS, &[second.into()]).await;
         relay.start_again().await;
     });
 }

@@ -1,4 +1,4 @@
-//! Chromium and chromedriver, which the tests drive. Firefox is not set up here.
+//! Chromium and chromedriver, which the tests drive, and Firefox, which one test connects to it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,6 +21,26 @@ impl Browser {
     pub(crate) fn select(&self, command: &mut Command) {
         command.env("CHROMIUM", &self.chromium).env("CHROMEDRIVER", &self.chromedriver);
     }
+}
+
+/// Firefox, installed where that is possible.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn prepare_firefox(ws: &Workspace) -> Result<PathBuf> {
+    let find = || {
+        let named = std::env::var_os("FIREFOX").map(PathBuf::from).filter(|path| path.is_file());
+        named.or_else(|| ["firefox-esr", "firefox"].into_iter().find_map(process::find))
+    };
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    super::install(ws, "Firefox", "a minute", || {
+        if find().is_none() {
+            debian::install(&["firefox-esr"])?;
+        }
+        find().context("neither FIREFOX nor PATH lead to Firefox")
+    })
 }
 
 pub(super) fn prepare(ws: &Workspace) -> Result<Browser> {

@@ -93,6 +93,14 @@ pub(crate) fn browser(ws: &Workspace) -> Result<Browser> {
     browser::prepare(ws)
 }
 
+/// Finds or installs Firefox.
+///
+/// # Errors
+/// If it cannot be installed; the test that needs it is skipped then and says so.
+pub(crate) fn firefox(ws: &Workspace) -> Result<PathBuf> {
+    browser::prepare_firefox(ws)
+}
+
 /// Finds or installs iproute2, with which a test cuts the link between two relays. Only root may do that, so only for
 /// root it is installed.
 ///

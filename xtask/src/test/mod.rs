@@ -151,9 +151,12 @@ impl Run<'_> {
         let relay = built.relay.as_deref().context("cargo built no relay")?;
         match self.browser.clone() {
             Ok(browser) => {
+                let firefox =
+                    setup::firefox(self.ws).inspect_err(|error| eprintln!("warning: {error:#}")).ok();
                 self.suites("product", &[PRODUCT], &built.suites, |suite| {
                     let mut command = Command::new(suite.executable());
                     on_product(&mut command, relay, &browser);
+                    command.envs(firefox.iter().map(|firefox| ("FIREFOX", firefox)));
                     command
                 });
                 Ok(())
