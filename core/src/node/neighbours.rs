@@ -84,7 +84,9 @@ impl<V: Verify> Node<V> {
     pub(super) fn on_seek(&mut self, peer: PeerId) {
         let Some(session) = self.sessions.get(&peer) else { return };
         let boards = &session.neighbour.interest.boards;
-        let asker = session.record.as_ref().map(|record| ByteBuf::from(record.bytes().to_vec()));
+        // Whoever can be asked for nowhere yet is not worth an introduction.
+        let asker = session.record.as_ref().filter(|record| !record.relays().is_empty());
+        let asker = asker.map(|record| ByteBuf::from(record.bytes().to_vec()));
         let others = self.neighbours.readers.sharing(peer, boards, &mut self.rng);
         let (now, limits) = (self.now.instant, &self.limits);
         if let Some(session) = self.sessions.get_mut(&peer)
