@@ -7,19 +7,15 @@ use leptos_router::hooks::use_location;
 
 use crate::i18n as t;
 use crate::kit::{alert_if, live};
-use crate::state::{Client, Direct};
+use crate::state::Direct;
 
-/// Asks once, when somebody could be met: on any page but the first, at a relay, or when the person has begun something
-/// that needs it. In nobody's way; no direct connection is made before the answer.
+/// Asks once, on the page of a board or thread, where somebody can be met, or when the person has begun something that
+/// needs the answer. There from the first frame on and in nobody's way; no direct connection is made before the answer.
 pub(crate) fn question() -> AnyView {
     let direct = Direct::here();
     let path = use_location().pathname;
-    let has_relay = Memo::new({
-        let network = Client::here().network;
-        move |_| network.with(|status| status.relays > 0)
-    });
     let shown = move || {
-        let has_reason = direct.wanted.get() || (has_relay.get() && path.get() != "/");
+        let has_reason = direct.wanted.get() || path.with(|path| path.starts_with("/b/"));
         (direct.can_be && direct.choice.get().is_none() && has_reason).then(|| dialog(direct))
     };
     live(shown).into_any()

@@ -181,7 +181,7 @@ pub(crate) const BY_HAND: &str = "Without any relay";
 pub(crate) const BY_HAND_ABOUT: &str = "Two tabs can meet though no relay is there, in one network or anywhere: one makes an \
     offer, the other answers it, and both codes go by whatever way you have, as text or as a picture.";
 pub(crate) const MAKE_OFFER: &str = "Make an offer";
-pub(crate) const HAND_PRIVATE: &str = "Direct connections are not switched on in this browser. Answer the question below, or \
+pub(crate) const HAND_PRIVATE: &str = "Direct connections are not switched on in this browser. Answer the question above, or \
     turn private mode off in Settings, and try again.";
 pub(crate) const OFFERING: &str = "Looking for ways to be reached…";
 pub(crate) const OFFER_CODE: &str = "Offer code";

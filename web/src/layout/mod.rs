@@ -37,10 +37,10 @@ pub(crate) fn around(page: AnyView) -> AnyView {
         html::a().class("skip").href("#main").on(ev::click, skip).child(t::SKIP),
         header::header(),
         notices::notices(),
+        question(),
         html::main().id("main").attr("tabindex", "-1").node_ref(main).child(page),
         // The offer stands below, where it moves nothing that somebody is about to press.
         html::footer().class("foot").child((offer(), html::p().child(t::FOOTER))),
-        question(),
     )
         .into_any()
 }
