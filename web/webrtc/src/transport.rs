@@ -1,7 +1,6 @@
 //! The transport: `<relay>/p2p-circuit/webrtc` on the outside, relayed connections inside.
 
 use std::future::Future;
-use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -94,6 +93,7 @@ where
                 TransportEvent::AddressExpired { listener_id, listen_addr: with_webrtc(&listen_addr) }
             }
             TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr } => {
+                let local_addr = with_webrtc(&local_addr);
                 TransportEvent::Incoming {
                     listener_id,
                     upgrade: in_time(async move {
@@ -102,8 +102,10 @@ where
                         relayed::answer(muxer, &peer).await?;
                         Ok((id, Connection::new(peer)))
                     }),
-                    local_addr: with_webrtc(&local_addr),
-                    send_back_addr: iter::once(Protocol::WebRTC).chain(&send_back_addr).collect(),
+                    // Behind the relay's own. Whoever dials is told of this address by identify, and js-libp2p fails at
+                    // one that begins with neither an IP address nor a name.
+                    send_back_addr: local_addr.iter().chain(&send_back_addr).collect(),
+                    local_addr,
                 }
             }
             TransportEvent::ListenerClosed { listener_id, reason } => {
