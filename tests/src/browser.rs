@@ -211,6 +211,12 @@ impl Browser {
         self.opened.borrow().clone()
     }
 
+    /// Whether there will be a record of what it sent and received.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
     /// Whether [`Browser::close`] was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -12,6 +12,7 @@ pub mod contract;
 pub mod elements;
 pub mod firefox;
 pub mod http;
+pub mod interop;
 pub mod netlog;
 pub mod page;
 pub mod place;

@@ -1,7 +1,8 @@
 //! Where things are: the checkout, the relay's binary, the browser, and what a test leaves behind.
 //!
-//! `cargo xtask test` names the binary and the browser in `CHANTERELLE_BIN`, `CHROMIUM` and `CHROMEDRIVER`; without them
-//! they are looked for where a build and a Debian-like system put them.
+//! `cargo xtask test` names the binary, the browser and the bundles of js-libp2p in `CHANTERELLE_BIN`, `CHROMIUM`,
+//! `CHROMEDRIVER` and `CHANTERELLE_INTEROP`; without them they are looked for where a build and a Debian-like system put
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,21 @@ pub fn browser_programs() -> Result<BrowserPrograms, String> {
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// The folder with the bundles of js-libp2p, for a page and for Node.js.
+///
+/// # Errors
+/// When they were not made, or there is no Node.js.
+pub fn interop() -> Result<PathBuf, String> {
+    let made = match std::env::var_os("CHANTERELLE_INTEROP") {
+        Some(named) => PathBuf::from(named),
+        None => target().join("interop"),
+    };
+    if !made.join("page.js").is_file() || !made.join("node.cjs").is_file() {
+        return Err(format!("there is no js-libp2p in {}; `cargo xtask test` makes it", made.display()));
+    }
+    on_path("node").map(|_| made).ok_or_else(|| "PATH does not lead to Node.js".to_owned())
 }
 
 /// Whether everything must run, as on a build machine: there nothing is skipped.

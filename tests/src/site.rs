@@ -1,4 +1,5 @@
-//! A page that can be changed while it is served: a copy of the relay's, in front of that relay.
+//! A page that is not served by a relay but stands in front of one: a copy of the relay's that can be changed while it is
+//! served, or another one.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -55,6 +56,15 @@ impl Site {
             copied.insert(path.to_owned(), file);
         }
         Site { files: Arc::new(Mutex::new(copied)), relay: relay.address() }
+    }
+
+    /// A page of these files, each with its path and its type.
+    #[must_use]
+    pub fn of<'a>(relay: &Relay, files: impl IntoIterator<Item = (&'a str, &'a str, Vec<u8>)>) -> Site {
+        let files = files
+            .into_iter()
+            .map(|(path, kind, body)| (path.to_owned(), File { kind: kind.to_owned(), body }));
+        Site { files: Arc::new(Mutex::new(files.collect())), relay: relay.address() }
     }
 
     fn files(&self) -> MutexGuard<'_, BTreeMap<String, File>> {

@@ -38,7 +38,19 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// # Panics
 /// When the test does, or when an event travelled elsewhere than in a session.
 pub fn play(name: &str, test: impl AsyncFnOnce(&Stage)) {
-    if let Err(reason) = place::browser_programs() {
+    play_where(name, place::browser_programs().map(drop), test);
+}
+
+/// The same of a test that needs js-libp2p, too.
+///
+/// # Panics
+/// As [`play`] does.
+pub fn play_with_js(name: &str, test: impl AsyncFnOnce(&Stage)) {
+    play_where(name, place::browser_programs().and_then(|_| place::interop()).map(drop), test);
+}
+
+fn play_where(name: &str, has_all: Result<(), String>, test: impl AsyncFnOnce(&Stage)) {
+    if let Err(reason) = has_all {
         assert!(!place::must_run(), "{name}: {reason}");
         println!("skipped: {name}: {reason}");
         return;
@@ -152,6 +164,14 @@ impl Stage {
         self.launch(name, Start { camera: Some(file), ..Start::recorded(Profile::fresh()) }).await
     }
 
+    /// A browser for the page of somebody else, over whom nobody watches.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn foreign_browser(&self, name: &str) -> Rc<Browser> {
+        self.launch(name, Start::plain(Profile::fresh())).await
+    }
+
     async fn launch(&self, name: &str, start: Start) -> Rc<Browser> {
         let browser = Rc::new(Browser::launch(name, start, &self.folder).await);
         self.browsers.borrow_mut().push(browser.clone());
@@ -196,7 +216,12 @@ impl Stage {
     async fn close_all(&self) {
         let browsers = self.browsers.borrow().clone();
         for browser in browsers.iter().filter(|browser| !browser.is_closed()) {
-            self.close(browser).await;
+            if browser.is_recorded() {
+                self.close(browser).await;
+            } else {
+                browser.close().await;
+                browser.leave_nothing();
+            }
         }
     }
 }

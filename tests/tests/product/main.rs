@@ -7,6 +7,7 @@ mod durable;
 mod friends;
 mod identity;
 mod interfaces;
+mod interop;
 mod network;
 mod offline;
 mod reading;

@@ -7,6 +7,8 @@
 mod browser;
 mod cargo_tools;
 mod debian;
+mod interop;
+mod npm;
 mod wasm_opt;
 mod wasm_target;
 
@@ -34,6 +36,7 @@ pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
     if all {
         browser::prepare(ws)?;
         iproute2(ws)?;
+        interop(ws)?;
         cargo_deny(ws)?;
     }
     println!("Set-up is complete; the tools are in {}", ws.cache().display());
@@ -99,6 +102,14 @@ pub(crate) fn browser(ws: &Workspace) -> Result<Browser> {
 /// If it cannot be installed; the test that needs it is skipped then and says so.
 pub(crate) fn firefox(ws: &Workspace) -> Result<PathBuf> {
     browser::prepare_firefox(ws)
+}
+
+/// Finds or makes the bundles of js-libp2p; the directory they are in.
+///
+/// # Errors
+/// If they cannot be made; the text is a reason to show beside each skipped test.
+pub(crate) fn interop(ws: &Workspace) -> Result<PathBuf> {
+    interop::prepare(ws)
 }
 
 /// Finds or installs iproute2, with which a test cuts the link between two relays. Only root may do that, so only for

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::debian;
+use super::npm;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -31,18 +31,16 @@ impl WasmOpt {
         let bin = home.join("node_modules/.bin");
         // Written after the first success; to run it each time would cost a third of a second.
         let works = home.join("works");
-        let ready = || fs::read_to_string(&works).is_ok_and(|version| version == VERSION) && has("node");
+        let ready = || {
+            fs::read_to_string(&works).is_ok_and(|version| version == VERSION)
+                && process::find("node").is_some()
+        };
         if !ready() {
             super::install(ws, &format!("wasm-opt {VERSION}"), "a minute", || {
                 if ready() {
                     return Ok(());
                 }
-                // One after the other: some packages of Node.js bring npm and refuse a second one.
-                for (program, package) in [("node", "nodejs"), ("npm", "npm")] {
-                    if !has(program) {
-                        debian::install(&[package])?;
-                    }
-                }
+                npm::prepare()?;
                 fs::create_dir_all(&home)?;
                 let mut npm = Command::new("npm");
                 npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(&home);
@@ -63,10 +61,6 @@ impl WasmOpt {
     pub(crate) fn version(&self) -> &'static str {
         VERSION
     }
-}
-
-fn has(program: &str) -> bool {
-    process::find(program).is_some()
 }
 
 fn try_out(bin: &Path, scratch: &Path) -> Result<()> {

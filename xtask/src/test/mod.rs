@@ -28,6 +28,9 @@ use self::summary::Report;
 /// The package whose tests use the whole product.
 const PRODUCT: &str = "chanterelle-e2e";
 
+/// How the names of those tests begin that need js-libp2p.
+const INTEROP: &str = "interop::";
+
 /// What is built natively.
 const NATIVE: [&str; 6] =
     ["chanterelle-annex", "chanterelle-core", "chanterelle-relay", "chanterelle-webrtc", "xtask", PRODUCT];
@@ -149,23 +152,31 @@ impl Run<'_> {
 
     fn product(&mut self, built: &Built) -> Result<()> {
         let relay = built.relay.as_deref().context("cargo built no relay")?;
-        match self.browser.clone() {
-            Ok(browser) => {
-                let firefox =
-                    setup::firefox(self.ws).inspect_err(|error| eprintln!("warning: {error:#}")).ok();
-                self.suites("product", &[PRODUCT], &built.suites, |suite| {
-                    let mut command = Command::new(suite.executable());
-                    on_product(&mut command, relay, &browser);
-                    command.envs(firefox.iter().map(|firefox| ("FIREFOX", firefox)));
-                    command
-                });
-                Ok(())
-            }
+        let suites = || built.suites.iter().filter(|suite| suite.package() == PRODUCT);
+        let browser = match self.browser.clone() {
+            Ok(browser) => browser,
             Err(reason) => {
-                let suites = built.suites.iter().filter(|suite| suite.package() == PRODUCT);
-                self.skip("product", suites, &reason, |suite| Command::new(suite.executable()))
+                return self.skip("product", suites(), &reason, |suite| Command::new(suite.executable()));
             }
-        }
+        };
+        let firefox = setup::firefox(self.ws).inspect_err(|error| eprintln!("warning: {error:#}")).ok();
+        let interop = setup::interop(self.ws).map_err(|error| format!("no js-libp2p: {error:#}"));
+        self.suites("product", &[PRODUCT], &built.suites, |suite| {
+            let mut command = Command::new(suite.executable());
+            on_product(&mut command, relay, &browser);
+            command.envs(firefox.iter().map(|firefox| ("FIREFOX", firefox)));
+            match &interop {
+                Ok(made) => drop(command.env("CHANTERELLE_INTEROP", made)),
+                Err(_) => drop(command.args(["--skip", INTEROP])),
+            }
+            command
+        });
+        let Err(reason) = interop else { return Ok(()) };
+        self.skip("product", suites(), &reason, |suite| {
+            let mut command = Command::new(suite.executable());
+            command.arg(INTEROP);
+            command
+        })
     }
 
     /// Runs every suite; a package without a single test in this part is a failure.
