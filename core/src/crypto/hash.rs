@@ -152,6 +152,8 @@ mod tests {
             REACH_SEAL,
             FRIEND_CODE,
             REACH_RECORD,
+            CONNECT_CODE,
+            PEER_RECORD,
             BATCH,
             RNG,
         ];
