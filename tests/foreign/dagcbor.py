@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Recomputes the published vectors without any code of this project.
 
-Every event, frame, friend code, reach record and peer record in core/tests/vectors/protocol.json is made again from its
-readable fields: encodings by the package dag-cbor, hashes by blake3, keys, signatures and sealing by cryptography,
-bech32m and blinded keys by a few lines here, compressed frames are inflated by zlib; then bytes are compared. Rows of the local index are no protocol and are not looked at. Needs no network once the packages are there:
+Every event, frame, friend code, reach record, peer record and connect code in core/tests/vectors/protocol.json is made
+again from its readable fields: encodings by the package dag-cbor, hashes by blake3, keys, signatures and sealing by
+cryptography, bech32m and blinded keys by a few lines here, compressed frames are inflated by zlib; then bytes are
+compared. Rows of the local index are no protocol and are not looked at. Needs no network once the packages are there:
 
     python3 -m venv venv && venv/bin/pip install dag-cbor blake3 cryptography
     venv/bin/python tests/foreign/dagcbor.py
@@ -206,6 +207,23 @@ def check_peer(vector):
         yield "the record differs"
 
 
+def check_connect(vector):
+    """Yields what is wrong with a connect code."""
+    fields = item(vector["fields"])
+    unsigned = dag_cbor.encode(fields)
+    if unsigned.hex() != vector["unsigned"]:
+        yield "the unsigned bytes differ"
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(vector["seed"]))
+    if key.public_key().public_bytes_raw() != fields["peer"]:
+        yield "the peer is not the key of the seed"
+    digest = blake3(unsigned, derive_key_context="chanterelle 2026 connect code").digest()
+    if digest.hex() != vector["hash"]:
+        yield "the hash differs"
+    prefix = "chananswer" if "of" in fields else "chanoffer"
+    if bech32m(prefix, dag_cbor.encode([unsigned, key.sign(digest)])) != vector["text"]:
+        yield "the text differs"
+
+
 def main():
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else VECTORS
     vectors = json.loads(path.read_text(encoding="utf-8"))
@@ -216,6 +234,7 @@ def main():
         "codes": check_code,
         "records": check_record,
         "peers": check_peer,
+        "connects": check_connect,
     }
     for kind, check in checks.items():
         for vector in vectors[kind]:

@@ -40,6 +40,14 @@ function frame(vector) {
   ];
 }
 
+function connect(vector) {
+  const unsigned = encode(item(vector.fields));
+  return [
+    ['the unsigned bytes', hex(unsigned), vector.unsigned],
+    ['the unsigned bytes, read and written', hex(encode(decode(unsigned))), vector.unsigned],
+  ];
+}
+
 function reconciliation(vector) {
   const storage = new nip77.NegentropyStorageVector();
   for (const { time, id } of vector.ours) storage.insert(time, id);
@@ -60,7 +68,8 @@ function reconciliation(vector) {
 
 const vectors = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 let [checked, failed] = [0, 0];
-for (const [kind, check] of Object.entries({ events: event, frames: frame, reconciliations: reconciliation })) {
+const checks = { events: event, frames: frame, connects: connect, reconciliations: reconciliation };
+for (const [kind, check] of Object.entries(checks)) {
   for (const vector of vectors[kind]) {
     checked += 1;
     const faults = check(vector).filter(([, ours, theirs]) => ours !== theirs);

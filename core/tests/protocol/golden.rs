@@ -2,9 +2,9 @@
 //! say to each other, or makes stored rows unreadable.
 
 use chanterelle_core::base::Limits;
-use chanterelle_core::crypto::{SecretKey, blinded, event_id, peer_record_hash, verify};
+use chanterelle_core::crypto::{SecretKey, blinded, connect_code_hash, event_id, peer_record_hash, verify};
 use chanterelle_core::event::{Event, Fields};
-use chanterelle_core::invite::{FriendCode, ReachRecord, days};
+use chanterelle_core::invite::{ConnectCode, FriendCode, Half, ReachRecord, days};
 use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Deframer, Frame};
@@ -144,6 +144,25 @@ fn peer_records_are_read_as_they_were_made() {
     let signature = ByteArray::new(key.sign_hash(&peer_record_hash(&unsigned)).0);
     let pair = serde_ipld_dagcbor::to_vec(&(Bytes::new(&unsigned), signature)).expect("bytes encode");
     assert_eq!(HEXLOWER.encode(&pair), vector.record);
+}
+
+#[test]
+fn connect_codes_are_read_as_they_were_made() {
+    let (golden, samples) = (golden(), samples::connect_codes());
+    assert_eq!(golden.connects.len(), samples.len());
+    for (vector, (name, sample)) in golden.connects.iter().zip(&samples) {
+        assert_eq!(vector.name, *name);
+        let unsigned = unhex(&vector.unsigned);
+        let item = from_json(&vector.fields);
+        assert_eq!(serde_ipld_dagcbor::to_vec(&item).expect("plain values encode"), unsigned, "{name}");
+        let hash = connect_code_hash(&unsigned);
+        assert_eq!(HEXLOWER.encode(&hash), vector.hash, "{name}");
+        for text in [vector.text.clone(), vector.text.to_uppercase()] {
+            assert_eq!(ConnectCode::read(&text), Ok((sample.clone(), hash)), "{name}");
+        }
+    }
+    let offer = unhex(&golden.connects[0].hash).try_into().expect("32 bytes");
+    assert_eq!(samples[1].1.half, Half::Answer(offer), "the answer is to the offer");
 }
 
 #[test]

@@ -5,7 +5,9 @@
 use chanterelle_core::base::{BlobId, BoardId, BoardName, EventId, PeerId, Seconds, Slot};
 use chanterelle_core::crypto::{ReachSecret, SecretKey, Signature, event_id, no_board, open_board_id};
 use chanterelle_core::event::{BlobRef, Event, Fields, Kind, Pow, Ref};
-use chanterelle_core::invite::{Address, FriendCode, Place, ReachRecord};
+use chanterelle_core::invite::{
+    Address, Candidate, CandidateKind, ConnectCode, Description, FriendCode, Half, Place, ReachRecord,
+};
 use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::{Rel, Row};
 use chanterelle_core::wire::{Frame, Hello, Role, Scope};
@@ -318,6 +320,29 @@ pub(super) fn peer_record() -> PeerRecord {
     let key = peer_key();
     let peer = PeerId(key.public().0);
     PeerRecord::make(peer, vec![with_id, relay_address()], TIME, |hash| key.sign_hash(hash).0)
+}
+
+/// Offer and answer of a direct connection, both of that peer; the answer is to the offer.
+pub(super) fn connect_codes() -> Vec<(&'static str, ConnectCode)> {
+    let candidate = |kind, address: &str, port| Candidate { kind, address: address.to_owned(), port };
+    let offer = ConnectCode {
+        half: Half::Offer,
+        peer: PeerId(peer_key().public().0),
+        description: Description {
+            ufrag: "ab+/".to_owned(),
+            pwd: "0123456789abcdefghijklmn".to_owned(),
+            fingerprint: ByteArray::new([0xf1; 32]),
+            candidates: vec![
+                candidate(CandidateKind::Host, "3f2504e0-4f89-41d3-9a0c-0305e82c3301.local", 65_535),
+                candidate(CandidateKind::Srflx, "192.0.2.1", 50_001),
+                candidate(CandidateKind::Relay, "2001:db8::1", 1),
+            ],
+        },
+    };
+    let (_, hash) = offer.clone().sign(|hash| peer_key().sign_hash(hash).0);
+    let mut answer = ConnectCode { half: Half::Answer(hash), ..offer.clone() };
+    answer.description.candidates.clear();
+    vec![("connect-offer", offer), ("connect-answer", answer)]
 }
 
 /// Rows of the local index, with and without what may be absent.

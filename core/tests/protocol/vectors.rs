@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chanterelle_core::base::{EventId, Limits, PeerId, Seconds};
 use chanterelle_core::crypto::SecretKey;
 use chanterelle_core::event::Fields;
-use chanterelle_core::invite::FriendCode;
+use chanterelle_core::invite::{ConnectCode, FriendCode, Half};
 use chanterelle_core::store::{Index, Row};
 use chanterelle_core::sync::Reconciler;
 use chanterelle_core::wire::{Frame, Scope, prefixed};
@@ -27,6 +27,7 @@ pub(super) struct Vectors {
     pub(super) codes: Vec<CodeVector>,
     pub(super) records: Vec<RecordVector>,
     pub(super) peers: Vec<PeerVector>,
+    pub(super) connects: Vec<ConnectVector>,
     pub(super) reconciliations: Vec<ReconciliationVector>,
     pub(super) rows: Vec<RowVector>,
 }
@@ -102,6 +103,21 @@ pub(super) struct PeerVector {
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ConnectVector {
+    pub(super) name: String,
+    /// The Ed25519 seed of the peer.
+    pub(super) seed: String,
+    /// What is signed, in the notation.
+    pub(super) fields: Value,
+    /// `fields` in DAG-CBOR.
+    pub(super) unsigned: String,
+    /// What is signed of it, and what an answer names its offer by.
+    pub(super) hash: String,
+    /// The connect code.
+    pub(super) text: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct ReconciliationVector {
     pub(super) name: String,
     /// Events of the side that begins.
@@ -161,6 +177,7 @@ pub(super) fn build() -> Vectors {
         codes: samples::codes().into_iter().map(code).collect(),
         records: vec![record()],
         peers: vec![peer_record()],
+        connects: samples::connect_codes().into_iter().map(connect).collect(),
         reconciliations: vec![
             reconciliation("few", &[(1, 1), (2, 2), (3, 3)], &[(1, 1), (2, 9), (3, 3), (3, 4)]),
             reconciliation("equal", &many(0..100), &many(0..100)),
@@ -241,6 +258,29 @@ fn peer_record() -> PeerVector {
         fields: to_json(&fields),
         unsigned: HEXLOWER.encode(&serde_ipld_dagcbor::to_vec(&fields).expect("plain values encode")),
         record: HEXLOWER.encode(record.bytes()),
+    }
+}
+
+fn connect((name, code): (&'static str, ConnectCode)) -> ConnectVector {
+    let bytes = |bytes: &[u8]| Ipld::Bytes(bytes.to_vec());
+    let description = ipld_core::serde::to_ipld(&code.description).expect("descriptions are plain values");
+    let mut fields = BTreeMap::from([
+        ("v".to_owned(), Ipld::Integer(1)),
+        ("peer".to_owned(), bytes(&code.peer.0)),
+        ("description".to_owned(), description),
+    ]);
+    if let Half::Answer(offer) = &code.half {
+        fields.insert("of".to_owned(), bytes(offer));
+    }
+    let fields = Ipld::Map(fields);
+    let (text, hash) = code.sign(|hash| samples::peer_key().sign_hash(hash).0);
+    ConnectVector {
+        name: name.to_owned(),
+        seed: HEXLOWER.encode(&samples::PEER),
+        fields: to_json(&fields),
+        unsigned: HEXLOWER.encode(&serde_ipld_dagcbor::to_vec(&fields).expect("plain values encode")),
+        hash: HEXLOWER.encode(&hash),
+        text,
     }
 }
 
