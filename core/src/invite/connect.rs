@@ -4,6 +4,8 @@
 //! What is in them is what the browsers' descriptions (SDP) differ in: credentials of ICE (RFC 8445), the fingerprint of
 //! the DTLS certificate (RFC 8122), and candidates.
 
+use core::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
@@ -122,11 +124,16 @@ impl From<ArmorError> for ConnectCodeError {
 }
 
 impl ConnectCode {
-    /// The code as text, and its hash. Candidates that find no room are left out, the last first. `sign` makes an Ed25519
-    /// signature (RFC 8032) over the 32 bytes it is given, with the peer's key on the network.
+    /// The code as text, and its hash. Candidates that nobody would read are left out, and so are those that find no room:
+    /// the last of the kind there are most of. `sign` makes an Ed25519 signature (RFC 8032) over the 32 bytes it is given,
+    /// with the peer's key on the network.
     #[must_use]
     pub fn sign(mut self, sign: impl Fn(&[u8; 32]) -> [u8; 64]) -> (String, [u8; 32]) {
-        self.description.candidates.truncate(CANDIDATES);
+        let candidates = &mut self.description.candidates;
+        candidates.retain(Candidate::is_plain);
+        while candidates.len() > CANDIDATES {
+            spare(candidates);
+        }
         let (prefix, of) = match self.half {
             Half::Offer => (PREFIXES.0, None),
             Half::Answer(offer) => (PREFIXES.1, Some(ByteArray::new(offer))),
@@ -138,7 +145,7 @@ impl ConnectCode {
             if let Some(text) = armor::encode(prefix, &unsigned, sign(&hash)) {
                 return (text, hash);
             }
-            fields.description.candidates.pop().expect("credentials leave room enough");
+            spare(&mut fields.description.candidates).expect("credentials leave room enough");
         }
     }
 
@@ -175,14 +182,31 @@ impl Description {
             (least..=CREDENTIAL_CHARS).contains(&text.len())
                 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         };
-        let is_address = |text: &str| {
-            (1..=ADDRESS_CHARS).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'-'))
-        };
-        let is_candidate = |candidate: &Candidate| candidate.port > 0 && is_address(&candidate.address);
         is_ice(&self.ufrag, 4)
             && is_ice(&self.pwd, 22)
             && self.candidates.len() <= CANDIDATES
-            && self.candidates.iter().all(is_candidate)
+            && self.candidates.iter().all(Candidate::is_plain)
     }
+}
+
+impl Candidate {
+    /// Whether it leads where it says, and to one word in a line of SDP.
+    fn is_plain(&self) -> bool {
+        let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let is_name =
+            |text: &str| text.strip_suffix(".local").is_some_and(|name| !name.is_empty() && is_word(name));
+        self.port > 0
+            && self.address.len() <= ADDRESS_CHARS
+            && (self.address.parse::<IpAddr>().is_ok() || is_name(&self.address))
+    }
+}
+
+/// Takes out the last candidate of the kind there are most of: of many addresses of its own a device can spare one, but not
+/// the only one at which a NAT lets others in.
+fn spare(candidates: &mut Vec<Candidate>) -> Option<Candidate> {
+    let kinds = [CandidateKind::Relay, CandidateKind::Srflx, CandidateKind::Host];
+    let of = |kind: &CandidateKind| candidates.iter().filter(|candidate| candidate.kind == *kind).count();
+    let most = kinds.into_iter().max_by_key(of)?;
+    let at = candidates.iter().rposition(|candidate| candidate.kind == most)?;
+    Some(candidates.remove(at))
 }

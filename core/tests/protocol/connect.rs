@@ -153,6 +153,12 @@ fn what_a_code_holds_is_held_to_its_rules() {
         ("a port beyond the last", with_candidates([candidate("host", "192.0.2.1", 65_536)])),
         ("a port before the first", with_candidates([candidate("host", "192.0.2.1", -1)])),
         ("no address", with_candidates([candidate("host", "", 5)])),
+        ("a name", with_candidates([candidate("host", "relay.example", 5)])),
+        ("a name of two parts", with_candidates([candidate("host", "printer.relay.local", 5)])),
+        ("no name", with_candidates([candidate("host", ".local", 5)])),
+        ("half an address", with_candidates([candidate("host", "192.0.2", 5)])),
+        ("an address with a zone", with_candidates([candidate("host", "fe80::1%eth0", 5)])),
+        ("an address in brackets", with_candidates([candidate("host", "[2001:db8::1]", 5)])),
         (
             "too long an address",
             with_candidates([candidate("host", &format!("{}.local", "x".repeat(59)), 5)]),
@@ -337,6 +343,34 @@ fn candidates_that_find_no_room_are_left_out() {
     code.description.candidates = (0..20).map(short).collect();
     let (text, _) = code.sign(|hash| samples::peer_key().sign_hash(hash).0);
     assert_eq!(read(&text).expect("what is made can be read").description.candidates.len(), 8);
+}
+
+/// A device with many addresses still says where a NAT lets others in.
+#[test]
+fn no_kind_of_candidate_is_crowded_out() {
+    let (_, mut code) = samples::connect_codes().remove(0);
+    let of =
+        |kind, n: u16| Candidate { kind, address: format!("2001:db8:85a3:8d3:1319:8a2e:370:{n:x}"), port: n };
+    let hosts = (1..20).map(|n| of(CandidateKind::Host, n));
+    let others = [of(CandidateKind::Srflx, 30), of(CandidateKind::Relay, 31)];
+    code.description.candidates = hosts.chain(others.clone()).collect();
+    let (text, _) = code.clone().sign(|hash| samples::peer_key().sign_hash(hash).0);
+    let kept = read(&text).expect("what is made can be read").description.candidates;
+    let hosts = kept.len() - others.len();
+    assert!(hosts > 0);
+    assert_eq!(kept, [&code.description.candidates[..hosts], &others].concat(), "in their order");
+}
+
+/// A browser may find what others do not take; the rest is passed on.
+#[test]
+fn candidates_that_nobody_would_read_are_left_out() {
+    let (_, mut code) = samples::connect_codes().remove(0);
+    let kept = code.description.candidates.clone();
+    let of = |address: &str, port| Candidate { kind: CandidateKind::Host, address: address.to_owned(), port };
+    code.description.candidates.insert(0, of("fe80::1%eth0", 5));
+    code.description.candidates.push(of("192.0.2.1", 0));
+    let (text, _) = code.sign(|hash| samples::peer_key().sign_hash(hash).0);
+    assert_eq!(read(&text).expect("what is made can be read").description.candidates, kept);
 }
 
 proptest! {
