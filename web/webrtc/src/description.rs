@@ -99,14 +99,16 @@ impl Candidate {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Candidate, Description};
+    use crate::candidate::allowed_lines;
+
+    fn candidate(kind: &str, address: &str, port: u16) -> Candidate {
+        Candidate { kind: kind.to_owned(), address: address.to_owned(), port }
+    }
 
     fn description() -> Description {
-        let candidate = |kind: &str, address: &str, port| Candidate {
-            kind: kind.to_owned(),
-            address: address.to_owned(),
-            port,
-        };
         Description {
             ufrag: "abcd".to_owned(),
             pwd: "0123456789012345678901".to_owned(),
@@ -144,6 +146,120 @@ mod tests {
             ["", "v=0", sdp, &format!("{sdp}{}\r\n", &hex[..92]), &format!("{sdp}{}Z\r\n", &hex[..94])]
         {
             assert_eq!(Description::of(broken), None, "{broken}");
+        }
+    }
+
+    /// Lines of a browser's description, whole but for its candidates.
+    fn with_candidates(lines: &[&str]) -> String {
+        let mut sdp = Description { candidates: Vec::new(), ..description() }.sdp(true);
+        lines.iter().for_each(|line| sdp += &format!("a=candidate:{line}\r\n"));
+        sdp
+    }
+
+    #[test]
+    fn priorities_follow_the_kind_and_then_the_order() {
+        let kinds = ["host", "host", "srflx", "host", "relay", "srflx", "relay", "host"];
+        let mut sent = description();
+        sent.candidates = (1..).zip(kinds).map(|(n, kind)| candidate(kind, "192.0.2.1", n)).collect();
+        let sdp = sent.sdp(true);
+        let words: Vec<Vec<&str>> = sdp
+            .lines()
+            .filter_map(|line| Some(line.strip_prefix("a=candidate:")?.split(' ').collect()))
+            .collect();
+        assert_eq!(words.len(), kinds.len());
+        let mut foundations: Vec<&str> = words.iter().map(|words| words[0]).collect();
+        foundations.dedup();
+        assert_eq!(foundations.len(), kinds.len(), "each is another way");
+        let priority = |words: &Vec<&str>| words[3].parse::<u32>().expect("a number");
+        // RFC 8445, section 5.1.2.
+        assert!(words.iter().map(priority).all(|priority| (1..1 << 31).contains(&priority)));
+        let read = Description::of(&sdp).expect("a description").candidates;
+        let ports: Vec<u16> = read.iter().map(|candidate| candidate.port).collect();
+        assert_eq!(ports, [1, 2, 4, 8, 3, 6, 5, 7]);
+    }
+
+    #[test]
+    fn of_two_with_one_priority_the_first_stays_first() {
+        let sdp = with_candidates(&["1 1 udp 7 192.0.2.1 1 typ host", "2 1 UDP 7 192.0.2.1 2 typ host"]);
+        let read = Description::of(&sdp).expect("a description");
+        assert_eq!(read.candidates, [candidate("host", "192.0.2.1", 1), candidate("host", "192.0.2.1", 2)]);
+    }
+
+    #[test]
+    fn lines_that_are_no_candidates_are_passed_over() {
+        let good = "1 1 udp 4294967295 192.0.2.1 65535 typ host generation 0 ufrag x";
+        for line in [
+            "",
+            " ",
+            "1",
+            "1 1 udp",
+            "1 1 udp 7",
+            "1 1 udp 7 192.0.2.1",
+            "1 1 udp 7 192.0.2.1 9",
+            "1 1 udp 7 192.0.2.1 9 typ",
+            "1 1 udp 7 192.0.2.1 9 kind host",
+            "1 1 udp 7 192.0.2.1 9 typ prflx",
+            "1 1 udp 7 192.0.2.1 9 typ HOST",
+            "1 1 udp 7 192.0.2.1 65536 typ host",
+            "1 1 udp 7 192.0.2.1 -1 typ host",
+            "1 1 udp 4294967296 192.0.2.1 9 typ host",
+            "1 1 udp -1 192.0.2.1 9 typ host",
+            "1 1 tcp 7 192.0.2.1 9 typ host tcptype passive",
+            "1 1 ssltcp 7 192.0.2.1 9 typ host",
+            "1  1 udp 7 192.0.2.1 9 typ host",
+        ] {
+            let read = Description::of(&with_candidates(&[line, good])).expect("a description");
+            assert_eq!(read.candidates, [candidate("host", "192.0.2.1", 65_535)], "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_rebuilt_leads_only_where_it_is_allowed() {
+        let mut sent = description();
+        sent.candidates.push(candidate("host", "relay.example", 443));
+        sent.candidates.push(candidate("host", "10.0.0.1", 22));
+        let heard = allowed_lines(&sent.sdp(true), |address| address == "192.0.2.1");
+        let read = Description::of(&heard).expect("the rest stays");
+        assert_eq!(read.candidates, description().candidates[..2]);
+    }
+
+    #[test]
+    fn a_description_that_lacks_something_is_none() {
+        let sdp = description().sdp(false);
+        assert!(Description::of(&sdp.replace("\r\n", "\n")).is_some(), "whatever ends a line");
+        for (whole, broken) in [
+            ("a=ice-ufrag:", "a=ice-name:"),
+            ("a=ice-pwd:", "b=ice-pwd:"),
+            ("a=fingerprint:", "a=fingerprints:"),
+            ("sha-256 ", "sha-1 "),
+            ("A5:A5", "A5A5"),
+            ("A5:A5", "A5::A5"),
+            ("A5:A5", "A5:1A5"),
+        ] {
+            assert_eq!(Description::of(&sdp.replacen(whole, broken, 1)), None, "{whole} as {broken}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_passed_on_survives_the_way(
+            ufrag in "[a-zA-Z0-9+/]{4,64}",
+            pwd in "[a-zA-Z0-9+/]{22,64}",
+            fingerprint in any::<[u8; 32]>(),
+            mut candidates in proptest::collection::vec(
+                ("host|srflx|relay", "[0-9a-f:.-]{1,64}", 1..=u16::MAX), 0..9
+            ),
+        ) {
+            let rank = |kind: &str| ["host", "srflx", "relay"].iter().position(|other| *other == kind);
+            candidates.sort_by_key(|(kind, ..)| rank(kind));
+            let candidates = candidates.iter().map(|(kind, address, port)| candidate(kind, address, *port));
+            let sent = Description { ufrag, pwd, fingerprint, candidates: candidates.collect() };
+            prop_assert_eq!(Description::of(&sent.sdp(true)), Some(sent));
+        }
+
+        #[test]
+        fn no_text_is_too_much(text in "(a=(fingerprint:sha-256 |ice-ufrag:|ice-pwd:|candidate:)?[ -~]{0,80}\r\n|\\PC{0,40}){0,9}") {
+            let _ = Description::of(&text);
         }
     }
 }
