@@ -1,7 +1,6 @@
 //! A js-libp2p peer that does what a test asks of it, in a page of its own or in Node.js (`tests/interop`). What it can be
 //! asked is in `tests/interop/peer.js`.
 
-use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::rc::Rc;
@@ -9,6 +8,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
 
 use crate::browser::Browser;
 use crate::process::Process;
@@ -28,7 +28,7 @@ pub struct Foreign(Place);
 #[derive(Debug)]
 enum Place {
     Page(Rc<Browser>),
-    Node { _process: Process, lines: RefCell<BufReader<TcpStream>> },
+    Node { _process: Process, lines: Mutex<BufReader<TcpStream>> },
 }
 
 impl Foreign {
@@ -62,7 +62,7 @@ impl Foreign {
         let (stream, _) = connected
             .unwrap_or_else(|_| panic!("Node.js does not come; its log is {}", log.display()))
             .expect("loopback takes connections");
-        Foreign(Place::Node { _process: process, lines: RefCell::new(BufReader::new(stream)) })
+        Foreign(Place::Node { _process: process, lines: Mutex::new(BufReader::new(stream)) })
     }
 
     /// Asks for something, and gives the answer.
@@ -78,7 +78,7 @@ impl Foreign {
                 let asked = format!("{}\n", json!({"name": name, "given": given}));
                 let mut answer = String::new();
                 let told = async {
-                    let mut lines = lines.try_borrow_mut().expect("a peer is asked one thing at a time");
+                    let mut lines = lines.lock().await;
                     lines.write_all(asked.as_bytes()).await?;
                     lines.read_line(&mut answer).await
                 };
