@@ -93,7 +93,10 @@ async fn gathered(peer: &Peer) -> Result<Description, Error> {
 
 /// Dials connections that are there already: whatever is put in on one side is taken out on the other, once.
 #[derive(Clone)]
-pub struct Prepared(SendWrapper<Rc<RefCell<Vec<Option<(PeerId, Connection)>>>>>);
+pub struct Prepared(SendWrapper<Rc<RefCell<Vec<Slot>>>>);
+
+/// A connection until it is taken.
+type Slot = Option<(PeerId, Connection)>;
 
 impl Default for Prepared {
     fn default() -> Prepared {
