@@ -5,10 +5,13 @@
 //! networks of its readers. What a name resolves to is the browser's knowledge and not checked here, so a name must at
 //! least be one of the public naming system.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 
 /// Where the page came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ impl Origin {
         Ok(self.address_of(secure))
     }
 
-    pub(super) fn address_of(&self, secure: bool) -> Multiaddr {
+    fn address_of(&self, secure: bool) -> Multiaddr {
         let port = match self.port.parse() {
             Ok(port) => port,
             Err(_) if secure => 443,
@@ -79,7 +82,7 @@ pub(crate) enum Refusal {
     Plain,
 }
 
-/// The address of this text, without a peer's id at its end; none if it is not one of a WebSocket.
+/// The address of this text, without a peer's id at its end; none if it is not one of a WebSocket, or leads further.
 ///
 /// Not by libp2p's own reading of text: that knows each kind of address there is, for 40 KB.
 pub(super) fn read(text: &str) -> Option<Multiaddr> {
@@ -96,16 +99,65 @@ pub(super) fn read(text: &str) -> Option<Multiaddr> {
     });
     let ("tcp", port) = (parts.next()?, parts.next()?) else { return None };
     address.push(Protocol::Tcp(port.parse().ok()?));
-    for part in parts {
+    while let Some(part) = parts.next() {
         address.push(match part {
             "tls" => Protocol::Tls,
             "ws" => Protocol::Ws("/".into()),
             "wss" => Protocol::Wss("/".into()),
-            "p2p" => break,
+            "p2p" => {
+                parts.next()?;
+                return parts.next().is_none().then_some(address);
+            }
             _ => return None,
         });
     }
     Some(address)
+}
+
+/// An address that the person gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// A relay.
+    Relay(Multiaddr),
+    /// A tab that can be asked for at a relay.
+    Tab(PeerId, Multiaddr),
+}
+
+impl Given {
+    /// Reads an address as libp2p writes it, or the URL of a relay.
+    ///
+    /// # Errors
+    /// When it is none, or must not be dialled.
+    pub(super) fn read(text: &str, origin: &Origin) -> Result<Given, Refusal> {
+        let text = text.trim();
+        let peer = |id: &str| id.parse::<PeerId>().map_err(|_| Refusal::Form);
+        if let Some((relay, tab)) = text.split_once(super::direct::CIRCUIT) {
+            let (address, relay) = relay.rsplit_once("/p2p/").ok_or(Refusal::Form)?;
+            let (relay, tab) = (peer(relay)?, peer(tab)?);
+            let address = read(address).ok_or(Refusal::Form)?;
+            judge(&address, origin)?;
+            return Ok(Given::Tab(tab, super::direct::circuit(&address, relay, tab)));
+        }
+        let address = read(text).or_else(|| read_url(text)).ok_or(Refusal::Form)?;
+        judge(&address, origin)?;
+        Ok(Given::Relay(address))
+    }
+}
+
+/// The WebSocket address of a relay's URL.
+fn read_url(text: &str) -> Option<Multiaddr> {
+    let (scheme, rest) = text.split_once("://")?;
+    let scheme = match scheme {
+        "https" | "wss" => "https:",
+        "http" | "ws" => "http:",
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (host, port) = split_authority(authority)?;
+    let port = port.map_or_else(String::new, |port| port.to_string());
+    let origin = Origin { scheme: scheme.to_owned(), host: host.to_owned(), port };
+    // One without encryption, which leads nowhere but to the own machine, is judged like any other.
+    Some(origin.address_of(scheme == "https:"))
 }
 
 /// A WebSocket address without a peer's id as [`read`] takes it.
@@ -159,12 +211,17 @@ pub(super) fn judge(address: &Multiaddr, origin: &Origin) -> Result<String, Refu
 /// Whether a direct connection may send packets to this IP address, which a stranger gave: only to public ones, but in
 /// development.
 pub(super) fn may_send(text: &str) -> bool {
+    may_send_from(text, &super::bootstrap::origin())
+}
+
+/// The same of a page from `origin`.
+fn may_send_from(text: &str, origin: &Origin) -> bool {
     let is_open = match text.parse() {
         Ok(IpAddr::V4(ip)) => is_public(ip),
         Ok(IpAddr::V6(ip)) => ip.to_ipv4_mapped().map_or_else(|| is_public_6(ip), is_public),
         Err(_) => return false,
     };
-    is_open || is_development()
+    is_open || origin.is_local()
 }
 
 /// Whether this is a host, with or without a port, IPv6 in brackets.
@@ -174,24 +231,29 @@ pub(super) fn is_authority(text: &str) -> bool {
 
 /// The same of one that may be sent packets though a stranger named it: a public one, but in development.
 pub(super) fn may_send_to(authority: &str) -> bool {
-    let Some(host) = split_authority(authority) else { return false };
-    if host.parse::<IpAddr>().is_ok() { may_send(host) } else { is_public_name(host) || is_development() }
+    may_send_to_from(authority, &super::bootstrap::origin())
 }
 
-/// The host before a port, without brackets.
-pub(super) fn split_authority(text: &str) -> Option<&str> {
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, rest)) => (host.parse::<Ipv6Addr>().ok().map(|_| host)?, rest.strip_prefix(':')),
-        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+/// The same of a page from `origin`.
+fn may_send_to_from(authority: &str, origin: &Origin) -> bool {
+    let Some((host, _)) = split_authority(authority) else { return false };
+    let is_ip = host.parse::<IpAddr>().is_ok();
+    if is_ip { may_send_from(host, origin) } else { is_public_name(host) || origin.is_local() }
+}
+
+/// The host, without brackets, and the port behind it.
+fn split_authority(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(text) => text.split_once(']').filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok())?,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
     };
-    let is_host = host.parse::<IpAddr>().is_ok() || is_host_name(host);
-    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    (is_host && is_port).then_some(host)
-}
-
-/// Whether the page came from the own machine.
-fn is_development() -> bool {
-    super::bootstrap::origin().is_local()
+    let is_host = text.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() || is_host_name(host);
+    let port = match rest.strip_prefix(':') {
+        // A sign before it is a number to Rust, and none to browsers.
+        Some(port) => Some(port.parse().ok().filter(|port| *port > 0 && !rest.contains('+'))?),
+        None => None,
+    };
+    (is_host && (port.is_some() || rest.is_empty())).then_some((host, port))
 }
 
 /// The host of an address, with its port if that is not the one of https.
@@ -284,173 +346,4 @@ fn is_public_6(ip: Ipv6Addr) -> bool {
     // Global unicast (RFC 4291, section 2.4) without the prefixes that carry an IPv4 address (RFC 6052, 3056).
     let [first, second, ..] = ip.segments();
     (0x2000..0x4000).contains(&first) && first != 0x2002 && (first, second) != (0x2001, 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use libp2p::Multiaddr;
-    use libp2p::multiaddr::Protocol;
-
-    use super::{Origin, Refusal, judge, read, url, without_peer};
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn origin(scheme: &str, host: &str, port: &str) -> Origin {
-        Origin { scheme: scheme.to_owned(), host: host.to_owned(), port: port.to_owned() }
-    }
-
-    fn told(address: &str, origin: &Origin) -> Option<String> {
-        let address = address.parse().expect("an address");
-        judge(&address, origin).ok().and_then(|_| url(&address))
-    }
-
-    #[test]
-    fn a_refusal_tells_why() {
-        let page = origin("https:", "board.example", "");
-        let why = |address: &str| judge(&address.parse().expect("an address"), &page);
-        assert_eq!(why("/dns4/relay.example/tcp/443/tls/ws"), Ok("relay.example".to_owned()));
-        assert_eq!(why("/dns4/relay.example/tcp/8443/wss"), Ok("relay.example:8443".to_owned()));
-        assert_eq!(why("/ip6/2606:4700::1111/tcp/443/tls/ws"), Ok("[2606:4700::1111]".to_owned()));
-        assert_eq!(why("/dns4/relay.example/tcp/80/ws"), Err(Refusal::Plain));
-        assert_eq!(why("/ip4/10.0.0.1/tcp/443/tls/ws"), Err(Refusal::Private));
-        assert_eq!(why("/dns4/router/tcp/443/tls/ws"), Err(Refusal::Private));
-        assert_eq!(why("/ip4/192.0.2.1/udp/443/quic-v1"), Err(Refusal::Form));
-        assert_eq!(why("/dns4/user:secret@relay.example/tcp/443/tls/ws"), Err(Refusal::Form));
-    }
-
-    #[test]
-    fn a_text_is_read_as_libp2p_reads_it() {
-        for text in [
-            "/ip4/192.0.2.1/tcp/8080/ws",
-            "/ip6/2606:4700::1111/tcp/443/tls/ws",
-            "/dns/relay.example/tcp/443/wss",
-            "/dns4/relay.example/tcp/443/tls/ws",
-            "/dns6/relay.example/tcp/443",
-        ] {
-            let address = text.parse().expect("an address");
-            assert_eq!(read(text), Some(address), "{text}");
-            assert_eq!(read(&format!("{text}/p2p/{}", libp2p::PeerId::random())), read(text));
-        }
-        for text in [
-            "",
-            "/",
-            "relay.example",
-            "dns4/relay.example/tcp/443/wss",
-            "/dns4/relay.example",
-            "/dns4/relay.example/tcp",
-            "/dns4/relay.example/tcp/65536/wss",
-            "/dns4/relay.example/tcp/443/wss/x",
-            "/dns4/relay.example/udp/443/quic-v1",
-            "/ip4/relay.example/tcp/443/wss",
-            "/ip6/192.0.2.1/tcp/443/wss",
-            "https://relay.example",
-        ] {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_relay_is_known_by_its_address_and_not_by_its_key() {
-        let plain: Multiaddr = "/dns4/relay.example/tcp/443/tls/ws".parse().expect("an address");
-        let with_key = plain.clone().with_p2p(libp2p::PeerId::random()).expect("no key yet");
-        assert_eq!(without_peer(with_key), plain);
-        assert_eq!(without_peer(plain.clone()), plain);
-    }
-
-    #[test]
-    fn the_origin_is_dialled_the_way_the_page_came() {
-        let cases = [
-            (origin("https:", "board.example", ""), "/dns/board.example/tcp/443/tls/ws"),
-            (origin("https:", "192.168.1.7", "8443"), "/ip4/192.168.1.7/tcp/8443/tls/ws"),
-            (origin("http:", "127.0.0.1", "8080"), "/ip4/127.0.0.1/tcp/8080/ws"),
-            (origin("http:", "localhost", ""), "/dns/localhost/tcp/80/ws"),
-            (origin("http:", "[::1]", "8080"), "/ip6/::1/tcp/8080/ws"),
-        ];
-        for (origin, address) in cases {
-            assert_eq!(origin.address().expect("may be dialled").to_string(), address);
-        }
-        for host in ["board.example", "192.168.1.7", "[fe80::1]"] {
-            assert!(origin("http:", host, "8080").address().is_err(), "{host} without https");
-        }
-    }
-
-    #[test]
-    fn a_path_cannot_lead_elsewhere_than_the_host_that_was_judged() {
-        let page = origin("https:", "board.example", "");
-        let judged = |path: &str, is_wss: bool| {
-            let mut address = Multiaddr::empty();
-            address.push(Protocol::Dns4("relay.example".into()));
-            address.push(Protocol::Tcp(443));
-            if is_wss {
-                address.push(Protocol::Wss(path.into()));
-            } else {
-                address.push(Protocol::Tls);
-                address.push(Protocol::Ws(path.into()));
-            }
-            // As it comes in a friend code.
-            let address = Multiaddr::try_from(address.to_vec()).expect("an address");
-            (judge(&address, &page), url(&address))
-        };
-        for is_wss in [false, true] {
-            for path in ["@192.168.1.1/", "1/", "", "x", "/x", "//", "/?x", "#"] {
-                assert_eq!(judged(path, is_wss), (Err(Refusal::Form), None), "{path:?}");
-            }
-            let url = Some("wss://relay.example:443/".to_owned());
-            assert_eq!(judged("/", is_wss), (Ok("relay.example".to_owned()), url));
-        }
-    }
-
-    #[test]
-    fn strangers_cannot_send_a_tab_into_private_networks() {
-        let page = origin("https:", "board.example", "");
-        let development = origin("http:", "127.0.0.1", "8080");
-        for (address, url) in [
-            ("/dns4/relay.example/tcp/443/tls/ws", "wss://relay.example:443/"),
-            ("/dns/relay.example/tcp/443/wss", "wss://relay.example:443/"),
-            ("/ip4/93.184.215.14/tcp/4001/tls/ws", "wss://93.184.215.14:4001/"),
-            ("/ip4/192.0.1.1/tcp/443/tls/ws", "wss://192.0.1.1:443/"),
-            ("/ip4/198.20.0.1/tcp/443/tls/ws", "wss://198.20.0.1:443/"),
-            ("/ip6/2606:4700::1111/tcp/443/tls/ws", "wss://[2606:4700::1111]:443/"),
-        ] {
-            assert_eq!(told(address, &page).as_deref(), Some(url));
-            assert_eq!(told(address, &development).as_deref(), Some(url));
-        }
-        for address in [
-            "/dns4/relay.example/tcp/80/ws",
-            "/dns4/printer.local/tcp/443/tls/ws",
-            "/dns4/printer.LOCAL/tcp/443/tls/ws",
-            "/dns4/router/tcp/443/tls/ws",
-            "/dns4/nas.lan/tcp/443/tls/ws",
-            "/dns4/metadata.google.internal/tcp/443/tls/ws",
-            "/dns4/127.1/tcp/443/tls/ws",
-            "/dns4/2130706433/tcp/443/tls/ws",
-            "/dns4/a.0x7f/tcp/443/tls/ws",
-            "/dns4/relay.example./tcp/443/tls/ws",
-            "/dns4/relay_.example/tcp/443/tls/ws",
-            "/dns4/user@relay.example/tcp/443/tls/ws",
-            "/dns4/relay.example#x/tcp/443/tls/ws",
-            "/ip4/10.1.2.3/tcp/443/tls/ws",
-            "/ip4/172.16.0.1/tcp/443/tls/ws",
-            "/ip4/192.168.0.1/tcp/443/tls/ws",
-            "/ip4/169.254.169.254/tcp/443/tls/ws",
-            "/ip4/100.64.0.1/tcp/443/tls/ws",
-            "/ip4/192.0.0.8/tcp/443/tls/ws",
-            "/ip4/198.18.0.1/tcp/443/tls/ws",
-            "/ip4/198.19.255.255/tcp/443/tls/ws",
-            "/ip4/0.0.0.0/tcp/443/tls/ws",
-            "/ip6/fe80::1/tcp/443/tls/ws",
-            "/ip6/fd00::1/tcp/443/tls/ws",
-            "/ip6/::ffff:10.0.0.1/tcp/443/tls/ws",
-            "/ip6/2002:a00:1::/tcp/443/tls/ws",
-            "/ip4/93.184.215.14/tcp/4001",
-            "/ip4/93.184.215.14/udp/4001/quic-v1",
-        ] {
-            assert_eq!(told(address, &page), None, "{address}");
-            assert_eq!(told(address, &development), None, "{address} in development");
-        }
-        for address in ["/ip4/127.0.0.1/tcp/9/ws", "/ip6/::1/tcp/9/ws", "/dns/localhost/tcp/9/tls/ws"] {
-            assert_eq!(told(address, &page), None, "{address}");
-            assert!(told(address, &development).is_some(), "{address} in development");
-        }
-    }
 }

@@ -30,10 +30,10 @@ use libp2p_stream::{Control, OpenStreamError};
 use vecmap::VecMap;
 use wasm_bindgen_futures::spawn_local;
 
-use super::address::{self, Origin};
+use super::address::{self, Given, Origin};
 use super::bootstrap::{self, Asking};
 use super::direct::{self, Direct};
-use super::given::Given;
+
 use super::session::Session;
 use super::swarm::{Behaviour, BehaviourEvent, libp2p_id, node_id};
 use super::ways::{Source, WayId, Ways};

@@ -9,7 +9,6 @@ mod bootstrap;
 mod by_hand;
 mod direct;
 mod driver;
-mod given;
 mod ice;
 mod redial;
 mod session;
@@ -30,11 +29,11 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventTarget, PageTransitionEvent};
 
+use address::Given;
 pub(crate) use address::Refusal;
 use by_hand::{Coming, Offers};
 pub(crate) use by_hand::{HandError, Taken};
 use driver::{Closing, Driver, Note};
-use given::Given;
 pub(crate) use ice::Server;
 
 /// One session, for the person.

@@ -7,8 +7,8 @@ use chanterelle_webrtc::Connection;
 use libp2p::{PeerId, Stream};
 use libp2p_stream::OpenStreamError;
 
+use crate::net::address::Given;
 use crate::net::bootstrap::Info;
-use crate::net::given::Given;
 use crate::net::session::End;
 
 /// What reaches the driver beside libp2p's own events.
