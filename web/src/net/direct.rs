@@ -71,9 +71,9 @@ impl Direct {
         here.iter().filter(is_missing).take(room).cloned().collect()
     }
 
-    /// When there may be something missing again.
-    pub(super) fn wake_at(&self) -> Option<u64> {
-        self.refused.values().copied().min().filter(|_| self.is_allowed)
+    /// When there may be something missing again; `None` when only something that happens can change that.
+    pub(super) fn wake_at(&self, now: u64) -> Option<u64> {
+        self.refused.values().copied().filter(|at| self.is_allowed && *at > now).min()
     }
 
     /// A relay is being asked.
@@ -191,4 +191,229 @@ pub(super) fn listen_address(relay: &Multiaddr, relay_peer: PeerId) -> Multiaddr
 /// Whether a connection to or from this address is direct.
 pub(super) fn is_direct(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::WebRTC)
+}
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use chanterelle_core::base::PeerId as NodeId;
+    use chanterelle_core::overlay::{PeerRecord, RECORD_RELAYS};
+    use libp2p::core::transport::ListenerId;
+    use libp2p::identity::Keypair;
+    use libp2p::swarm::ConnectionId;
+    use libp2p::{Multiaddr, PeerId};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::{AGAIN, Direct, MOST, RECORD_LIFE, circuit, is_direct, listen_address};
+    use crate::net::address::{Given, Origin};
+    use crate::net::swarm::node_id;
+
+    type Here = Vec<(PeerId, Multiaddr)>;
+
+    fn here(count: usize) -> Here {
+        let address = |n| format!("/dns4/relay-{n}.example/tcp/443/tls/ws").parse().expect("an address");
+        (0..count).map(|n| (PeerId::random(), address(n))).collect()
+    }
+
+    fn allowed() -> Direct {
+        Direct { is_allowed: true, ..Direct::default() }
+    }
+
+    /// A relay agrees.
+    fn reserve(direct: &mut Direct, (peer, address): &(PeerId, Multiaddr)) -> ListenerId {
+        let listener = ListenerId::next();
+        direct.asked(*peer, address.clone(), listener);
+        direct.reserved(listener);
+        listener
+    }
+
+    #[wasm_bindgen_test]
+    fn relays_are_asked_once_and_after_a_while_again() {
+        let here = here(RECORD_RELAYS + 2);
+        let mut direct = Direct::default();
+        assert_eq!(direct.missing(&here, 0), [], "nobody wants direct connections");
+        direct.is_allowed = true;
+        let (these, others) = here.split_at(RECORD_RELAYS);
+        assert_eq!(direct.missing(&here, 0), these, "as many as a record names");
+
+        let listener = ListenerId::next();
+        direct.asked(here[0].0, here[0].1.clone(), listener);
+        direct.refused(here[1].0, 0);
+        assert_eq!(direct.missing(&here[..2], 0), []);
+        assert_eq!(
+            direct.missing(&here, 0),
+            [&here[2..RECORD_RELAYS], &others[..1]].concat(),
+            "one place is taken"
+        );
+        assert_eq!(direct.missing(&here[..2], AGAIN - 1), []);
+        assert_eq!(direct.missing(&here[..2], AGAIN), here[1..2]);
+
+        // A reservation that is over is one that was refused.
+        direct.closed(listener, AGAIN);
+        assert_eq!(direct.missing(&here[..1], 2 * AGAIN - 1), []);
+        assert_eq!(direct.missing(&here[..1], 2 * AGAIN), here[..1]);
+        direct.closed(ListenerId::next(), 0);
+
+        for relay in these {
+            reserve(&mut direct, relay);
+        }
+        assert_eq!(direct.missing(&here, u64::MAX), []);
+        assert_eq!(direct.give_up().len(), RECORD_RELAYS);
+        assert_eq!(direct.missing(&here, 0), these, "and all may be asked again");
+    }
+
+    /// What is waited for lies ahead: a timer that is over at once would be set again and again.
+    #[wasm_bindgen_test]
+    fn nothing_is_waited_for_that_was_due_before() {
+        let relay = here(1).remove(0).0;
+        let mut direct = allowed();
+        assert_eq!(direct.wake_at(0), None);
+        direct.refused(relay, 5);
+        assert_eq!(direct.wake_at(5), Some(5 + AGAIN));
+        direct.refused(PeerId::random(), 7);
+        assert_eq!(direct.wake_at(5), Some(5 + AGAIN), "the first");
+        assert_eq!(direct.wake_at(5 + AGAIN), Some(7 + AGAIN));
+        // The relays are gone by then, so that nobody is asked.
+        assert_eq!((direct.missing(&[], 7 + AGAIN), direct.wake_at(7 + AGAIN)), (Vec::new(), None));
+        direct.is_allowed = false;
+        assert_eq!(direct.wake_at(5), None);
+    }
+
+    #[wasm_bindgen_test]
+    fn there_is_room_for_so_many_and_for_another_connection_of_one() {
+        let (mut direct, mut id) = (allowed(), 0);
+        let mut next = || {
+            id += 1;
+            ConnectionId::new_unchecked(id)
+        };
+        let peers: Vec<PeerId> = (0..MOST).map(|_| PeerId::random()).collect();
+        let connections: Vec<ConnectionId> = peers.iter().map(|_| next()).collect();
+        for (connection, peer) in connections.iter().zip(&peers) {
+            assert!(direct.connected(*connection, *peer));
+        }
+        let (late, again) = (PeerId::random(), next());
+        assert!(!direct.connected(next(), late), "there are enough");
+        assert!(direct.connected(again, peers[0]), "it takes no place of another");
+        assert!(direct.is_with(&peers[0]) && !direct.is_with(&late));
+        direct.disconnected(connections[0]);
+        assert!(direct.is_with(&peers[0]), "one is left");
+        direct.disconnected(again);
+        assert!(!direct.is_with(&peers[0]));
+        direct.disconnected(next());
+        assert_eq!(direct.peers().len(), MOST - 1);
+        let place = next();
+        assert!(direct.connected(place, late));
+        direct.disconnected(place);
+        direct.is_allowed = false;
+        assert!(!direct.connected(next(), late), "nobody wants it any more");
+    }
+
+    struct Tab {
+        direct: Direct,
+        key: Keypair,
+        own: NodeId,
+    }
+
+    impl Tab {
+        fn new() -> Tab {
+            let key = Keypair::generate_ed25519();
+            let own = node_id(key.public().to_peer_id()).expect("the key is Ed25519");
+            Tab { direct: allowed(), key, own }
+        }
+
+        /// What the node is told: records that are good, or none.
+        fn records(&mut self, now: u64) -> Vec<Option<PeerRecord>> {
+            let read = |record: Option<Vec<u8>>| {
+                record.map(|bytes| PeerRecord::read(&bytes).expect("it can be read"))
+            };
+            let records: Vec<_> =
+                self.direct.records(&self.key, self.own, now).into_iter().map(read).collect();
+            assert!(records.iter().flatten().all(|record| record.peer() == self.own));
+            records
+        }
+
+        /// The one record that the node is told.
+        fn record(&mut self, now: u64) -> PeerRecord {
+            match <[_; 1]>::try_from(self.records(now)) {
+                Ok([Some(record)]) => record,
+                other => panic!("one record was to be told: {other:?}"),
+            }
+        }
+    }
+
+    fn relays(record: &PeerRecord) -> Vec<Multiaddr> {
+        let read = |bytes: &[u8]| Multiaddr::try_from(bytes.to_vec()).expect("an address");
+        record.relays().iter().map(|relay| read(relay.as_bytes())).collect()
+    }
+
+    #[wasm_bindgen_test]
+    fn the_node_is_told_when_something_has_changed_and_last_of_nothing() {
+        let mut tab = Tab::new();
+        let here = here(2);
+        let mut last = tab.record(0);
+        assert_eq!(relays(&last), [], "nowhere yet");
+        let mut later = |record: PeerRecord| {
+            assert!(record.time() > last.time(), "of two the later counts");
+            last = record.clone();
+            relays(&record)
+        };
+        assert_eq!(tab.records(1), []);
+
+        // It counts once the relay has agreed.
+        let listener = ListenerId::next();
+        tab.direct.asked(here[0].0, here[0].1.clone(), listener);
+        assert_eq!(tab.records(2), []);
+        tab.direct.reserved(listener);
+        let of = |n: usize| here[n].1.clone().with_p2p(here[n].0).expect("no id yet");
+        assert_eq!(later(tab.record(3)), [of(0)]);
+        reserve(&mut tab.direct, &here[1]);
+        let mut both = later(tab.record(4));
+        both.sort();
+        assert_eq!(both, [of(0), of(1)]);
+        assert_eq!(tab.records(3 + RECORD_LIFE), []);
+        assert_eq!(later(tab.record(4 + RECORD_LIFE)).len(), 2, "it is made anew");
+
+        // A node that begins knows nothing.
+        tab.direct.forget_told();
+        assert_eq!(later(tab.record(5 + RECORD_LIFE)).len(), 2);
+        tab.direct.closed(listener, 0);
+        assert_eq!(later(tab.record(6 + RECORD_LIFE)), [of(1)]);
+
+        // The last says nowhere, so that others forget the one before.
+        tab.direct.is_allowed = false;
+        tab.direct.give_up();
+        let withdrawn = tab.records(7 + RECORD_LIFE);
+        let [Some(empty), None] = withdrawn.as_slice() else { panic!("{withdrawn:?}") };
+        assert_eq!(later(empty.clone()), []);
+        assert_eq!(tab.records(8 + RECORD_LIFE), []);
+        tab.direct.is_allowed = true;
+        assert_eq!(later(tab.record(9 + RECORD_LIFE)), []);
+        tab.direct.is_allowed = false;
+        assert_eq!(tab.records(10 + RECORD_LIFE), [None], "what was told last was nowhere");
+    }
+
+    #[wasm_bindgen_test]
+    fn nothing_is_told_where_nothing_was_allowed() {
+        let mut tab = Tab::new();
+        tab.direct.is_allowed = false;
+        reserve(&mut tab.direct, &here(1)[0]);
+        assert_eq!(tab.records(0), []);
+    }
+
+    #[wasm_bindgen_test]
+    fn the_own_address_is_one_that_can_be_given() {
+        let (own, here) = (PeerId::random(), here(1));
+        let mut direct = allowed();
+        assert_eq!(direct.own(own), None);
+        let (relay, address) = &here[0];
+        direct.asked(*relay, address.clone(), ListenerId::next());
+        assert_eq!(direct.own(own), None, "the relay has not agreed");
+        reserve(&mut direct, &here[0]);
+        let shown = direct.own(own).expect("it has");
+        let origin =
+            Origin { scheme: "https:".to_owned(), host: "board.example".to_owned(), port: String::new() };
+        let there = circuit(address, *relay, own);
+        assert_eq!(shown, there.to_string());
+        assert_eq!(Given::read(&shown, &origin), Ok(Given::Tab(own, there.clone())));
+        assert!(is_direct(&there) && is_direct(&listen_address(address, *relay)) && !is_direct(address));
+    }
 }

@@ -321,7 +321,7 @@ impl Driver {
         self.listen(now);
         self.ask_for_others(now);
         let ask_at = (!self.ways.is_enough()).then_some(self.asking.due).filter(|at| *at > now);
-        if let Some(at) = self.ways.wake_at(now).into_iter().chain(ask_at).chain(self.direct.wake_at()).min()
+        if let Some(at) = self.ways.wake_at(now).into_iter().chain(ask_at).chain(self.direct.wake_at(now)).min()
         {
             self.timer = Delay::new(Duration::from_millis(at.saturating_sub(now))).fuse();
         }
