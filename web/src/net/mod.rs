@@ -194,6 +194,7 @@ impl Net {
 
     /// Whether the person wants direct connections, from now on.
     pub(crate) fn allow(&self, direct: bool) {
+        self.offers.allow(direct);
         self.tell(Note::Allow(direct));
     }
 
@@ -228,7 +229,7 @@ impl Net {
         let net = self.clone();
         spawn_local(async move {
             // If it does not come about there is nothing to do.
-            if let Ok(connection) = by_hand.connected().await {
+            if let Ok(Ok(connection)) = net.offers.while_allowed(by_hand.connected()).await {
                 net.tell(Note::Prepared(node, Box::new(connection)));
             }
         });
