@@ -35,7 +35,7 @@ use super::bootstrap::{self, Asking};
 use super::direct::{self, Direct};
 
 use super::session::Session;
-use super::swarm::{Behaviour, BehaviourEvent, libp2p_id, node_id};
+use super::swarm::{Behaviour, BehaviourEvent, node_id};
 use super::ways::{Source, WayId, Ways};
 use super::{NetEvent, NetStatus};
 
@@ -179,14 +179,13 @@ impl Driver {
             }
             Note::Dial(node, relays) => self.dial(node, &relays),
             Note::Allow(allowed) => self.allow(allowed),
-            Note::Connect(Given::Relay(address)) => self.ways.learn(address, Source::Person),
-            Note::Connect(Given::Tab(peer, address)) => self.dial_address(peer, vec![address]),
-            Note::Prepared(node, connection) => {
-                if let Some(peer) = libp2p_id(node) {
-                    let address = self.prepared.put(peer, *connection);
-                    self.dial_address(peer, vec![address]);
-                }
+            Note::Connect(Given::Relay(address)) => {
+                self.ways.learn(address, Source::Person);
+                // It may be known, and resting.
+                self.ways.hurry();
             }
+            Note::Connect(Given::Tab(peer, address)) => self.dial_address(peer, vec![address]),
+            Note::Prepared(node, connection) => self.take_prepared(node, *connection),
             Note::Know(relays) => self.on_know(&relays),
             Note::Judged(sessions) => {
                 sessions.into_iter().for_each(|session| self.on_judged(&session));
@@ -321,7 +320,8 @@ impl Driver {
         self.listen(now);
         self.ask_for_others(now);
         let ask_at = (!self.ways.is_enough()).then_some(self.asking.due).filter(|at| *at > now);
-        if let Some(at) = self.ways.wake_at(now).into_iter().chain(ask_at).chain(self.direct.wake_at(now)).min()
+        if let Some(at) =
+            self.ways.wake_at(now).into_iter().chain(ask_at).chain(self.direct.wake_at(now)).min()
         {
             self.timer = Delay::new(Duration::from_millis(at.saturating_sub(now))).fuse();
         }

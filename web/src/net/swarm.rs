@@ -85,7 +85,7 @@ where
 }
 
 /// Connections of a transport, authenticated and multiplexed.
-fn upgraded<T>(transport: T, key: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)>
+pub(super) fn upgraded<T>(transport: T, key: &Keypair) -> Boxed<(PeerId, StreamMuxerBox)>
 where
     T: Transport<Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
     T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,

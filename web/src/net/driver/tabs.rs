@@ -2,8 +2,9 @@
 
 use chanterelle_core::base::PeerId as NodeId;
 use chanterelle_core::invite::Address;
+use chanterelle_webrtc::Connection;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId};
 
 use super::Driver;
@@ -30,6 +31,9 @@ impl Driver {
             }
             self.disconnect(peer);
         }
+        let attempts: Vec<PeerId> =
+            self.direct.dialling.values().filter_map(|node| libp2p_id(*node)).collect();
+        attempts.into_iter().for_each(|peer| self.disconnect(peer));
     }
 
     /// Asks the relays there are to pass on to this tab whoever asks for it.
@@ -73,5 +77,14 @@ impl Driver {
         } else {
             (self.on)(NetEvent::Unreachable(node));
         }
+    }
+
+    /// Takes over a connection that was made by hand, also beside another with the same tab: it would stay open for nobody.
+    pub(super) fn take_prepared(&mut self, node: NodeId, connection: Connection) {
+        let Some(peer) = libp2p_id(node).filter(|_| self.is_wanted && self.direct.is_allowed) else { return };
+        let address = self.prepared.put(peer, connection);
+        let options = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(vec![address]);
+        // Refused only by behaviours, and none of ours does.
+        let _ = self.swarm.dial(options.build());
     }
 }

@@ -1,36 +1,54 @@
 //! The driver with a relay in the same page.
 
-use std::cell::Cell;
+mod direct;
+
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::future::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select};
 use futures_timer::Delay;
 use libp2p::core::transport::MemoryTransport;
-use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{Config, DialError, NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, Swarm, relay};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use libp2p::Multiaddr;
-
-use super::{Driver, Note, PROTOCOL, Seat};
+use super::{Driver, Note, PROTOCOL, Seat, address};
 use crate::net::NetEvent;
-use crate::net::address::Origin;
-use crate::net::swarm::{node_id, swarm_over};
+use crate::net::address::{Given, Origin};
+use crate::net::swarm::{swarm_over, upgraded};
 use crate::net::ways::{Source, Ways};
 
-/// The address of a relay in the same page, which takes every stream.
-async fn relay() -> Multiaddr {
-    let mut swarm = swarm_over(MemoryTransport::default());
+#[derive(NetworkBehaviour)]
+struct RelayBehaviour {
+    relay: relay::Behaviour,
+    streams: libp2p_stream::Behaviour,
+}
+
+/// The address of a relay in the same page, which takes every stream and passes on whoever asks for somebody. With its id.
+async fn whole_relay() -> Multiaddr {
+    let key = Keypair::generate_ed25519();
+    let id = key.public().to_peer_id();
+    let behaviour = RelayBehaviour {
+        relay: relay::Behaviour::new(id, relay::Config::default()),
+        streams: libp2p_stream::Behaviour::new(),
+    };
+    let config = Config::with_executor(spawn_local);
+    let mut swarm = Swarm::new(upgraded(MemoryTransport::default(), &key), behaviour, id, config);
     let mut incoming =
         swarm.behaviour().streams.new_control().accept(PROTOCOL).expect("accepted once").fuse();
-    swarm.listen_on("/memory/0".parse().expect("an address")).expect("memory can be listened to");
+    swarm.listen_on(Protocol::Memory(0).into()).expect("memory can be listened to");
     let address = loop {
         if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
             break address;
         }
     };
+    swarm.add_external_address(address.clone());
     spawn_local(async move {
         let mut open = Vec::new();
         loop {
@@ -40,15 +58,39 @@ async fn relay() -> Multiaddr {
             }
         }
     });
-    address
+    address.with(Protocol::P2p(id))
+}
+
+/// The same without its id.
+async fn relay() -> Multiaddr {
+    address::without_peer(whole_relay().await)
+}
+
+/// What a driver has told.
+type Told = Rc<RefCell<Vec<NetEvent>>>;
+
+/// A driver that knows no way, and what it tells.
+fn driver() -> (Driver, (UnboundedSender<Note>, UnboundedReceiver<Note>), Told) {
+    let key = Keypair::generate_ed25519();
+    let swarm = swarm_over(MemoryTransport::default(), &key);
+    let origin =
+        Origin { scheme: "https:".to_owned(), host: "board.example".to_owned(), port: String::new() };
+    let (note, notes) = unbounded();
+    let told = Told::default();
+    let on = {
+        let told = told.clone();
+        move |event| told.borrow_mut().push(event)
+    };
+    let mut driver = Driver::new(swarm, key, origin, note.clone(), Rc::new(on));
+    driver.ways = Ways::default();
+    (driver, (note, notes), told)
 }
 
 /// A driver that knows a relay and has begun to dial it.
 struct Test {
     driver: Driver,
     notes: UnboundedReceiver<Note>,
-    /// Sessions the node was told of.
-    connected: Rc<Cell<u32>>,
+    told: Told,
     /// How many relays were asked for others. Those of these tests have nothing to say.
     asked: Rc<Cell<u32>>,
 }
@@ -60,27 +102,17 @@ impl Test {
 
     /// The same with a relay that is known for another reason.
     async fn begin_at(source: Source) -> Test {
-        let swarm = swarm_over(MemoryTransport::default());
-        let own = node_id(*swarm.local_peer_id()).expect("the key is Ed25519");
-        let origin =
-            Origin { scheme: "https:".to_owned(), host: "board.example".to_owned(), port: String::new() };
-        let (note, notes) = unbounded();
-        let connected = Rc::new(Cell::new(0));
-        let on = {
-            let connected = connected.clone();
-            move |event| {
-                if matches!(event, NetEvent::Connected(_)) {
-                    connected.set(connected.get() + 1);
-                }
-            }
-        };
-        let mut driver = Driver::new(swarm, own, origin, note, Rc::new(on));
-        driver.ways = Ways::default();
+        let (mut driver, (_, notes), told) = driver();
         driver.ways.learn(relay().await, source);
         driver.on_note(Note::Begin);
         driver.pursue();
         assert_eq!(driver.dialling.len(), 1);
-        Test { driver, notes, connected, asked: Rc::default() }
+        Test { driver, notes, told, asked: Rc::default() }
+    }
+
+    /// How many sessions the node was told of.
+    fn connected(&self) -> usize {
+        self.told.borrow().iter().filter(|event| matches!(event, NetEvent::Connected(_))).count()
     }
 
     /// Another relay that the tab knows of.
@@ -103,8 +135,10 @@ impl Test {
     async fn run(&mut self, holds: impl Fn(&Driver) -> bool, time: Duration) -> bool {
         let mut over = Delay::new(time).fuse();
         while !holds(&self.driver) {
+            let mut timer = std::mem::replace(&mut self.driver.timer, Fuse::terminated());
             select! {
                 event = self.driver.swarm.select_next_some() => self.driver.on_swarm(event),
+                () = timer => {}
                 note = self.notes.select_next_some() => {
                     if matches!(note, Note::Told(_)) {
                         self.asked.set(self.asked.get() + 1);
@@ -134,12 +168,12 @@ async fn a_page_that_is_paused_gives_up_what_it_dials_and_dials_again_later() {
     test.driver.on_note(Note::Pause);
     test.never(|driver| !driver.seats.is_empty()).await;
     assert!(!test.is_connected());
-    assert_eq!((test.connected.get(), test.driver.ways.trouble()), (0, None));
+    assert_eq!((test.connected(), test.driver.ways.trouble()), (0, None));
 
     test.driver.on_note(Note::Resume);
     test.driver.pursue();
     test.until(|driver| !driver.seats.is_empty()).await;
-    assert_eq!(test.connected.get(), 1);
+    assert_eq!(test.connected(), 1);
     test.driver.on_note(Note::Pause);
     test.until(|driver| driver.seats.is_empty()).await;
 }
@@ -153,7 +187,7 @@ async fn an_attempt_goes_on_through_a_pause_and_is_not_made_twice() {
     assert_eq!(test.driver.dialling.len(), 1);
     test.until(|driver| driver.seats.len() == 1).await;
     test.never(|driver| driver.seats.is_empty() || connections(driver) != 1).await;
-    assert_eq!((test.connected.get(), test.driver.ways.trouble()), (1, None));
+    assert_eq!((test.connected(), test.driver.ways.trouble()), (1, None));
 }
 
 #[wasm_bindgen_test]
@@ -180,7 +214,7 @@ async fn a_session_from_before_a_pause_does_not_end_the_one_after_it() {
     test.driver.pursue();
     test.never(|driver| driver.ways.trouble().is_some()).await;
     test.until(|driver| driver.seats.len() == 1 && connections(driver) == 1).await;
-    assert_eq!(test.connected.get(), 2);
+    assert_eq!(test.connected(), 2);
 }
 
 fn connections(driver: &Driver) -> u32 {
@@ -194,7 +228,7 @@ async fn a_stream_that_opens_while_paused_is_refused() {
     // As if the pause had come while the stream was on its way.
     test.driver.is_wanted = false;
     test.never(|driver| !driver.seats.is_empty()).await;
-    assert_eq!(test.connected.get(), 0);
+    assert_eq!(test.connected(), 0);
     assert!(!test.is_connected());
 }
 
@@ -203,13 +237,13 @@ async fn a_tab_is_at_two_relays_and_at_the_other_when_one_is_lost() {
     let mut test = Test::begin().await;
     test.learn_another(Source::Known).await;
     test.until(|driver| driver.seats.len() == 2).await;
-    assert_eq!(test.connected.get(), 2);
+    assert_eq!(test.connected(), 2);
 
     let lost = *test.driver.seats.keys().next().expect("there are two");
     test.driver.leave(lost, "it was restarted");
     assert_eq!(test.driver.seats.len(), 1);
     test.until(|driver| driver.seats.len() == 2).await;
-    assert_eq!(test.connected.get(), 3);
+    assert_eq!(test.connected(), 3);
 }
 
 #[wasm_bindgen_test]
@@ -223,7 +257,7 @@ async fn two_addresses_of_one_relay_are_one_session() {
     test.driver.pursue();
     test.until(|driver| driver.dialling.is_empty()).await;
     test.never(|driver| driver.seats.len() != 1).await;
-    assert_eq!(test.connected.get(), 1);
+    assert_eq!(test.connected(), 1);
 }
 
 #[wasm_bindgen_test]
@@ -254,5 +288,18 @@ async fn the_origin_is_asked_when_it_was_found_by_another_way() {
     test.driver.ways.learn(address.with_p2p(peer).expect("no key yet"), Source::Origin);
     test.driver.pursue();
     test.until(|driver| driver.dialling.is_empty() && asked.get() == 2).await;
-    assert_eq!(test.connected.get(), 2);
+    assert_eq!(test.connected(), 2);
+}
+
+#[wasm_bindgen_test]
+async fn a_known_relay_that_the_person_gives_is_dialled_at_once() {
+    let mut test = Test::begin().await;
+    test.until(|driver| driver.seats.len() == 1).await;
+    let address = relay().await;
+    test.driver.ways.learn(address.clone(), Source::Known);
+    let (way, _) = test.driver.ways.attempts(0).remove(0);
+    test.driver.ways.get_mut(way).expect("it is known").redial.rest(u64::MAX);
+    test.driver.on_note(Note::Connect(Given::Relay(address)));
+    test.driver.pursue();
+    test.until(|driver| driver.seats.len() == 2).await;
 }

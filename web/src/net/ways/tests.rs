@@ -4,7 +4,7 @@ use libp2p::{Multiaddr, PeerId};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::{FRIENDS, LIMIT, MOST, OTHERS, SLOW, Source, WayId, Ways};
+use super::{FRIENDS, LIMIT, MOST, OTHERS, PERSON, REST, SLOW, Source, WayId, Ways};
 
 fn address(host: &str) -> Multiaddr {
     format!("/dns4/{host}.example/tcp/443/tls/ws").parse().expect("an address")
@@ -59,6 +59,59 @@ fn never_at_more_than_four_that_keep_what_they_are_given() {
         }
     }
     assert_eq!(tab.here().count(), MOST);
+}
+
+#[test]
+fn what_the_person_gives_has_places_of_its_own() {
+    let mut tab = ways(&[("home", Source::Origin), ("spare", Source::Known)]);
+    tab.friends_are_at((0..8).map(|n| address(&format!("friend-{n}"))).collect());
+    for now in 0..10 {
+        for host in attempts(&mut tab, now) {
+            reached(&mut tab, &host, now);
+        }
+    }
+    assert_eq!(tab.here().count(), MOST, "there are enough");
+    let given = |n: usize| address(&format!("given-{n}"));
+    (0..PERSON + 1).for_each(|n| tab.learn(given(n), Source::Person));
+    assert_eq!(attempts(&mut tab, 10), (0..PERSON).map(given).collect::<Vec<_>>());
+    assert_eq!(attempts(&mut tab, 10 + SLOW), [], "the last waits for a place");
+    fail(&mut tab, "given-0", 20 + SLOW);
+    assert_eq!(attempts(&mut tab, 20 + SLOW), [given(PERSON)]);
+}
+
+#[test]
+fn what_the_person_gives_takes_no_place_of_others() {
+    let mut tab = ways(&[("home", Source::Origin), ("friend", Source::Friend), ("spare", Source::Known)]);
+    (0..PERSON + 1).for_each(|n| tab.learn(address(&format!("given-{n}")), Source::Person));
+    let first = attempts(&mut tab, 0);
+    assert_eq!(first[..2], [address("home"), address("friend")]);
+    assert_eq!(first.len(), 2 + PERSON, "hopeful for now");
+    // All that the person gave hang, and the friend's too.
+    up(&mut tab, "home", 1);
+    assert_eq!(attempts(&mut tab, SLOW), [address("spare")]);
+}
+
+#[test]
+fn a_way_that_rests_is_gone_at_once_when_the_person_gives_it() {
+    let mut tab = ways(&[("home", Source::Origin), ("other", Source::Known)]);
+    assert_eq!(attempts(&mut tab, 0).len(), 2);
+    let (_, peer) = up(&mut tab, "home", 0);
+    let other = tab.ways.iter().find(|way| way.address == address("other")).expect("it is known").id;
+    tab.rest(other, peer, 0);
+    assert_eq!(attempts(&mut tab, SLOW), []);
+    tab.learn(address("other"), Source::Person);
+    tab.hurry();
+    assert_eq!(attempts(&mut tab, SLOW), [address("other")]);
+    // It is the person's from now on, with a place though there are enough.
+    tab.rest(other, peer, SLOW);
+    for host in ["one", "two", "three"] {
+        tab.learn(address(host), Source::Friend);
+        up(&mut tab, host, SLOW);
+    }
+    assert_eq!(attempts(&mut tab, SLOW + REST), [address("other")]);
+    // A friend's relay stays that when the person gives it, too.
+    tab.learn(address("one"), Source::Person);
+    assert_eq!(tab.ways.iter().filter(|way| way.source == Source::Friend).count(), 3);
 }
 
 /// What becomes of attempts in a play.
