@@ -178,7 +178,7 @@ async fn thread(browser: &Browser, row: &Row, id: &str) {
 
 /// The relay stands in the list "Peers" with its id and its kind.
 async fn peer(browser: &Browser, attributes: &[String], relay: &Relay) {
-    assert_eq!(attributes, ["data-kind", "websocket"]);
+    assert_eq!(attributes, ["data-kind", "websocket", "webrtc"]);
     let info = relay.get("/api/v1/info").await.json();
     let id = info["peer_id"].as_str().expect("the relay has an id").to_owned();
     wait::until("the relay to stand in the list of peers", async || {
