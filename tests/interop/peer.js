@@ -14,7 +14,15 @@ import { noise as text, openingPost } from './events.js';
 import { Session } from './session.js';
 
 const SESSION = '/chanterelle/1';
+
+/** What comes is sent back, at once. */
 const ECHO = '/interop/echo/1';
+
+/** Whoever answers says what was asked, once it has all come. */
+const WHOLE = '/interop/whole/1';
+
+/** Whoever answers gives up at the first byte. */
+const BROKEN = '/interop/broken/1';
 
 /** What a peer is made of beside what all have: `{ transports, listen }`. */
 export function peer(also) {
@@ -64,6 +72,12 @@ export function peer(also) {
     return entry;
   }
 
+  function direct(id) {
+    const connection = node.getConnections(peerIdFromString(id)).find((each) => each.limits === undefined);
+    if (connection === undefined) throw new Error(`no direct connection with ${id}`);
+    return connection;
+  }
+
   async function start({ relay, wants = [], than, lower = true }) {
     boards = wants;
     let privateKey;
@@ -85,6 +99,14 @@ export function peer(also) {
     });
     await node.handle(SESSION, (stream, connection) => onStream(stream, connection, false, arriving(stream)));
     await node.handle(ECHO, echo, { runOnLimitedConnection: true });
+    await node.handle(WHOLE, async (stream) => {
+      stream.send(Uint8Array.from(await read(stream)));
+      await stream.close();
+    });
+    await node.handle(BROKEN, async (stream) => {
+      await read(stream, 1);
+      stream.abort(new Error('given up'));
+    });
     return node.peerId.toString();
   }
 
@@ -220,9 +242,27 @@ export function peer(also) {
       }
     },
 
-    /** Ends the connections to a peer. */
-    async hangUp({ peer }) {
-      await node.hangUp(only(peer).connection.remotePeer);
+    /**
+     * Says so many bytes on each of so many streams at once, all open before the first is finished, and reads the
+     * answers to their ends; how many bytes they have, all together.
+     */
+    async ask({ peer, size, count }) {
+      const open = Array.from({ length: count }, () => direct(peer).newStream(WHOLE));
+      const answers = (await Promise.all(open)).map(async (stream) => {
+        const answer = read(stream);
+        stream.send(new Uint8Array(size).fill(7));
+        await stream.close();
+        return (await answer).length;
+      });
+      return (await Promise.all(answers)).reduce((sum, length) => sum + length, 0);
+    },
+
+    /** Asks somebody who gives up: what is noticed of it. */
+    async broken({ peer }) {
+      const stream = await direct(peer).newStream(BROKEN);
+      const answer = read(stream);
+      stream.send(Uint8Array.of(7));
+      return answer.then((bytes) => `${bytes.length} bytes`, (error) => error.name);
     },
   };
   return what;
@@ -259,7 +299,7 @@ function arriving(stream) {
 async function read(stream, enough = Infinity) {
   const bytes = [];
   for await (const chunk of arriving(stream)) {
-    bytes.push(...chunk);
+    for (const byte of chunk) bytes.push(byte);
     if (bytes.length >= enough) break;
   }
   return bytes;

@@ -1,5 +1,5 @@
-//! A js-libp2p peer that does what a test asks of it, in a page of its own or in Node.js (`tests/interop`). What it can be
-//! asked is in `tests/interop/peer.js`.
+//! A peer that does what a test asks of it: js-libp2p in a page of its own or in Node.js, or our transport alone
+//! (`tests/interop`). What it can be asked is in `tests/interop/peer.js`.
 
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -17,9 +17,26 @@ use crate::site::Site;
 use crate::stage::Stage;
 use crate::{place, wait};
 
-/// What is served at `/`.
+/// The page of js-libp2p.
 const PAGE: &str =
     "<!doctype html><title>js-libp2p</title><script type=\"module\" src=\"/page.js\"></script>";
+
+/// The page of our transport, whose functions are called as those of the other.
+const OURS: &str = "<!doctype html><title>ours</title><script type=\"module\">
+    import init, * as ours from '/ours.js';
+    await init();
+    let address;
+    globalThis.interop = {
+        start: async ({relay}) => {
+            address = await ours.start(relay);
+            return address.split('/').at(-1);
+        },
+        addresses: () => [address],
+        dial: ({address}) => ours.dial(address),
+        ask: ({peer, size, count}) => ours.ask(peer, size, count),
+        broken: ({peer}) => ours.broken(peer),
+    };
+</script>";
 
 /// A peer that runs until it is dropped.
 #[derive(Debug)]
@@ -37,12 +54,40 @@ impl Foreign {
     /// # Panics
     /// When it cannot be started.
     pub async fn page(stage: &Stage, name: &str, relay: &Relay) -> Foreign {
-        let bundle = place::interop().unwrap_or_else(|error| panic!("{error}"));
-        let script = std::fs::read(bundle.join("page.js")).expect("the bundle can be read");
-        let files = [("/", "text/html", PAGE.into()), ("/page.js", "text/javascript", script)];
-        let address = Site::of(relay, files).serve();
+        Foreign::served(stage, name, relay, PAGE, &[("page.js", "text/javascript")]).await
+    }
+
+    /// The same of our transport (`tests/interop/src`), which has no sessions and answers to `start`, `dial`, `ask` and
+    /// `broken`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn ours(stage: &Stage, name: &str, relay: &Relay) -> Foreign {
+        let files = [("ours.js", "text/javascript"), ("ours_bg.wasm", "application/wasm")];
+        Foreign::served(stage, name, relay, OURS, &files).await
+    }
+
+    async fn served(
+        stage: &Stage,
+        name: &str,
+        relay: &Relay,
+        page: &str,
+        files: &[(&str, &'static str)],
+    ) -> Foreign {
+        let made = place::interop().unwrap_or_else(|error| panic!("{error}"));
+        let read = |&(name, kind): &(&str, &'static str)| {
+            let body = std::fs::read(made.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            (format!("/{name}"), kind, body)
+        };
+        let page = ("/".to_owned(), "text/html", page.as_bytes().to_vec());
+        let address = Site::of(relay, files.iter().map(read).chain([page])).serve();
         let browser = stage.foreign_browser(name).await;
         browser.goto(&format!("http://{address}/")).await;
+        wait::until(&format!("the page of {name}"), async || {
+            let ready = browser.script("return 'interop' in globalThis", &[]).await?;
+            wait::holds(ready == true, || "its script has not run".to_owned())
+        })
+        .await;
         Foreign(Place::Page(browser))
     }
 

@@ -81,7 +81,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// The folder with the bundles of js-libp2p, for a page and for Node.js.
+/// The folder with the bundles of js-libp2p, for a page and for Node.js, and beside them the page of our transport.
 ///
 /// # Errors
 /// When they were not made, or there is no Node.js.

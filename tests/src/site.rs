@@ -60,10 +60,8 @@ impl Site {
 
     /// A page of these files, each with its path and its type.
     #[must_use]
-    pub fn of<'a>(relay: &Relay, files: impl IntoIterator<Item = (&'a str, &'a str, Vec<u8>)>) -> Site {
-        let files = files
-            .into_iter()
-            .map(|(path, kind, body)| (path.to_owned(), File { kind: kind.to_owned(), body }));
+    pub fn of<'a>(relay: &Relay, files: impl IntoIterator<Item = (String, &'a str, Vec<u8>)>) -> Site {
+        let files = files.into_iter().map(|(path, kind, body)| (path, File { kind: kind.to_owned(), body }));
         Site { files: Arc::new(Mutex::new(files.collect())), relay: relay.address() }
     }
 

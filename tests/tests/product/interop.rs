@@ -192,6 +192,35 @@ fn of_two_sessions_one_stays() {
 }
 
 #[test]
+fn streams_of_our_transport_end_as_js_libp2p_ends_them() {
+    play_with_js("streams_of_our_transport_end_as_js_libp2p_ends_them", async |stage| {
+        let relay = stage.relay().await;
+        let ours = Foreign::ours(stage, "ours", &relay).await;
+        let (our_id, our_address) = ours.start(&relay, json!({})).await;
+        let js = Foreign::page(stage, "js", &relay).await;
+        for we_dial in [true, false] {
+            let (js_id, js_address) = js.start(&relay, json!({})).await;
+            if we_dial {
+                assert_eq!(ours.tell("dial", json!({"address": js_address})).await, js_id.as_str());
+                js.state("our connection", |state| state.to_string().contains(&our_id)).await;
+            } else {
+                js.tell("dial", json!({"address": our_address, "session": false})).await;
+            }
+            for (asking, other, noticed) in
+                [(&ours, &js_id, "connection reset"), (&js, &our_id, "StreamResetError")]
+            {
+                for (size, count) in [(MEBIBYTE, 1), (64 * 1024, 12)] {
+                    let asked = json!({"peer": other, "size": size, "count": count});
+                    assert_eq!(asking.tell("ask", asked).await, size * count);
+                }
+                assert_eq!(asking.tell("broken", json!({"peer": other})).await, noticed);
+            }
+            js.tell("stop", Value::Null).await;
+        }
+    });
+}
+
+#[test]
 fn js_libp2p_is_a_client_of_our_relay() {
     play_with_js("js_libp2p_is_a_client_of_our_relay", async |stage| {
         let relay = stage.relay().await;

@@ -82,6 +82,11 @@ impl PageTools {
         Ok(command)
     }
 
+    /// The program that makes a module of wasm usable by a page.
+    pub(crate) fn wasm_bindgen(&self) -> PathBuf {
+        self.bin.join("wasm-bindgen")
+    }
+
     /// The program that runs a wasm test binary in a browser.
     pub(crate) fn wasm_test_runner(&self) -> PathBuf {
         self.bin.join("wasm-bindgen-test-runner")

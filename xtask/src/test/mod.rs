@@ -5,6 +5,7 @@
 //! started one by one, so a binary that dies without a summary is seen; nothing that was not run passes silently.
 
 mod build;
+mod interop;
 mod suite;
 mod summary;
 
@@ -123,11 +124,17 @@ impl Run<'_> {
         suite::run("documentation", &mut doc, &mut self.report);
     }
 
-    fn wasm(&mut self) -> Result<()> {
+    /// What is tested as wasm.
+    fn wasm_packages(&self) -> Result<Vec<&'static str>> {
         let mut packages = vec!["chanterelle-annex", "chanterelle-core", "chanterelle-webrtc"];
         if mentions(&self.ws.root().join("web"), "#[wasm_bindgen_test")? {
             packages.push("chanterelle-web");
         }
+        Ok(packages)
+    }
+
+    fn wasm(&mut self) -> Result<()> {
+        let packages = self.wasm_packages()?;
         let tools = self.tools()?;
         let built = build::build(tools.rust.cargo(self.ws)?, &packages, &["--target", TARGET])?;
         let runner = tools.wasm_test_runner();
@@ -161,6 +168,10 @@ impl Run<'_> {
         };
         let firefox = setup::firefox(self.ws).inspect_err(|error| eprintln!("warning: {error:#}")).ok();
         let interop = setup::interop(self.ws).map_err(|error| format!("no js-libp2p: {error:#}"));
+        if let Ok(made) = &interop {
+            let built = interop::build_page(self.ws, self.tools()?, &self.wasm_packages()?, made);
+            self.note("product interop", built);
+        }
         self.suites("product", &[PRODUCT], &built.suites, |suite| {
             let mut command = Command::new(suite.executable());
             on_product(&mut command, relay, &browser);
