@@ -10,6 +10,7 @@ use chanterelle_e2e::stage::play;
 use chanterelle_e2e::wait;
 use fantoccini::actions::{InputSource as _, MouseActions, PointerAction};
 use fantoccini::elements::Element;
+use fantoccini::key::Key;
 
 /// What must be the same in every browser. The text of a comment is not: quotes are marked with whose post it is.
 fn essence(posts: &[Post]) -> Vec<(String, String)> {
@@ -128,6 +129,9 @@ fn a_thread_and_its_replies_cross_both_ways() {
             .await
             .expect("a link takes the focus");
         preview(&a, Some(&opening)).await;
+        // It may lie over what is pressed next.
+        a.press(Key::Escape).await;
+        preview(&a, None).await;
 
         let back = answer(&a, &reply.id, &second).await;
         assert_eq!(back.author, op.author, "one pseudonym in one's own thread");

@@ -33,9 +33,11 @@ fn dialog(direct: Direct) -> AnyView {
         .attr("open", "")
         .attr("aria-labelledby", "question-title")
         .child((
-            html::h2().id("question-title").child(t::DIRECT),
-            html::p().child(t::DIRECT_ABOUT),
-            html::p().child(t::DIRECT_SEES),
+            html::div().class("question-text").child((
+                html::h2().id("question-title").child(t::DIRECT),
+                html::p().child(t::DIRECT_ABOUT),
+                html::p().child(t::DIRECT_SEES),
+            )),
             html::div().class("form-foot").child((
                 html::button()
                     .r#type("button")

@@ -128,10 +128,10 @@ pub(crate) const KEPT_EVICTABLE: &str = "The browser may clear this when the dev
 pub(crate) const KEPT_MEMORY: &str = "All of this is in memory and gone when this tab is closed.";
 
 pub(crate) const DIRECT: &str = "Direct connections";
-pub(crate) const DIRECT_ABOUT: &str = "Tabs that read the same boards can connect to each other: posts arrive sooner, and \
-    do not depend on a relay.";
-pub(crate) const DIRECT_SEES: &str = "Whoever this tab is connected to directly sees your network address (IP), from \
-    which your provider and rough location can be told. A relay sees it in any case. You can change this in Settings.";
+pub(crate) const DIRECT_ABOUT: &str =
+    "Tabs that read the same boards can bring each other posts, sooner and without a relay. ";
+pub(crate) const DIRECT_SEES: &str =
+    "They see your network address (IP) then, as a relay does in any case. You can change this in Settings.";
 pub(crate) const DIRECT_YES: &str = "Connect directly";
 pub(crate) const DIRECT_NO: &str = "Only through relays";
 pub(crate) const PRIVATE_MODE: &str = "Private mode";
