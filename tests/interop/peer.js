@@ -92,10 +92,10 @@ export function peer(also) {
       // A page dials no private addresses otherwise, and a relay of a test has no other.
       connectionGater: { denyDialMultiaddr: () => false },
       connectionManager: { addressDialTimeout: 30_000, dialTimeout: 60_000 },
-      // It pings by itself every ten seconds otherwise, and one ping at a time is asked and answered.
+      // It pings by itself every ten seconds otherwise, and one ping at a time is answered.
       connectionMonitor: { enabled: false },
-      // It asks one thing at a time otherwise.
-      services: { identify: identify({ maxOutboundStreams: 16 }), ping: ping() },
+      // It asks one thing at a time otherwise, and takes a moment to let go of the last.
+      services: { identify: identify({ maxOutboundStreams: 16 }), ping: ping({ maxOutboundStreams: 4 }) },
     });
     await node.handle(SESSION, (stream, connection) => onStream(stream, connection, false, arriving(stream)));
     await node.handle(ECHO, echo, { runOnLimitedConnection: true });
@@ -201,16 +201,18 @@ export function peer(also) {
     ping: ({ peer }) => node.services.ping.ping(only(peer).connection.remotePeer),
 
     /**
-     * Asks a peer so many times at once who it is, while a ping is under way. Each time this side has nothing to say
-     * and finishes first. All streams are open before one is finished. Gives the bytes of each answer, and how many
-     * streams there were.
+     * Asks a peer so many times at once who it is, beside a stream of pings. Each time this side has nothing to say and
+     * finishes. Gives the bytes of each answer, and how many streams there were at once.
      */
     async atOnce({ peer, count }) {
       const { connection } = only(peer);
       const pinging = await connection.newStream('/ipfs/ping/1.0.0');
-      const asking = await Promise.all(Array.from({ length: count }, () => connection.newStream('/ipfs/id/1.0.0')));
-      const answers = asking.map((stream) => read(stream));
+      const opening = Array.from({ length: count }, () => connection.newStream('/ipfs/id/1.0.0'));
+      // They are opened by then, and nothing has come over the network meanwhile, as nothing but promises was waited for.
+      for (let turn = 0; turn < 32; turn += 1) await undefined;
       const streams = connection.streams.length;
+      const asking = await Promise.all(opening);
+      const answers = asking.map((stream) => read(stream));
       await Promise.all(asking.map((stream) => stream.close()));
       // Whoever answers pings does so for as long as they come, and drops the stream at the end of them.
       const pong = read(pinging, 32);

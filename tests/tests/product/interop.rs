@@ -75,8 +75,8 @@ async fn posts_go_both_ways(stage: &Stage, tab: &Browser, js: &Foreign, id: &str
     js.comes(&ours).await;
 }
 
-/// What the tab answers to: who it is, pings, and twelve streams at once, each half-closed by js-libp2p before it is
-/// answered to its end.
+/// What the tab answers to: who it is, pings, and twelve streams at once, of which js-libp2p says nothing on ten, finishes
+/// its half, and reads the answer to its end.
 async fn streams(js: &Foreign, id: &str) {
     let info = js.tell("identify", json!({"peer": id})).await;
     assert!(
