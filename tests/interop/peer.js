@@ -33,6 +33,8 @@ export function peer(also) {
   const sessions = new Map();
   /** Sessions that have ended, and why. */
   const ended = [];
+  /** How many streams for sessions were opened, and by whom. */
+  const opened = { here: 0, there: 0 };
   /** Bytes that came on echo streams, for as long as they came. */
   let echoed = 0;
 
@@ -44,6 +46,7 @@ export function peer(also) {
 
   /** Of two streams opened to each other at once the one opened by the lower key stays, else the later one. */
   function onStream(stream, connection, openedHere, chunks) {
+    opened[openedHere ? 'here' : 'there'] += 1;
     const remote = connection.remotePeer.toString();
     const before = sessions.get(remote);
     if (before !== undefined) {
@@ -80,6 +83,7 @@ export function peer(also) {
 
   async function start({ relay, wants = [], than, lower = true }) {
     boards = wants;
+    Object.assign(opened, { here: 0, there: 0 });
     let privateKey;
     do privateKey = await generateKeyPair('Ed25519');
     while (than !== undefined && isLower(privateKey.publicKey.raw, key(peerIdFromString(than))) !== lower);
@@ -157,6 +161,7 @@ export function peer(also) {
         withheld: session.withheld.size,
       }])),
       ended,
+      opened,
       held: held.size,
       echoed,
     }),
