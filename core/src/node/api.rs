@@ -166,6 +166,9 @@ impl fmt::Display for CloseReason {
 pub enum Command {
     /// Publish; answered by [`Update::Published`] or [`Update::Refused`] with the same number.
     Publish(u32, Draft),
+    /// Publish what another node of this person has signed and may not have stored before it ended: the bytes of
+    /// [`Update::Published`]. Answered by [`Update::Saved`] with the same number; what is held already is not doubled.
+    Republish(u32, ByteBuf),
     /// Show something and keep it up to date. The number is the caller's and names the view from now on; opening a
     /// number again replaces what it showed.
     Open(ViewId, Target),
@@ -250,7 +253,7 @@ pub enum Update {
         /// The code; `None` where nobody publishes.
         code: Option<String>,
     },
-    /// A draft became an event. It is pending; the views tell when it is saved and sent.
+    /// A draft became an event. It is pending; the views tell when it is saved and sent, and [`Update::Saved`] follows.
     Published {
         /// Of [`Command::Publish`].
         request: u32,
@@ -258,6 +261,13 @@ pub enum Update {
         event: EventId,
         /// The thread it is in, if it is in one.
         thread: Option<ThreadId>,
+        /// [`crate::event::Event::bytes`], for [`Command::Republish`] should this node end before it is saved.
+        bytes: ByteBuf,
+    },
+    /// What was published is durable.
+    Saved {
+        /// Of [`Command::Publish`] or [`Command::Republish`].
+        request: u32,
     },
     /// A draft did not.
     Refused {

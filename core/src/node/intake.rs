@@ -42,18 +42,22 @@ impl<V: Verify> Node<V> {
         (0..faults).take_while(|_| self.charge(peer, BAD_EVENT)).for_each(drop);
     }
 
-    /// Admits an event that was signed here.
+    /// Admits an event that was signed by this person.
     ///
     /// # Errors
     /// When it is refused like anyone's.
-    pub(super) fn admit_own(&mut self, event: &Event) -> Result<(), RejectReason> {
-        match self.at_the_door(&[event.bytes()]).pop() {
-            Some(Admission::Accepted(event)) => self.accept(event, None, true),
-            Some(Admission::Rejected(reason)) => return Err(reason),
-            // Signed with this clock and a fresh time, salt or counter; at worst it is here already.
-            Some(Admission::Duplicate(_) | Admission::Deferred { .. }) | None => {}
+    pub(super) fn admit_own(&mut self, event: &[u8]) -> Result<EventId, RejectReason> {
+        match self.at_the_door(&[event]).pop().expect("one event has one admission") {
+            Admission::Accepted(event) => {
+                let id = event.id();
+                self.accept(event, None, true);
+                Ok(id)
+            }
+            Admission::Duplicate(id) => Ok(id),
+            // Signed by this clock, so at most by one that was set back since; its time will come.
+            Admission::Deferred { event, .. } => Ok(event.id()),
+            Admission::Rejected(reason) => Err(reason),
         }
-        Ok(())
     }
 
     pub(super) fn at_the_door(&mut self, events: &[impl AsRef<[u8]>]) -> Vec<Admission> {

@@ -212,6 +212,7 @@ impl<V: Verify> Node<V> {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Publish(request, draft) => self.publish(request, draft),
+            Command::Republish(request, event) => self.republish(request, &event),
             Command::Open(view, target) => self.open_view(view, target),
             Command::Close(view) => self.views.close(view),
             Command::Subscribe(name) => self.subscribe(name),

@@ -44,6 +44,8 @@ struct Pending {
     bytes: Arc<[u8]>,
     /// Who sent it and waits for an acknowledgement.
     senders: BTreeSet<PeerId>,
+    /// The request by which it was published here, to be told of.
+    request: Option<u32>,
 }
 
 struct InFlight {
@@ -92,7 +94,7 @@ impl Persist {
     /// Takes an event to be stored.
     pub(super) fn add(&mut self, id: EventId, bytes: Arc<[u8]>, sender: Option<PeerId>) {
         self.bytes += bytes.len();
-        self.pending.insert(id, Pending { bytes, senders: set_of(sender) });
+        self.pending.insert(id, Pending { bytes, senders: set_of(sender), request: None });
         self.queue.push_back(id);
     }
 
@@ -107,6 +109,12 @@ impl Persist {
         if let Some(pending) = self.pending.get_mut(id).filter(|pending| pending.senders.len() < SENDERS) {
             pending.senders.insert(peer);
         }
+    }
+
+    /// Has it told when a pending event is durable; whether it is pending.
+    pub(super) fn tell_when_saved(&mut self, id: &EventId, request: u32) -> bool {
+        let pending = self.pending.get_mut(id);
+        pending.map(|pending| pending.request = Some(request)).is_some()
     }
 
     /// Has a changed row stored: with its event when that is to be stored anyway.
@@ -174,6 +182,9 @@ impl<V: Verify> Node<V> {
             let Some(pending) = self.persist.remove(&id) else { continue };
             for peer in pending.senders {
                 self.acknowledge(peer, id);
+            }
+            if let Some(request) = pending.request {
+                self.outputs.push_back(Output::Update(Update::Saved { request }));
             }
             self.event_changed(&id);
         }

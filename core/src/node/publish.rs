@@ -1,10 +1,12 @@
 //! From a draft to an own event: the right key, the right references, then the same door as everyone's.
 
+use serde_bytes::ByteBuf;
+
 use super::Node;
-use super::api::Update;
+use super::api::{Output, Update};
 use crate::base::{BoardId, EventId, Seconds, ThreadId};
 use crate::crypto::{Identity, SecretKey, Verify, open_board_id};
-use crate::event::{Content, Draft, DraftError, Kind, Persona, Place, Ref, quotes_in, rel, sign};
+use crate::event::{Content, Draft, DraftError, Event, Kind, Persona, Place, Ref, quotes_in, rel, sign};
 use crate::store::{Rel, Row};
 
 /// Seconds by which an own event may be ahead of the clock: a lively conversation, and well below what others bear.
@@ -13,13 +15,34 @@ const AHEAD: u64 = 120;
 impl<V: Verify> Node<V> {
     pub(super) fn publish(&mut self, request: u32, draft: Draft) {
         let update = match self.published(&draft) {
-            Ok((event, thread)) => Update::Published { request, event, thread },
+            Ok(event) => {
+                self.persist.tell_when_saved(&event.id(), request);
+                Update::Published {
+                    request,
+                    event: event.id(),
+                    thread: if event.kind() == Kind::THREAD {
+                        Some(event.id())
+                    } else {
+                        event.fields().thread
+                    },
+                    bytes: ByteBuf::from(event.bytes().to_vec()),
+                }
+            }
             Err(reason) => Update::Refused { request, reason },
         };
-        self.outputs.push_back(super::Output::Update(update));
+        self.outputs.push_back(Output::Update(update));
     }
 
-    fn published(&mut self, draft: &Draft) -> Result<(EventId, Option<ThreadId>), DraftError> {
+    /// Takes what another node of this person has signed. What cannot enter now is not answered, and so told again to
+    /// the next node.
+    pub(super) fn republish(&mut self, request: u32, event: &[u8]) {
+        let Ok(id) = self.admit_own(event) else { return };
+        if !self.persist.tell_when_saved(&id, request) && self.index.contains(&id) {
+            self.outputs.push_back(Output::Update(Update::Saved { request }));
+        }
+    }
+
+    fn published(&mut self, draft: &Draft) -> Result<Event, DraftError> {
         let mut salt = [0; 16];
         self.rng.fill(&mut salt);
         let body = draft.content.body(salt, &self.limits)?;
@@ -75,9 +98,8 @@ impl<V: Verify> Node<V> {
         };
         let time = self.time_after(&place);
         let event = sign(&body, place, time, &key);
-        self.admit_own(&event).map_err(|_| DraftError::TooLarge)?;
-        let thread = if event.kind() == Kind::THREAD { Some(event.id()) } else { event.fields().thread };
-        Ok((event.id(), thread))
+        self.admit_own(event.bytes()).map_err(|_| DraftError::TooLarge)?;
+        Ok(event)
     }
 
     /// The time of an event written now: later than all that is seen in its thread, so that an answer never stands

@@ -2,18 +2,83 @@
 
 use chanterelle_core::base::{EventId, Instant};
 use chanterelle_core::crypto::ReachSecret;
-use chanterelle_core::event::{Content, Event};
+use chanterelle_core::event::{Content, Draft, Event, Persona};
 use chanterelle_core::invite::FriendCode;
 use chanterelle_core::node::{Command, Input, Target, Update, add_backup, take_over};
 use chanterelle_core::store::Row;
+use chanterelle_core::view::PostState::{Pending, Saved};
 use chanterelle_core::wire::{Frame, Role};
 use serde_bytes::ByteBuf;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::authors::{author, board, name};
-use super::shell::{EPOCH, Said, Shell, peer, thread_target};
+use super::shell::{EPOCH, Said, Shell, peer, thread_draft, thread_target};
 use super::world::World;
+
+/// Requests of which it was told that what they published is saved.
+fn saved(shell: &mut Shell) -> Vec<u32> {
+    shell.take(|said| match said {
+        Said::Update(Update::Saved { request }) => Some(*request),
+        _ => None,
+    })
+}
+
+/// Writes a post that the node does not come to store; the event, as it was told.
+fn written_and_lost(shell: &mut Shell) -> (EventId, ByteBuf) {
+    shell.hold_batches = true;
+    shell.command(Command::Publish(
+        7,
+        Draft { persona: Persona::Pseudonym, content: thread_draft("cats", "mine") },
+    ));
+    let mut published = shell.take(|said| match said {
+        Said::Update(Update::Published { request: 7, event, bytes, .. }) => Some((*event, bytes.clone())),
+        _ => None,
+    });
+    assert!(saved(shell).is_empty(), "nothing is stored yet");
+    published.remove(0)
+}
+
+#[test]
+fn what_a_node_published_and_did_not_store_the_next_one_publishes() {
+    let mut shell = Shell::tab(0x50);
+    let (post, bytes) = written_and_lost(&mut shell);
+    shell.restart();
+    assert!(!shell.holds(post), "it died before");
+
+    shell.hold_batches = true;
+    shell.greet_relay(peer(0x20));
+    shell.command(Command::Republish(9, bytes.clone()));
+    shell.open(1, thread_target(board("cats"), post));
+    assert_eq!((shell.screen(1).state(post), saved(&mut shell)), (Pending, vec![]));
+    // Told again before it is stored, by a page that was told of another node meanwhile.
+    shell.command(Command::Republish(9, bytes.clone()));
+    shell.store(Ok(()));
+    shell.advance(1_000);
+    assert_eq!(saved(&mut shell), [9]);
+    assert_eq!(shell.screen(1).state(post), Saved);
+    assert!(shell.node.index().get(&post).is_some_and(|row| row.own));
+    shell.publish(Content::Delete { target: post }).expect("it is mine");
+}
+
+#[test]
+fn what_was_stored_after_all_is_not_doubled() {
+    let mut shell = Shell::tab(0x50);
+    let (post, bytes) = written_and_lost(&mut shell);
+    shell.store(Ok(()));
+    assert_eq!(saved(&mut shell), [7]);
+    shell.restart();
+    let held = shell.node.index().len();
+    shell.hold_batches = true;
+    shell.command(Command::Republish(9, bytes));
+    assert_eq!(saved(&mut shell), [9], "at once");
+    assert_eq!(shell.node.index().len(), held);
+    assert!(shell.holds(post) && shell.batches.is_empty());
+
+    // Nothing is said of what no node has signed, so that it stays with whoever holds it.
+    shell.command(Command::Republish(10, ByteBuf::from(*b"not an event")));
+    assert!(saved(&mut shell).is_empty());
+}
 
 fn replies(count: usize) -> Vec<Event> {
     let thread = author(1).thread("cats", "x", EPOCH);

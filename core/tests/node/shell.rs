@@ -363,7 +363,7 @@ impl Shell {
         self.command(Command::Publish(self.requests, Draft { persona, content }));
         let number = self.requests;
         let mut answers = self.take(|said| match said {
-            Said::Update(Update::Published { request, event, thread }) if *request == number => {
+            Said::Update(Update::Published { request, event, thread, .. }) if *request == number => {
                 Some(Ok((*event, *thread)))
             }
             Said::Update(Update::Refused { request, reason }) if *request == number => {

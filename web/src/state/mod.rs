@@ -161,7 +161,7 @@ impl Client {
 
     fn on_update(self, update: Update) {
         match update {
-            Update::Published { request, event, thread } => {
+            Update::Published { request, event, thread, .. } => {
                 self.wrote.set(true);
                 self.answer(request, Ok(Published { event, thread }));
             }

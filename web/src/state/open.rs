@@ -150,6 +150,7 @@ impl Client {
                 }
             }
             Update::Published { .. }
+            | Update::Saved { .. }
             | Update::Refused { .. }
             | Update::Invited { .. }
             | Update::Network(_)

@@ -40,6 +40,7 @@ impl Desk {
                 Command::Close(number)
             }
             Command::Publish(request, draft) => Command::Publish(self.ask(tab, request), draft),
+            Command::Republish(request, event) => Command::Republish(self.ask(tab, request), event),
             Command::Invite { request, board } => Command::Invite { request: self.ask(tab, request), board },
             other => other,
         })
@@ -56,9 +57,12 @@ impl Desk {
                 let place = self.views.get(view).copied();
                 place.map(|(tab, own)| (tab, std::mem::replace(view, own)))
             }
-            Update::Published { request, .. }
-            | Update::Refused { request, .. }
-            | Update::Invited { request, .. } => {
+            // It is told of again when it is saved.
+            Update::Published { request, .. } => {
+                let place = self.requests.get(request).copied();
+                place.map(|(tab, own)| (tab, std::mem::replace(request, own)))
+            }
+            Update::Saved { request } | Update::Refused { request, .. } | Update::Invited { request, .. } => {
                 let place = self.requests.remove(request);
                 place.map(|(tab, own)| (tab, std::mem::replace(request, own)))
             }
@@ -99,7 +103,9 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use chanterelle_core::base::EventId;
     use chanterelle_core::node::{Command, Target, Update};
+    use serde_bytes::ByteBuf;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -143,5 +149,22 @@ mod tests {
         assert_eq!(desk.leave(ANN), []);
         assert_eq!(desk.give(answer(ann)).0, Addressee::Nobody);
         assert_eq!(desk.give(Update::Network(Vec::new())).0, Addressee::All);
+    }
+
+    #[test]
+    fn who_published_hears_that_it_is_and_that_it_is_saved() {
+        let mut desk = Desk::default();
+        let Some(Command::Republish(number, bytes)) = desk.take(ANN, Command::Republish(5, ByteBuf::new()))
+        else {
+            panic!("it is told under another number");
+        };
+        let published = |request| {
+            let (event, bytes) = (EventId([1; 32]), bytes.clone());
+            Update::Published { request, event, thread: None, bytes }
+        };
+        let saved = |request| Update::Saved { request };
+        assert_eq!(desk.give(published(number)), (Addressee::One(ANN), published(5)));
+        assert_eq!(desk.give(saved(number)), (Addressee::One(ANN), saved(5)));
+        assert_eq!(desk.give(saved(number)).0, Addressee::Nobody);
     }
 }

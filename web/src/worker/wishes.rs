@@ -7,7 +7,7 @@ use vecmap::VecMap;
 #[derive(Debug, Default)]
 pub(super) struct Wishes {
     open: VecMap<ViewId, Target>,
-    /// Commands that are answered, until they are.
+    /// Commands that are answered, until they are; what was published, until it is saved.
     asked: VecMap<u32, Command>,
     /// Other commands by a running number, until a node has taken them.
     others: VecMap<u64, Command>,
@@ -24,7 +24,9 @@ impl Wishes {
             Command::Close(view) => {
                 self.open.remove(view);
             }
-            Command::Publish(request, _) | Command::Invite { request, .. } => {
+            Command::Publish(request, _)
+            | Command::Republish(request, _)
+            | Command::Invite { request, .. } => {
                 self.asked.insert(*request, command.clone());
             }
             other => {
@@ -46,11 +48,15 @@ impl Wishes {
 
     /// Takes note of what the node told the page.
     pub(super) fn heard(&mut self, update: &Update) {
-        if let Update::Published { request, .. }
-        | Update::Refused { request, .. }
-        | Update::Invited { request, .. } = update
-        {
-            self.asked.remove(request);
+        match update {
+            // Signed, and with the leader alone until it is saved, which may be closed before.
+            Update::Published { request, bytes, .. } => {
+                self.asked.insert(*request, Command::Republish(*request, bytes.clone()));
+            }
+            Update::Saved { request } | Update::Refused { request, .. } | Update::Invited { request, .. } => {
+                self.asked.remove(request);
+            }
+            _ => {}
         }
     }
 
@@ -60,7 +66,8 @@ impl Wishes {
     }
 
     /// Everything a node has to be told that knows nothing of the page. What was published and not answered is among
-    /// it: a node answers before it begins to store or to send, so what it did not answer it has not done.
+    /// it as a draft: a node answers before it begins to store or to send, so what it did not answer it has not done.
+    /// What was answered and not saved is among it as the event that it became, which no node takes twice.
     pub(super) fn again(&self) -> Vec<Command> {
         let open = self.open.iter().map(|(view, target)| Command::Open(*view, target.clone()));
         self.others.values().cloned().chain(open).chain(self.asked.values().cloned()).collect()
@@ -72,6 +79,7 @@ mod tests {
     use chanterelle_core::base::{BoardName, EventId};
     use chanterelle_core::event::{Content, Draft, Persona};
     use chanterelle_core::node::{Command, Target, Update};
+    use serde_bytes::ByteBuf;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -109,6 +117,25 @@ mod tests {
         assert_eq!(wishes.again(), first[1..]);
         wishes.taken(wishes.last());
         assert_eq!(wishes.again(), first[2..]);
+    }
+
+    #[test]
+    fn what_was_published_is_told_as_the_event_that_it_became_until_it_is_saved() {
+        let content = Content::Delete { target: EventId([1; 32]) };
+        let publish = |request| {
+            Command::Publish(request, Draft { persona: Persona::Identity, content: content.clone() })
+        };
+        let bytes = ByteBuf::from(*b"signed");
+        let mut wishes = Wishes::default();
+        wishes.note(&publish(1));
+        wishes.note(&publish(2));
+        let event = EventId([2; 32]);
+        wishes.heard(&Update::Published { request: 1, event, thread: None, bytes: bytes.clone() });
+        assert_eq!(wishes.again(), [Command::Republish(1, bytes.clone()), publish(2)]);
+        wishes.publish_nothing();
+        assert_eq!(wishes.again(), [Command::Republish(1, bytes)]);
+        wishes.heard(&Update::Saved { request: 1 });
+        assert_eq!(wishes.again(), []);
     }
 
     #[test]
