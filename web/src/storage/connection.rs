@@ -25,6 +25,11 @@ extern "C" {
         mode: &str,
         options: &Object,
     ) -> Result<IdbTransaction, JsValue>;
+
+    /// An `IDBTransaction` that is asked to commit, for which web-sys knows only a name that is gone.
+    type Committing;
+    #[wasm_bindgen(method, catch)]
+    fn commit(this: &Committing) -> Result<(), JsValue>;
 }
 
 /// What a transaction must survive before it is complete.
@@ -174,6 +179,9 @@ impl Transaction {
         let (complete, abort) = (settle(true), settle(false));
         self.transaction.set_oncomplete(Some(complete.as_ref().unchecked_ref()));
         self.transaction.set_onabort(Some(abort.as_ref().unchecked_ref()));
+        // All was asked that will be. By itself it would commit only once this worker has heard that all was done, so
+        // never if the person closes the tab before. Err says that it has ended.
+        let _ = self.transaction.unchecked_ref::<Committing>().commit();
         let complete = ended.await.expect("the handlers hold the sender until one of them is called");
         match (complete, self.transaction.error()) {
             (true, _) => Ok(()),
