@@ -13,8 +13,8 @@ mod streams;
 pub(crate) mod transport;
 pub(crate) mod websocket;
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chanterelle_core::base::PeerId;
@@ -98,6 +98,8 @@ pub(crate) struct Network {
     next_session: u64,
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
+    /// Who has a reservation. libp2p tells that one was closed also of connections that had none.
+    reserved: HashSet<libp2p::PeerId>,
 }
 
 /// A session is over.
@@ -173,6 +175,7 @@ impl Network {
             relays: config.relays,
             sessions,
             next_session: 0,
+            reserved: HashSet::new(),
             ended,
             end,
         })
@@ -240,7 +243,9 @@ impl Network {
                     self.swarm.close_connection(connection);
                 }
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => on_circuit(metrics, &event),
+            SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => {
+                on_circuit(metrics, &mut self.reserved, &event);
+            }
             _ => {}
         }
     }
@@ -339,13 +344,14 @@ fn circuits() -> relay::Config {
         .circuit_src_per_ip(times(600), Duration::from_secs(1))
 }
 
-fn on_circuit(metrics: &Arc<Metrics>, event: &relay::Event) {
+fn on_circuit(metrics: &Metrics, reserved: &mut HashSet<libp2p::PeerId>, event: &relay::Event) {
     match event {
-        relay::Event::ReservationReqAccepted { renewed: false, .. } => {
-            metrics.reservations.inc();
+        relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
+            reserved.insert(*src_peer_id);
         }
-        relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
-            metrics.reservations.dec();
+        relay::Event::ReservationClosed { src_peer_id }
+        | relay::Event::ReservationTimedOut { src_peer_id } => {
+            reserved.remove(src_peer_id);
         }
         relay::Event::ReservationReqDenied { .. } => count(&metrics.circuits_denied, "reservation"),
         relay::Event::CircuitReqAccepted { .. } => {
@@ -358,4 +364,6 @@ fn on_circuit(metrics: &Arc<Metrics>, event: &relay::Event) {
         relay::Event::CircuitReqDenied { .. } => count(&metrics.circuits_denied, "circuit"),
         _ => {}
     }
+    // As many as fit into memory are far below 2^63.
+    metrics.reservations.set(reserved.len() as i64);
 }

@@ -10,8 +10,8 @@ use libp2p_stream::Control;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::support::TestRelay;
 use crate::support::tab::{BehaviourEvent, keep, swarm};
+use crate::support::{TestRelay, until};
 
 const ECHO: StreamProtocol = StreamProtocol::new("/test/echo/1");
 
@@ -85,6 +85,30 @@ async fn a_circuit_carries_signalling_and_is_cut_beyond_its_limit() {
         .expect("the circuit is cut");
     assert!(ended.is_err() || echoed.len() < flood.len());
     assert!(echoed.len() < 128 * 1024, "{} bytes came back", echoed.len());
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn reservations_are_counted_and_connections_without_one_are_not() {
+    let relay = TestRelay::start().await;
+    let (.., listener) = listener(&relay).await;
+    let metrics = relay.app.metrics();
+    until("the reservation to be counted", async || metrics.reservations.get() == 1).await;
+    let mut passing = swarm();
+    passing.dial(relay.multiaddr()).expect("a relay can be dialled");
+    loop {
+        match passing.select_next_some().await {
+            SwarmEvent::ConnectionEstablished { .. } => break,
+            SwarmEvent::OutgoingConnectionError { error, .. } => panic!("the dial failed: {error}"),
+            _ => {}
+        }
+    }
+    until("both to be connected", async || metrics.connections.get() == 2).await;
+    drop(passing);
+    until("one to be gone", async || metrics.connections.get() == 1).await;
+    assert_eq!(metrics.reservations.get(), 1, "nothing was reserved there");
+    listener.abort();
+    until("the reservation to be gone", async || metrics.reservations.get() == 0).await;
     relay.stop().await;
 }
 
