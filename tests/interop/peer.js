@@ -137,6 +137,21 @@ export function peer(also) {
       return connection.remotePeer.toString();
     },
 
+    /** Milliseconds from dialling an address until a stream has brought an answer. Afterwards nothing is left of it. */
+    async connect({ address }) {
+      const begun = performance.now();
+      const connection = await node.dial(multiaddr(address));
+      const stream = await connection.newStream(WHOLE);
+      const answer = read(stream);
+      stream.send(Uint8Array.of(7));
+      await stream.close();
+      if ((await answer).length !== 1) throw new Error('another answer came than was asked for');
+      const took = performance.now() - begun;
+      // The one through the relay, too.
+      for (const each of node.getConnections(connection.remotePeer)) await each.close();
+      return took;
+    },
+
     /** Opens another session beside the one there is. */
     async again({ peer }) {
       await open(only(peer).connection);

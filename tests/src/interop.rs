@@ -33,6 +33,14 @@ const OURS: &str = "<!doctype html><title>ours</title><script type=\"module\">
         },
         addresses: () => [address],
         dial: ({address}) => ours.dial(address),
+        connect: async ({address}) => {
+            const begun = performance.now();
+            const peer = await ours.dial(address);
+            if (await ours.ask(peer, 1, 1) !== 1) throw new Error('another answer came than was asked for');
+            const took = performance.now() - begun;
+            ours.leave(peer);
+            return took;
+        },
         ask: ({peer, size, count}) => ours.ask(peer, size, count),
         broken: ({peer}) => ours.broken(peer),
     };
@@ -54,22 +62,37 @@ impl Foreign {
     /// # Panics
     /// When it cannot be started.
     pub async fn page(stage: &Stage, name: &str, relay: &Relay) -> Foreign {
-        Foreign::served(stage, name, relay, PAGE, &[("page.js", "text/javascript")]).await
+        Foreign::page_in(stage.foreign_browser(name).await, relay).await
     }
 
-    /// The same of our transport (`tests/interop/src`), which has no sessions and answers to `start`, `dial`, `ask` and
-    /// `broken`.
+    /// The same in this browser.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn page_in(browser: Rc<Browser>, relay: &Relay) -> Foreign {
+        Foreign::served(browser, relay, PAGE, &[("page.js", "text/javascript")]).await
+    }
+
+    /// The same of our transport (`tests/interop/src`), which has no sessions and answers to `start`, `dial`, `connect`,
+    /// `ask` and `broken`.
     ///
     /// # Panics
     /// When it cannot be started.
     pub async fn ours(stage: &Stage, name: &str, relay: &Relay) -> Foreign {
+        Foreign::ours_in(stage.foreign_browser(name).await, relay).await
+    }
+
+    /// The same in this browser.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn ours_in(browser: Rc<Browser>, relay: &Relay) -> Foreign {
         let files = [("ours.js", "text/javascript"), ("ours_bg.wasm", "application/wasm")];
-        Foreign::served(stage, name, relay, OURS, &files).await
+        Foreign::served(browser, relay, OURS, &files).await
     }
 
     async fn served(
-        stage: &Stage,
-        name: &str,
+        browser: Rc<Browser>,
         relay: &Relay,
         page: &str,
         files: &[(&str, &'static str)],
@@ -81,9 +104,8 @@ impl Foreign {
         };
         let page = ("/".to_owned(), "text/html", page.as_bytes().to_vec());
         let address = Site::of(relay, files.iter().map(read).chain([page])).serve();
-        let browser = stage.foreign_browser(name).await;
         browser.goto(&format!("http://{address}/")).await;
-        wait::until(&format!("the page of {name}"), async || {
+        wait::until("the page of a libp2p peer", async || {
             let ready = browser.script("return 'interop' in globalThis", &[]).await?;
             wait::holds(ready == true, || "its script has not run".to_owned())
         })

@@ -107,7 +107,8 @@ fn durable(ws: &Workspace) -> Result<Vec<Command>> {
     ])
 }
 
-/// The transport against bare connections in one page, built as the page is; then the whole product.
+/// The transport against bare connections in one page, built as the page is; then against js-libp2p, and in the whole
+/// product.
 fn webrtc(ws: &Workspace) -> Result<Vec<Command>> {
     let tools = PageTools::prepare(ws)?;
     let browser = setup::browser(ws)?;
@@ -118,8 +119,11 @@ fn webrtc(ws: &Workspace) -> Result<Vec<Command>> {
     test::in_browser(&mut bare, ws, &browser);
 
     page::build_product(ws, &tools)?;
+    let made = setup::interop(ws)?;
+    test::interop::build_page(ws, &tools, &[], &made)?;
     let mut product = ws.cargo();
     product.args(["run", "--release", "--package", "chanterelle-e2e", "--bin", "bench-webrtc"]);
+    product.env("CHANTERELLE_INTEROP", made);
     test::on_product(&mut product, &ws.relay_binary(), &browser);
     Ok(vec![bare, product])
 }

@@ -37,11 +37,16 @@ struct Behaviour {
     relay: relay::client::Behaviour,
 }
 
-/// Whom to dial, and whom to tell what became of it.
-type Dial = (Multiaddr, oneshot::Sender<Result<PeerId, String>>);
+/// What the swarm is to do.
+enum Wish {
+    /// Dial, and tell what became of it.
+    Dial(Multiaddr, oneshot::Sender<Result<PeerId, String>>),
+    /// End every connection with a peer.
+    Leave(PeerId),
+}
 
 thread_local! {
-    static PEER: RefCell<Option<(Control, mpsc::UnboundedSender<Dial>)>> = const { RefCell::new(None) };
+    static PEER: RefCell<Option<(Control, mpsc::UnboundedSender<Wish>)>> = const { RefCell::new(None) };
     /// The port of the relay, which answers STUN there, too.
     static PORT: Cell<u16> = const { Cell::new(0) };
 }
@@ -90,8 +95,8 @@ pub async fn start(relay: String) -> Result<String, String> {
     PORT.set(port.ok_or("the relay has no port")?);
     swarm.listen_on(relay.with(Protocol::P2pCircuit).with(Protocol::WebRTC)).map_err(fault)?;
     let control = swarm.behaviour().streams.new_control();
-    let (dials, wanted) = mpsc::unbounded();
-    PEER.set(Some((control.clone(), dials)));
+    let (wishes, wanted) = mpsc::unbounded();
+    PEER.set(Some((control.clone(), wishes)));
     let mut answering = control.clone();
     spawn_local(answer(answering.accept(WHOLE).map_err(fault)?, |stream| async {
         drop(whole(stream).await);
@@ -109,7 +114,7 @@ pub async fn start(relay: String) -> Result<String, String> {
 
 async fn run(
     mut swarm: Swarm<Behaviour>,
-    mut wanted: mpsc::UnboundedReceiver<Dial>,
+    mut wanted: mpsc::UnboundedReceiver<Wish>,
     listening: oneshot::Sender<Multiaddr>,
 ) {
     let mut listening = Some(listening);
@@ -122,14 +127,18 @@ async fn run(
     };
     loop {
         select! {
-            (address, done) = wanted.select_next_some() => {
-                let options = DialOpts::from(address);
-                let connection = options.connection_id();
-                dialling.push((connection, done));
-                if let Err(error) = swarm.dial(options) {
-                    tell(&mut dialling, connection, Err(fault(error)));
+            wish = wanted.select_next_some() => match wish {
+                Wish::Dial(address, done) => {
+                    let options = DialOpts::from(address);
+                    let connection = options.connection_id();
+                    dialling.push((connection, done));
+                    if let Err(error) = swarm.dial(options) {
+                        tell(&mut dialling, connection, Err(fault(error)));
+                    }
                 }
-            }
+                // Err says that there is none.
+                Wish::Leave(peer) => drop(swarm.disconnect_peer_id(peer)),
+            },
             event = swarm.select_next_some() => match event {
                 SwarmEvent::NewListenAddr { address, .. } => {
                     listening.take().map(|listening| listening.send(address));
@@ -150,10 +159,18 @@ async fn run(
 #[wasm_bindgen]
 pub async fn dial(address: String) -> Result<String, String> {
     let (done, connected) = oneshot::channel();
-    let address = address.parse().map_err(fault)?;
-    PEER.with_borrow(|peer| peer.as_ref().expect("it was started").1.unbounded_send((address, done)))
-        .map_err(fault)?;
+    wish(Wish::Dial(address.parse().map_err(fault)?, done))?;
     connected.await.map_err(fault)?.map(|peer| peer.to_string())
+}
+
+/// Ends every connection with a peer.
+#[wasm_bindgen]
+pub fn leave(peer: &str) -> Result<(), String> {
+    wish(Wish::Leave(peer.parse().map_err(fault)?))
+}
+
+fn wish(wish: Wish) -> Result<(), String> {
+    PEER.with_borrow(|peer| peer.as_ref().expect("it was started").1.unbounded_send(wish)).map_err(fault)
 }
 
 async fn open(peer: &str, protocol: StreamProtocol) -> Result<Stream, String> {

@@ -1,11 +1,15 @@
-//! The part of `cargo xtask bench webrtc` that takes the whole product: how soon a post is on another screen, and whether it
-//! is on all of many.
+//! The part of `cargo xtask bench webrtc` that takes several browsers: how soon two are connected, how soon a post is on
+//! another screen, and whether it is on all of many.
+//!
+//! Our transport and js-libp2p connect in turns, each from one browser to another at the same relay: from dialling until
+//! a stream has brought an answer.
 //!
 //! A time is from sending the form in one browser to the first frame in the other that shows the post, by the clock of
 //! the machine they share. Each browser has a profile of its own, and one tab.
 //!
 //! | row | what |
 //! |---|---|
+//! | `webrtc.connect_vs_js` | until a stream can be used, against js-libp2p: how many times as long ours takes |
 //! | `webrtc.post_p50_ms`, `webrtc.post_p95_ms` | between two tabs that are connected directly |
 //! | `webrtc.post_relay_p50_ms`, `webrtc.post_relay_p95_ms` | the same through the relay alone |
 //! | `webrtc.tabs`, `webrtc.tabs_all_delivered` | tabs that wrote in one thread, and 1 if every post came to every tab |
@@ -13,12 +17,17 @@
 //! | `webrtc.relay_stored` | events the relay stored, of as many as were written |
 
 use std::path::Path;
+use std::rc::Rc;
 
 use chanterelle_e2e::browser::{Browser, Profile, Start};
 use chanterelle_e2e::elements::Scope;
+use chanterelle_e2e::interop::Foreign;
 use chanterelle_e2e::relay::Relay;
 use chanterelle_e2e::{place, wait};
 use serde_json::json;
+
+/// Connections of each kind, none of which may hang.
+const CONNECTIONS: usize = 40;
 
 /// Posts of which the time is measured, in each way.
 const POSTS: usize = 200;
@@ -64,6 +73,7 @@ fn main() {
 
 async fn bench() {
     let folder = place::artifacts("bench-webrtc");
+    connections(&folder).await;
     for (names, answer) in [
         (["webrtc.post_p50_ms", "webrtc.post_p95_ms"], "Connect directly"),
         (["webrtc.post_relay_p50_ms", "webrtc.post_relay_p95_ms"], "Only through relays"),
@@ -74,6 +84,35 @@ async fn bench() {
         }
     }
     many(&folder).await;
+}
+
+/// Two pairs of browsers, one with our transport and one with js-libp2p, each of which connects again and again.
+async fn connections(folder: &Path) {
+    let relay = Relay::start(&folder.join("relay.log")).await;
+    let browser =
+        async |name: &str| Rc::new(Browser::launch(name, Start::plain(Profile::fresh()), folder).await);
+    let (one, other) = (browser("ours-dials").await, browser("ours-answers").await);
+    let (ours, ours_there) = (Foreign::ours_in(one, &relay).await, Foreign::ours_in(other, &relay).await);
+    let (one, other) = (browser("js-dials").await, browser("js-answers").await);
+    let (js, js_there) = (Foreign::page_in(one, &relay).await, Foreign::page_in(other, &relay).await);
+    let mut pairs = Vec::new();
+    for (here, there) in [(&ours, &ours_there), (&js, &js_there)] {
+        here.start(&relay, json!({})).await;
+        pairs.push((here, there.start(&relay, json!({})).await.1, Vec::new()));
+    }
+    for _ in 0..CONNECTIONS {
+        for (here, address, times) in &mut pairs {
+            let took = here.tell("connect", json!({"address": address})).await;
+            times.push(took.as_f64().expect("milliseconds"));
+        }
+    }
+    let [ours, js] = [0, 1].map(|at| {
+        let times: &mut Vec<f64> = &mut pairs[at].2;
+        times.sort_unstable_by(f64::total_cmp);
+        times[times.len() / 2]
+    });
+    let row = json!({"name": "webrtc.connect_vs_js", "value": ours, "unit": "ms", "baseline": js, "ratio": ours / js});
+    println!("bench-row {row}");
 }
 
 /// A browser in the board, which has answered the question.

@@ -1,4 +1,4 @@
-//! The page of our transport alone, which the tests of the product let talk with js-libp2p.
+//! The page of our transport alone, which tests and benches of the product let talk with js-libp2p.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +17,7 @@ const PACKAGE: &str = "chanterelle-interop";
 ///
 /// # Errors
 /// If it does not compile.
-pub(super) fn build_page(ws: &Workspace, tools: &PageTools, others: &[&str], into: &Path) -> Result<()> {
+pub(crate) fn build_page(ws: &Workspace, tools: &PageTools, others: &[&str], into: &Path) -> Result<()> {
     let mut cargo = tools.rust.cargo(ws)?;
     cargo.args(["build", "--release", "--target", TARGET, "--bin", PACKAGE, "--package", PACKAGE]);
     cargo.args(others.iter().flat_map(|package| ["--package", package]));

@@ -5,7 +5,7 @@
 //! started one by one, so a binary that dies without a summary is seen; nothing that was not run passes silently.
 
 mod build;
-mod interop;
+pub(crate) mod interop;
 mod suite;
 mod summary;
 
