@@ -14,7 +14,7 @@ Promise.withResolvers ??= () => {
 
 async function main() {
   const { peer } = await import('./peer.js');
-  const interop = peer({ transports: [], listen: [] });
+  const interop = peer({ transports: () => [], listen: [] });
   const test = connect(Number(process.argv[2]), '127.0.0.1');
   for await (const line of createInterface({ input: test })) {
     const { name, given } = JSON.parse(line);

@@ -24,7 +24,7 @@ const WHOLE = '/interop/whole/1';
 /** Whoever answers gives up at the first byte. */
 const BROKEN = '/interop/broken/1';
 
-/** What a peer is made of beside what all have: `{ transports, listen }`. */
+/** What a peer is made of beside what all have: `{ transports, listen }`, the transports by the address of its relay. */
 export function peer(also) {
   let node;
   let boards;
@@ -90,7 +90,7 @@ export function peer(also) {
     node = await createLibp2p({
       privateKey,
       addresses: { listen: [`${relay}/p2p-circuit`, ...also.listen] },
-      transports: [webSockets(), circuitRelayTransport(), ...also.transports],
+      transports: [webSockets(), circuitRelayTransport(), ...also.transports(relay)],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       // A page dials no private addresses otherwise, and a relay of a test has no other.
@@ -137,8 +137,15 @@ export function peer(also) {
       return connection.remotePeer.toString();
     },
 
-    /** Milliseconds from dialling an address until a stream has brought an answer. Afterwards nothing is left of it. */
-    async connect({ address }) {
+    /** Milliseconds from dialling an address until a stream has brought an answer; none if it takes longer than `limit`. */
+    async connect({ address, limit }) {
+      const late = new Promise((resolve) => {
+        setTimeout(resolve, limit, null);
+      });
+      return Promise.race([late, what.connects(address)]);
+    },
+
+    async connects(address) {
       const begun = performance.now();
       const connection = await node.dial(multiaddr(address));
       const stream = await connection.newStream(WHOLE);
@@ -146,10 +153,7 @@ export function peer(also) {
       stream.send(Uint8Array.of(7));
       await stream.close();
       if ((await answer).length !== 1) throw new Error('another answer came than was asked for');
-      const took = performance.now() - begun;
-      // The one through the relay, too.
-      for (const each of node.getConnections(connection.remotePeer)) await each.close();
-      return took;
+      return performance.now() - begun;
     },
 
     /** Opens another session beside the one there is. */

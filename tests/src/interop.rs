@@ -33,7 +33,11 @@ const OURS: &str = "<!doctype html><title>ours</title><script type=\"module\">
         },
         addresses: () => [address],
         dial: ({address}) => ours.dial(address),
-        connect: async ({address}) => {
+        connect: ({address, limit}) => Promise.race([
+            new Promise((resolve) => setTimeout(resolve, limit, null)),
+            interop.connects(address),
+        ]),
+        connects: async (address) => {
             const begun = performance.now();
             const peer = await ours.dial(address);
             if (await ours.ask(peer, 1, 1) !== 1) throw new Error('another answer came than was asked for');
