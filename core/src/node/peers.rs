@@ -6,7 +6,7 @@ use super::api::{CloseReason, Output, SessionInfo, Update};
 use super::budget::{BAD_FRAME, MISPLACED};
 use super::session::{Reading, Session};
 use super::{Node, Reader};
-use crate::base::{EventId, PeerId, set_of};
+use crate::base::{BoardId, EventId, PeerId, set_of};
 use crate::crypto::Verify;
 use crate::gossip::Interest;
 use crate::wire::{Frame, Hello, Role, VERSION};
@@ -93,6 +93,7 @@ impl<V: Verify> Node<V> {
                 }
                 let before = core::mem::replace(&mut session.neighbour.interest, interest);
                 self.reads(peer, &before.boards);
+                self.offer_newly_wanted(peer, &before);
                 self.plan_soon(peer);
             }
             Frame::Directory { names } => {
@@ -173,11 +174,27 @@ impl<V: Verify> Node<V> {
         Frame::Interest { all, boards }
     }
 
-    /// Offers what was written here and never acknowledged, whether or not the peer asked for its board. If the peer
-    /// has it, its acknowledgement is what we are after.
+    /// Offers a tab that wants other boards now what nobody has acknowledged of those it did not want before.
+    fn offer_newly_wanted(&mut self, peer: PeerId, before: &Interest) {
+        let is_tab = self.sessions.get(&peer).is_some_and(|session| session.role == Some(Role::Tab));
+        if self.restored && is_tab {
+            self.offer(peer, |board| !before.covers(board));
+        }
+    }
+
+    /// Offers what was written here and never acknowledged: to a relay whether or not it asked for its board, to a tab,
+    /// which may be any stranger's, what it asked for. If the peer has it, its acknowledgement is what we are after.
     pub(super) fn offer_unsent(&mut self, peer: PeerId) {
+        self.offer(peer, |_| true);
+    }
+
+    /// The same of some boards.
+    fn offer(&mut self, peer: PeerId, is_of: impl Fn(&BoardId) -> bool) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        for row in self.index.unsent() {
+        for row in self.index.unsent().filter(|row| is_of(&row.board)) {
+            if session.role == Some(Role::Tab) && !session.neighbour.interest.covers(&row.board) {
+                continue;
+            }
             session.neighbour.has.insert(row.id);
             if session.queue_sync(row.id, SYNC_QUEUE) {
                 session.expect_ack(row.id, self.now.instant);

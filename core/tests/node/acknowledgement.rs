@@ -4,7 +4,7 @@ use chanterelle_core::base::EventId;
 use chanterelle_core::event::Content;
 use chanterelle_core::node::{Input, StorageError, Target};
 use chanterelle_core::view::PostState::{Pending, Saved, Sent};
-use chanterelle_core::wire::Frame;
+use chanterelle_core::wire::{Frame, Role};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -204,10 +204,10 @@ fn what_nobody_acknowledged_is_offered_to_the_next_session() {
 }
 
 #[test]
-fn it_is_offered_even_to_a_peer_that_does_not_read_the_board() {
+fn it_is_offered_even_to_a_relay_that_does_not_say_that_it_reads_the_board() {
     let mut shell = Shell::tab(0x50);
     let thread = shell.write_thread("cats", "is anybody there?");
-    shell.greet_reader(peer(BOB), &["dogs"]);
+    shell.greet(peer(BOB), Role::Relay, 1_000);
     shell.advance(1_000);
     assert_eq!(shell.events(peer(BOB)), [thread]);
 }

@@ -37,6 +37,23 @@ fn only_who_asked_for_a_board_gets_its_posts() {
     assert!(shell.events(peer(ANN)).is_empty() && shell.events(peer(BOB)).is_empty());
 }
 
+/// A tab may be any stranger's; a relay is where the person is.
+#[test]
+fn what_was_written_and_not_acknowledged_is_offered_to_relays_and_to_tabs_that_ask_for_its_board() {
+    let mut shell = Shell::tab(0x50);
+    let own = shell.write_thread("fish", "y");
+    shell.publish(Content::Profile { name: "Ann".to_owned(), about: None }).expect("a good draft");
+    shell.greet_reader(peer(ANN), &["cats"]);
+    shell.advance(200_000);
+    assert_eq!(shell.events(peer(ANN)), []);
+    shell.hear(peer(ANN), interest(&["cats", "fish"]));
+    shell.advance(1_000);
+    assert_eq!(shell.events(peer(ANN)), [own]);
+    shell.greet(peer(BOB), Role::Relay, 100);
+    shell.advance(1_000);
+    assert_eq!(shell.events(peer(BOB)).len(), 2, "before it says what it wants");
+}
+
 #[test]
 fn whoever_said_nothing_of_its_interest_gets_nothing() {
     let mut shell = Shell::tab(0x50);

@@ -249,7 +249,7 @@ fn what_is_said_before_everything_is_restored_waits() {
     let mut other = Shell::tab(0x50);
     other.disk = shell.disk.clone();
     other.restart();
-    other.greet_reader(peer(0x60), &[]);
+    other.greet_reader(peer(0x60), &["cats"]);
     other.advance(1_000);
     assert_eq!(other.events(peer(0x60)), [thread], "offered because it was never acknowledged");
 }
