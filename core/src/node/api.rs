@@ -44,6 +44,8 @@ pub enum Input {
     Restored(Option<Vec<u8>>),
     /// A session stream with a peer is open. At most one at a time per peer.
     Connected(PeerId),
+    /// The same with a tab, over a direct connection; whatever it says, it is no relay.
+    ConnectedDirectly(PeerId),
     /// It is gone.
     Disconnected(PeerId),
     /// A peer that was to be dialled ([`Output::Dial`]) cannot be reached directly.
@@ -78,7 +80,7 @@ pub enum Output {
     /// Tell the person.
     Update(Update),
     /// Connect to a peer directly, asking for it at one of these relays. An address may end with the relay's id, or else
-    /// is one of [`Relays`]. `Connected` follows, or `Unreachable`.
+    /// is one of [`Relays`]. `ConnectedDirectly` follows, or `Unreachable`.
     Dial(PeerId, Vec<Address>),
     /// Relays worth connecting to. Told whenever they change, each time all of them.
     Relays(Relays),
@@ -146,6 +148,8 @@ pub enum CloseReason {
     Oneself,
     /// There are neighbours enough.
     Full,
+    /// The peer is directly connected and says it is a relay.
+    NotATab,
 }
 
 impl fmt::Display for CloseReason {
@@ -157,6 +161,7 @@ impl fmt::Display for CloseReason {
             CloseReason::Bye => "the peer said goodbye",
             CloseReason::Oneself => "the peer is this node itself",
             CloseReason::Full => "there are neighbours enough here",
+            CloseReason::NotATab => "the peer is connected directly and says it is no tab",
         })
     }
 }

@@ -152,7 +152,8 @@ impl<V: Verify> Node<V> {
         match input {
             Input::Restore(rows) => rows.into_iter().for_each(|row| self.index.insert(row)),
             Input::Restored(state) => self.on_restored(state.as_deref()),
-            Input::Connected(peer) => self.on_connected(peer),
+            Input::Connected(peer) => self.on_connected(peer, false),
+            Input::ConnectedDirectly(peer) => self.on_connected(peer, true),
             Input::Disconnected(peer) => self.on_disconnected(peer),
             Input::Unreachable(peer) => self.unreachable(peer),
             Input::Received(peer, frame) => self.on_received(peer, &frame),

@@ -7,7 +7,7 @@ use super::budget::{BAD_FRAME, MISPLACED};
 use super::session::{Reading, Session};
 use super::{Node, Reader};
 use crate::base::{BoardId, EventId, PeerId, set_of};
-use crate::crypto::Verify;
+use crate::crypto::{Verify, no_board};
 use crate::gossip::Interest;
 use crate::wire::{Frame, Hello, Role, VERSION};
 
@@ -18,13 +18,13 @@ pub(super) const SYNC_QUEUE: usize = 65_536;
 const PLAN_EVERY: Duration = Duration::from_secs(1);
 
 impl<V: Verify> Node<V> {
-    pub(super) fn on_connected(&mut self, peer: PeerId) {
+    pub(super) fn on_connected(&mut self, peer: PeerId, is_direct: bool) {
         self.forget_session(peer);
         if peer == self.peer {
             self.outputs.push_back(Output::Close(peer, CloseReason::Oneself));
             return;
         }
-        self.sessions.insert(peer, Session::new(self.now.instant, &self.limits));
+        self.sessions.insert(peer, Session::new(is_direct, self.now.instant, &self.limits));
         self.touched.insert(peer);
         self.network_changed = true;
         let hello = Hello {
@@ -64,6 +64,11 @@ impl<V: Verify> Node<V> {
             return;
         }
         let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if session.is_direct && hello.role != Role::Tab {
+            // Relays are told what no stranger is to know; the word of one is not enough to be taken for a relay.
+            self.close(peer, CloseReason::NotATab);
+            return;
+        }
         session.role = Some(hello.role);
         session.out.granted = hello.window;
         session.neighbour.lazy_of_others = self.role == Role::Tab && hello.role == Role::Relay;
@@ -87,7 +92,8 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         match frame {
             Frame::Interest { all, boards } => {
-                let interest = Interest { all, boards: set_of(boards) };
+                let interest = self.granted_interest(peer, all, boards);
+                let Some(session) = self.sessions.get_mut(&peer) else { return };
                 if session.neighbour.interest == interest && session.planned.is_some() {
                     return;
                 }
@@ -131,6 +137,20 @@ impl<V: Verify> Node<V> {
         }
     }
 
+    /// As much of an interest as a peer is served: a tab tells other tabs of boards alone.
+    fn granted_interest(&self, peer: PeerId, all: bool, boards: Vec<BoardId>) -> Interest {
+        let boards = boards.into_iter().filter(|board| self.tells_of(peer, board));
+        Interest { all: all && self.tells_of(peer, &no_board()), boards: set_of(boards) }
+    }
+
+    /// Whether a peer may learn what is held here of a board. What a tab holds on the board of no name says who its
+    /// person is, whose friend they are and whom they follow: that is for relays.
+    pub(super) fn tells_of(&self, peer: PeerId, board: &BoardId) -> bool {
+        let is_relay =
+            |peer| self.sessions.get(peer).is_some_and(|session| session.role == Some(Role::Relay));
+        self.role == Role::Relay || *board != no_board() || is_relay(&peer)
+    }
+
     /// Plans anew what is reconciled with a peer, now or when that may be done again.
     fn plan_soon(&mut self, peer: PeerId) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
@@ -156,7 +176,7 @@ impl<V: Verify> Node<V> {
     fn on_want(&mut self, peer: PeerId, ids: Vec<EventId>) {
         let mut withheld = Vec::new();
         for id in ids {
-            let held = self.index.contains(&id);
+            let held = self.index.get(&id).is_some_and(|row| self.tells_of(peer, &row.board));
             let session = self.sessions.get_mut(&peer);
             if !held || session.is_some_and(|session| !session.queue_sync(id, SYNC_QUEUE)) {
                 withheld.push(id);

@@ -19,6 +19,8 @@ const REMEMBERED: usize = 2_048;
 #[derive(Debug)]
 pub(super) struct Session {
     pub role: Option<Role>,
+    /// Whether it is over a direct connection, as only tabs have.
+    pub is_direct: bool,
     pub since: Instant,
     pub budget: Budget,
     pub neighbour: Neighbour,
@@ -144,9 +146,10 @@ pub(super) struct Call {
 }
 
 impl Session {
-    pub(super) fn new(now: Instant, limits: &Limits) -> Session {
+    pub(super) fn new(is_direct: bool, now: Instant, limits: &Limits) -> Session {
         Session {
             role: None,
+            is_direct,
             since: now,
             budget: Budget::new(now, limits),
             neighbour: Neighbour::new(REMEMBERED),

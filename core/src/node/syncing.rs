@@ -15,6 +15,7 @@ use super::session::{ALL_CALLS, CALLS, Call};
 use crate::base::{PeerId, ThreadId, set_of};
 use crate::crypto::{Verify, no_board};
 use crate::gossip::{Interest, Push};
+use crate::store::Index;
 use crate::sync::{SyncError, size_of};
 use crate::wire::{Frame, Role, Scope};
 
@@ -137,15 +138,23 @@ impl<V: Verify> Node<V> {
         if !self.restored {
             return;
         }
+        let is_told = match scope {
+            Scope::Author(_) => self.tells_of(peer, &no_board()),
+            Scope::Board(board) => self.tells_of(peer, &board),
+            Scope::Thread(_) => true,
+        };
+        // Who is not to know what is held hears what they would if nothing were.
+        let nothing = Index::default();
+        let index = if is_told { &self.index } else { &nothing };
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         session.scopes.postpone(&scope, self.now.instant);
         // Answering costs as the scope is large.
-        let frames = size_of(&self.index, scope) / EVENTS_A_FRAME;
+        let frames = size_of(index, scope) / EVENTS_A_FRAME;
         if !session.budget.frames(frames, self.now.instant, &self.limits) {
             self.close(peer, CloseReason::Budget);
             return;
         }
-        match self.reconciler.answer(&self.index, scope, message) {
+        match self.reconciler.answer(index, scope, message) {
             Ok(message) => self.send(peer, &Frame::Reconciled { call, message }),
             Err(_) => drop(self.charge(peer, BAD_FRAME)),
         }

@@ -1,10 +1,12 @@
 //! Friends: codes, where somebody is today, following, and relays that keep nothing.
 
 use chanterelle_core::base::{AuthorId, EventId, Limits, PeerId, Seconds, Slot};
-use chanterelle_core::crypto::{Identity, ReachSecret, Root, SecretKey, blinded};
+use chanterelle_core::crypto::{Identity, ReachSecret, Root, SecretKey, blinded, no_board};
 use chanterelle_core::event::Content;
 use chanterelle_core::invite::{Address, FriendCode, LIFE, Place, ReachRecord};
-use chanterelle_core::node::{CloseReason, Command, Notice, Target, Update};
+use chanterelle_core::node::{CloseReason, Command, Input, Notice, Target, Update};
+use chanterelle_core::store::Index;
+use chanterelle_core::sync::Reconciler;
 use chanterelle_core::view::Person;
 use chanterelle_core::wire::{Frame, Role, Scope};
 use serde_bytes::ByteBuf;
@@ -12,7 +14,7 @@ use serde_bytes::ByteBuf;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::authors::name;
-use super::shell::{EPOCH, Said, Shell, peer};
+use super::shell::{EPOCH, Said, Shell, hello, peer};
 use super::world::World;
 
 const VIEW: u32 = 77;
@@ -537,6 +539,52 @@ fn whom_one_follows_or_has_as_a_friend_is_reconciled_too() {
     assert!(!asked(&mut shell, friend));
     shell.command(Command::Befriend(FriendCode::new(friend, identity(3).reach(0))));
     assert!(asked(&mut shell, friend));
+}
+
+/// What a tab holds on the board of no name says who its person is, whose friend they are and whom they follow.
+#[test]
+fn a_tab_that_wants_everything_does_not_learn_who_the_person_is() {
+    let mut shell = Shell::tab(1);
+    let own = key(1).public();
+    shell.command(Command::Befriend(FriendCode::new(key(3).public(), identity(3).reach(0))));
+    let (follow, _) =
+        shell.publish(Content::Follow { who: key(2).public(), ended: false }).expect("a good draft");
+    // A relay has it already, so that it is not offered to whoever comes.
+    shell.greet_relay(peer(9));
+    shell.hear(peer(9), Frame::Ack { ids: vec![follow] });
+    shell.input(Input::Disconnected(peer(9)));
+    let everything = Frame::Interest { all: true, boards: vec![no_board()] };
+    for direct in [true, false] {
+        let connected = if direct { Input::ConnectedDirectly } else { Input::Connected };
+        shell.input(connected(peer(8)));
+        shell.hear(peer(8), hello(Role::Tab, 100));
+        shell.hear(peer(8), everything.clone());
+        let scopes = [Scope::Author(own), Scope::Board(no_board())];
+        let nothing = Index::default();
+        let mut reconciler = Reconciler::new(4_096);
+        let mut empty = Vec::new();
+        for scope in scopes {
+            let (call, message) = reconciler.begin(&nothing, peer(1), scope);
+            empty = reconciler.answer(&nothing, scope, &message).expect("a good message");
+            shell.hear(peer(8), Frame::Reconcile { call, scope, message });
+        }
+        shell.hear(peer(8), Frame::Want { ids: vec![follow] });
+        shell.publish(Content::Follow { who: key(4).public(), ended: direct }).expect("a good draft");
+        shell.advance(200_000);
+        let frames = shell.frames(peer(8));
+        let is_telling = |frame: &&Frame| match frame {
+            Frame::Events { .. } | Frame::Have { .. } | Frame::Reconcile { .. } => true,
+            Frame::Reconciled { message, .. } => *message != empty,
+            _ => false,
+        };
+        assert_eq!(frames.iter().find(is_telling), None);
+        assert!(frames.contains(&Frame::Withheld { ids: vec![follow] }));
+    }
+    // A relay is told.
+    shell.greet_relay(peer(9));
+    shell.hear(peer(9), Frame::Want { ids: vec![follow] });
+    shell.advance(1_000);
+    assert!(shell.events(peer(9)).contains(&follow));
 }
 
 #[test]

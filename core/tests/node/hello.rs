@@ -96,6 +96,21 @@ fn parts_with_another_version_whatever_else_its_hello_says() {
     assert_eq!(reason, CloseReason::Version);
 }
 
+/// Relays are told what strangers are not: who says it is one must at least have been reached as one.
+#[test]
+fn parts_with_a_relay_over_a_direct_connection() {
+    let mut shell = Shell::tab(0x50);
+    shell.input(Input::ConnectedDirectly(peer(BOB)));
+    shell.frames(peer(BOB));
+    shell.hear(peer(BOB), hello(Role::Relay, 1));
+    let (frames, reason) = parting_words(&mut shell, peer(BOB));
+    assert!(is_bye(&frames), "{frames:?}");
+    assert_eq!(reason, CloseReason::NotATab);
+    shell.input(Input::ConnectedDirectly(peer(BOB)));
+    shell.hear(peer(BOB), hello(Role::Tab, 1));
+    assert_eq!(shell.closed(), []);
+}
+
 #[test]
 fn whoever_does_not_begin_with_hello_is_charged_and_not_answered() {
     let mut shell = Shell::tab(0x50);

@@ -230,7 +230,7 @@ impl Siege {
         match act {
             Act::Connect(who) => {
                 shell.greet(peer(*who), Role::Tab, 10);
-                shell.hear(peer(*who), Frame::Interest { all: true, boards: Vec::new() });
+                shell.hear(peer(*who), Frame::Interest { all: true, boards: vec![board("cats")] });
                 self.greeted.insert(peer(*who));
             }
             Act::Disconnect(who) => shell.input(Input::Disconnected(peer(*who))),

@@ -170,6 +170,10 @@ impl Shell {
         peer_id(self.number, if self.role == Role::Relay { 0 } else { self.life }, self.has_key)
     }
 
+    pub(super) fn is_tab(&self) -> bool {
+        self.role == Role::Tab
+    }
+
     /// Allows direct connections; the node can be asked for at these relays.
     pub(super) fn go_direct(&mut self, relays: &[&str]) {
         assert!(self.has_key, "only who has a key can sign");

@@ -37,8 +37,10 @@ impl World {
     pub(super) fn link(&mut self, a: usize, b: usize) {
         self.sessions.insert((a.min(b), a.max(b)));
         let (id_a, id_b) = (self.shells[a].id(), self.shells[b].id());
-        self.shells[a].input(Input::Connected(id_b));
-        self.shells[b].input(Input::Connected(id_a));
+        let tabs = [a, b].iter().all(|who| self.shells[*who].is_tab());
+        let connected = if tabs { Input::ConnectedDirectly } else { Input::Connected };
+        self.shells[a].input(connected(id_b));
+        self.shells[b].input(connected(id_a));
         self.carry();
     }
 

@@ -378,8 +378,10 @@ impl<'a> Network<'a> {
         self.sequence += 1;
         self.sessions.insert((a, b), Session { number: self.sequence, last: BTreeMap::new() });
         let (id_a, id_b) = (self.peers[a].id, self.peers[b].id);
-        self.input(a, Input::Connected(id_b));
-        self.input(b, Input::Connected(id_a));
+        let tabs = [a, b].iter().all(|peer| self.peers[*peer].role == Role::Tab);
+        let connected = if tabs { Input::ConnectedDirectly } else { Input::Connected };
+        self.input(a, connected(id_b));
+        self.input(b, connected(id_a));
     }
 
     fn redial(&mut self, a: usize, b: usize) {
@@ -402,7 +404,7 @@ impl<'a> Network<'a> {
     }
 
     fn on_close(&mut self, peer: usize, to: PeerId, reason: CloseReason) {
-        if matches!(reason, CloseReason::Budget | CloseReason::Version) {
+        if matches!(reason, CloseReason::Budget | CloseReason::Version | CloseReason::NotATab) {
             self.broken.push(Broken::HonestClosed { peer });
         }
         if let Some(to) = self.number_of(to) {
