@@ -98,7 +98,7 @@ pub struct Limits {
     /// How long an event that a peer has is waited for, from whoever brings it by itself, before it is asked for: at
     /// least this, at most three times as long.
     pub have_patience: Duration,
-    /// The same of one that a relay has and a direct neighbour said it has, too.
+    /// For how much longer, when another peer was asked for it, or a relay has it that a direct neighbour said it has, too.
     pub neighbour_patience: Duration,
     /// Between two updates of a view while events stream in; a person cannot read faster.
     pub update_every: Duration,

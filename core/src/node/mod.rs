@@ -13,6 +13,7 @@ mod deferred;
 mod deliver;
 mod directory;
 mod friends;
+mod heard;
 mod intake;
 mod neighbours;
 mod peers;

@@ -29,10 +29,6 @@ const INTRODUCE_EVERY: Duration = Duration::from_millis(100);
 /// dialled.
 const SILENT: u64 = 3;
 
-/// Ids that a peer said it has, remembered until they come from elsewhere or are asked for; the rest is found by the next
-/// reconciliation.
-const HEARD: usize = 65_536;
-
 /// How long ids wait to be told together, by a relay: below what a person notices.
 const RELAY_PACE: Duration = Duration::from_millis(100);
 
@@ -293,40 +289,39 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         for id in ids {
             session.neighbour.has.insert(*id);
-            if !self.index.contains(id) && !self.deferred.knows(id) && session.heard.len() < HEARD {
-                session.heard.insert((due, *id, false));
+            if !self.index.contains(id) && !self.deferred.knows(id) {
+                session.heard.insert(*id, due);
             }
         }
     }
 
-    /// Has those events asked of a peer that it has and nobody brought. What a relay has and a direct neighbour, too, is
-    /// waited for longer.
+    /// Has those events asked of a peer that it has and nobody brought. What was asked of another, and what a relay has
+    /// and a direct neighbour, too, is waited for longer, once: who says first that it has something keeps it from nobody.
     pub(super) fn serve_heard(&mut self, peer: PeerId) {
         let now = self.now.instant;
         while let Some(session) = self.sessions.get_mut(&peer)
-            && let Some(&(due, id, was_postponed)) = session.heard.first()
-            && due <= now
+            && let Some((id, was_postponed)) = session.heard.pop_due(now)
         {
-            session.heard.pop_first();
+            let is_relay = session.role == Some(Role::Relay);
             if self.index.contains(&id) || self.deferred.knows(&id) {
                 continue;
             }
+            let is_asked = self.is_asked_of_another(peer, &id);
             // Among relays nobody is spared anything.
-            let is_brought = self.role == Role::Tab && session.role == Some(Role::Relay);
-            if is_brought && !was_postponed && self.is_announced_by_tab(&id) {
-                let more = self.limits.neighbour_patience;
-                if let Some(session) = self.sessions.get_mut(&peer) {
-                    session.heard.insert((now + more, id, true));
-                }
-                continue;
-            }
-            if was_postponed && self.is_asked_of_tab(&id) {
-                // Of the one that announced it, from which it does not come.
+            let is_brought = self.role == Role::Tab && is_relay && self.is_announced_by_tab(&id);
+            let until = if was_postponed {
+                self.brought_until(&id).filter(|until| is_asked && *until > now)
+            } else {
+                (is_asked || is_brought).then_some(now + self.limits.neighbour_patience)
+            };
+            if is_asked && until.is_none() {
+                // Of the one that was asked, from which it does not come.
                 self.ask_another(&id);
             }
-            if let Some(session) = self.sessions.get_mut(&peer)
-                && session.needs.len() < NEEDS
-            {
+            let Some(session) = self.sessions.get_mut(&peer) else { return };
+            if let Some(until) = until {
+                session.heard.postpone(id, until);
+            } else if session.needs.len() < NEEDS {
                 session.needs.push_back(id);
             }
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::api::Ticket;
 use super::budget::Budget;
+use super::heard::Heard;
 use super::scopes::Scopes;
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Instant, Limits, Seconds, Slot};
 use crate::gossip::Neighbour;
@@ -38,8 +39,12 @@ pub(super) struct Session {
     pub planned: Option<Instant>,
     /// Reconciliations are not begun before this.
     pub begin_at: Instant,
-    /// Events asked for and not here yet, with when they were asked for.
-    pub wants: BTreeMap<EventId, Instant>,
+    /// Events asked for and not here yet.
+    pub wants: BTreeMap<EventId, Asked>,
+    /// How many were ever asked for.
+    pub asked: u64,
+    /// What it brought last of what it was asked for, by its place in that order, and when.
+    pub brought: Option<(u64, Instant)>,
     /// When to look whether they come fast enough.
     pub wants_until: Instant,
     /// How many came since that was last looked at.
@@ -51,9 +56,8 @@ pub(super) struct Session {
     pub told_syncing: Option<bool>,
     /// The same of whether it swallows what it is sent.
     pub told_swallows: bool,
-    /// Events it said it has and we lack, each with when to ask for it, since it may yet come from elsewhere, and whether
-    /// that was put off already.
-    pub heard: BTreeSet<(Instant, EventId, bool)>,
+    /// Events it said it has and we lack.
+    pub heard: Heard,
     /// Where it says it can be asked for a direct connection.
     pub record: Option<PeerRecord>,
     /// When it was last told of somebody who looks for neighbours.
@@ -138,6 +142,14 @@ pub(super) struct Incoming {
     pub granted: u64,
 }
 
+/// When an event was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub since: Instant,
+    /// Its place among all that the peer was asked for.
+    pub order: u64,
+}
+
 /// A reconciliation we began.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
@@ -163,12 +175,14 @@ impl Session {
             planned: None,
             begin_at: now,
             wants: BTreeMap::new(),
+            asked: 0,
+            brought: None,
             wants_until: now,
             arrived: 0,
             unacked: BTreeMap::new(),
             told_syncing: None,
             told_swallows: false,
-            heard: BTreeSet::new(),
+            heard: Heard::default(),
             record: None,
             introduced: None,
             told_record: None,
@@ -252,7 +266,7 @@ impl Session {
         let owed = self.unacked.values().min().filter(|_| !self.told_swallows);
         let owed = owed.map(|since| *since + limits.ack_timeout);
         let have = (!self.out.have.is_empty()).then_some(self.out.have_at.max(self.out.not_before));
-        let heard = self.heard.first().map(|(due, ..)| *due);
+        let heard = self.heard.due_at();
         [paced, scopes, calls, wants, owed, have, heard, Some(self.refresh_at)].into_iter().flatten().min()
     }
 }

@@ -1,9 +1,10 @@
 //! Fetching what was found missing: each event is asked of one peer, and of another that has it when it does not come.
 
 use super::Node;
+use super::session::Asked;
 use crate::base::{EventId, Instant, PeerId};
 use crate::crypto::Verify;
-use crate::wire::{Frame, Role};
+use crate::wire::Frame;
 
 /// Periods of patience after which even a fast peer is not waited for.
 const LONG: u32 = 4;
@@ -46,7 +47,8 @@ impl<V: Verify> Node<V> {
                 Some(wanted) => wanted.others.push(peer),
                 None => {
                     self.wanted.insert(id, Wanted { of: peer, others: Vec::new() });
-                    session.wants.insert(id, now);
+                    session.asked += 1;
+                    session.wants.insert(id, Asked { since: now, order: session.asked });
                     ids.push(id);
                 }
             }
@@ -65,7 +67,7 @@ impl<V: Verify> Node<V> {
         if session.wants.is_empty() || session.wants_until > now {
             return;
         }
-        let wants = session.wants.iter().map(|(id, since)| (*id, *since));
+        let wants = session.wants.iter().map(|(id, asked)| (*id, asked.since));
         let overdue: Vec<(EventId, Instant)> = wants.filter(|(_, since)| *since + patience <= now).collect();
         let arrived = core::mem::take(&mut session.arrived);
         session.wants_until = now + patience;
@@ -93,8 +95,11 @@ impl<V: Verify> Node<V> {
         if let Some(wanted) = self.wanted.remove(id)
             && let Some(session) = self.sessions.get_mut(&wanted.of)
         {
-            session.wants.remove(id);
-            session.arrived += usize::from(wanted.of == peer);
+            let asked = session.wants.remove(id);
+            if let Some(asked) = asked.filter(|_| wanted.of == peer) {
+                session.arrived += 1;
+                session.brought = Some((asked.order, self.now.instant));
+            }
             self.touched.insert(wanted.of);
         }
     }
@@ -106,10 +111,19 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Whether an event was asked of a tab and is not here yet.
-    pub(super) fn is_asked_of_tab(&self, id: &EventId) -> bool {
-        let of = self.wanted.get(id).and_then(|wanted| self.sessions.get(&wanted.of));
-        of.is_some_and(|session| session.role == Some(Role::Tab))
+    /// Whether an event was asked of another peer and is not here yet.
+    pub(super) fn is_asked_of_another(&self, peer: PeerId, id: &EventId) -> bool {
+        self.wanted.get(id).is_some_and(|wanted| wanted.of != peer)
+    }
+
+    /// Until when an event is left to whom it was asked of, because that peer is bringing what it was asked for before
+    /// it: on a slow link much that was asked for at once takes a while, and should not come twice. Whoever brings what it
+    /// was asked for later has passed this one over.
+    pub(super) fn brought_until(&self, id: &EventId) -> Option<Instant> {
+        let session = self.sessions.get(&self.wanted.get(id)?.of)?;
+        let asked = session.wants.get(id)?;
+        let (_, at) = session.brought.filter(|(order, _)| *order < asked.order)?;
+        Some((at + self.limits.neighbour_patience).min(asked.since + self.limits.want_timeout))
     }
 
     /// Has an event asked of the others that have it instead; the first served asks.

@@ -13,6 +13,7 @@ use super::shell::{EPOCH, Shell, events_of, peer};
 use super::world::World;
 
 const RELAY: u8 = 0x20;
+const OTHER: u8 = 0x21;
 const TAB: u8 = 0x70;
 
 fn reader(number: u8) -> Shell {
@@ -216,6 +217,75 @@ fn what_a_neighbour_has_too_is_asked_of_it_and_of_the_relay_only_later() {
     assert_eq!(shell.wants(peer(RELAY)), [], "two seconds");
     shell.advance(600);
     assert_eq!(shell.wants(peer(RELAY)), [kept.id()], "a neighbour that only says so keeps nothing from us");
+}
+
+/// A tab at two relays, played by the test.
+fn at_two_relays() -> Shell {
+    let mut shell = reader(0x50);
+    shell.greet_relay(peer(RELAY));
+    shell.greet_relay(peer(OTHER));
+    shell.advance(1_000);
+    shell.said.clear();
+    shell
+}
+
+#[test]
+fn saying_it_again_makes_nothing_due_sooner() {
+    let mut shell = at_two_relays();
+    let ids: Vec<EventId> = (1..=40).map(|n| thread(n).id()).collect();
+    for _ in 0..10 {
+        ids.iter().for_each(|id| shell.hear(peer(RELAY), have([*id])));
+    }
+    shell.advance(300);
+    let asked = shell.wants(peer(RELAY)).len();
+    assert!((1..25).contains(&asked), "a quarter of them, by chance: {asked}");
+    shell.advance(300);
+    assert_eq!(asked + shell.wants(peer(RELAY)).len(), 40);
+}
+
+#[test]
+fn who_says_first_that_it_has_something_keeps_it_from_nobody() {
+    for liar in [RELAY, TAB] {
+        let mut shell = if liar == RELAY { at_two_relays() } else { between() };
+        let honest = if liar == RELAY { OTHER } else { RELAY };
+        let event = thread(1);
+        shell.hear(peer(liar), have([event.id()]));
+        shell.advance(600);
+        assert_eq!(shell.wants(peer(liar)), [event.id()]);
+        shell.hear(peer(honest), have([event.id()]));
+        for _ in 0..10 {
+            shell.hear(peer(liar), have([event.id()]));
+            shell.advance(210);
+        }
+        assert_eq!(shell.wants(peer(honest)), [], "it may yet come");
+        shell.advance(500);
+        assert_eq!(shell.wants(peer(honest)), [event.id()]);
+        shell.hear_events(peer(honest), 1, [&event]);
+        shell.advance(30_000);
+        assert_eq!((shell.wants(peer(liar)), shell.wants(peer(honest))), (vec![], vec![]));
+    }
+}
+
+/// On a slow link much takes a while; it would take longer if it came twice.
+#[test]
+fn who_brings_one_after_the_other_is_waited_for_and_who_passes_one_over_is_not() {
+    let mut shell = at_two_relays();
+    let mut events: Vec<Event> = (1..=5).map(thread).collect();
+    events.sort_by_key(Event::id);
+    let all = have(events.iter().map(Event::id));
+    shell.hear(peer(RELAY), all.clone());
+    shell.advance(600);
+    assert_eq!(shell.wants(peer(RELAY)).len(), 5, "in this order");
+    shell.hear(peer(OTHER), all);
+    for (n, event) in events[..3].iter().enumerate() {
+        shell.advance(1_900);
+        shell.hear_events(peer(RELAY), n as u64 + 1, [event]);
+    }
+    shell.advance(1_900);
+    assert_eq!(shell.wants(peer(OTHER)), []);
+    shell.hear_events(peer(RELAY), 4, [&events[4]]);
+    shell.advance(200);
+    assert_eq!(shell.wants(peer(OTHER)), [events[3].id()]);
 }
 
 #[test]
