@@ -177,10 +177,12 @@ impl<V: Verify> Node<V> {
         let index = &self.index;
         let deferred = &self.deferred;
         let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let are_tabs = self.role == Role::Tab && session.role == Some(Role::Tab);
         for id in difference.have {
+            // Others will have found that out, too, relays or a tab's other neighbours: the peer asks one of us.
+            let is_of_many = are_tabs && index.get(&id).is_some_and(|row| !row.own);
             let is_lazy = index.get(&id).is_some_and(|row| session.neighbour.push(row) == Push::Lazy);
-            if is_lazy {
-                // Others will have found that out, too: the peer asks one of us.
+            if is_of_many || is_lazy {
                 session.neighbour.has.forget(&id);
                 session.queue_have(id, self.now.instant, Duration::ZERO);
                 continue;

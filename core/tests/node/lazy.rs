@@ -112,6 +112,34 @@ fn what_a_relay_lacks_it_asks_of_one_tab() {
     assert_eq!(wants.count(), 1);
 }
 
+/// Each of its neighbours finds out what a newcomer lacks.
+#[test]
+fn a_newcomer_is_brought_the_past_once_whichever_side_begins() {
+    for newcomer in [0x01, 0x70] {
+        let mut world = World::new(vec![reader(newcomer), reader(0x10), reader(0x11), reader(0x12)]);
+        let past: Vec<Event> = (1..=30).map(thread).collect();
+        (1..=3).for_each(|tab| world.shells[tab].hold(&past));
+        (1..=3).for_each(|tab| world.link(0, tab));
+        world.run(5_000);
+        assert!(past.iter().all(|event| world.shells[0].holds(event.id())));
+        assert_eq!(ways(&world).len(), 30, "{newcomer:#x}");
+    }
+}
+
+/// Nobody else brings it.
+#[test]
+fn what_its_person_wrote_a_tab_sends_without_being_asked() {
+    let mut world = World::new(vec![reader(0x70), reader(0x10), Shell::relay(RELAY)]);
+    world.link(1, 2);
+    let own = world.shells[1].write_thread("cats", "mine");
+    world.run(1_000);
+    world.sever(1, 2);
+    world.carried.clear();
+    world.link(0, 1);
+    world.run(100);
+    assert_eq!(ways(&world), [(1, 0, own)]);
+}
+
 #[test]
 fn two_relays_that_do_not_know_each_other_are_joined_by_a_tab() {
     let mut world = World::new(vec![Shell::relay(RELAY), reader(1), reader(2), Shell::relay(0x21)]);

@@ -110,10 +110,10 @@ fn what_is_missing_is_asked_for_and_nothing_else() {
 #[test]
 fn what_the_other_lacks_is_sent_without_being_asked_for() {
     let events = replies(30);
-    let mut shell = reader();
+    let mut shell = Shell::relay(0x50);
     shell.hold(&events);
     let bob = Relay::with(BOB, &events[..20]);
-    shell.greet_reader(bob.id, &["cats"]);
+    shell.greet_relay(bob.id);
     bob.reconcile(&mut shell);
     shell.advance(5_000);
     assert_eq!(sorted(shell.events(bob.id)), ids(&events[20..]));
