@@ -29,6 +29,9 @@ const INTRODUCE_EVERY: Duration = Duration::from_millis(100);
 /// dialled.
 const SILENT: u64 = 3;
 
+/// How long whoever came may take to say what it reads.
+const IS_NEW: Duration = Duration::from_secs(15);
+
 /// How long ids wait to be told together, by a relay: below what a person notices.
 const RELAY_PACE: Duration = Duration::from_millis(100);
 
@@ -71,7 +74,7 @@ impl<V: Verify> Node<V> {
         if session.told_record.replace(time) != Some(time) {
             self.send(peer, &Frame::Peers { records: vec![record] });
         }
-        if !self.subscriptions.is_empty() && self.tabs().count() < self.limits.neighbours_wanted {
+        if !self.subscriptions.is_empty() && self.sharing().count() < self.limits.neighbours_wanted {
             self.send(peer, &Frame::Seek {});
         }
     }
@@ -150,7 +153,8 @@ impl<V: Verify> Node<V> {
         self.seek_everywhere();
     }
 
-    /// A peer has said hello. Whether there is room for it; if there is none, but it is a friend, a stranger leaves.
+    /// A peer has said hello. Whether there is room for it; if there is none, a stranger leaves that reads no board we do,
+    /// or any, if it is a friend.
     pub(super) fn takes_in(&mut self, peer: PeerId) -> bool {
         self.neighbours.lazy_changed = true;
         let is_tab = |session: &Session| session.role == Some(Role::Tab);
@@ -162,8 +166,9 @@ impl<V: Verify> Node<V> {
             return true;
         }
         let is_friend = |peer: &PeerId| self.neighbours.candidates.is_friend(peer);
-        let stranger = self.tabs().filter(|other| *other != peer && !is_friend(other)).max();
-        match stranger.filter(|_| is_friend(&peer)) {
+        let strangers = || self.tabs().filter(|other| *other != peer && !is_friend(other));
+        let of_no_use = strangers().filter(|other| !self.shares(other)).max();
+        match of_no_use.or_else(|| strangers().max().filter(|_| is_friend(&peer))) {
             Some(stranger) => {
                 self.close(stranger, CloseReason::Full);
                 true
@@ -238,8 +243,23 @@ impl<V: Verify> Node<V> {
     fn room(&self) -> (bool, bool) {
         let candidates = &self.neighbours.candidates;
         let friends = self.tabs().filter(|peer| candidates.is_friend(peer)).count() + candidates.dialling();
-        let all = self.tabs().count() + candidates.dialling();
+        let all = self.sharing().count() + candidates.dialling();
         (friends < self.limits.neighbours, all < self.limits.neighbours_wanted)
+    }
+
+    /// Those of the tabs that read a board we do. Others bring us nothing and take no place from those who do.
+    fn sharing(&self) -> impl Iterator<Item = PeerId> {
+        self.tabs().filter(|peer| self.shares(peer))
+    }
+
+    /// Whether a tab reads a board we do, if there is one. Who came just now has yet to say what it reads.
+    fn shares(&self, peer: &PeerId) -> bool {
+        let Some(session) = self.sessions.get(peer) else { return false };
+        let interest = &session.neighbour.interest;
+        let is_new = interest.boards.is_empty() && self.now.instant < session.since + IS_NEW;
+        is_new
+            || self.subscriptions.is_empty()
+            || self.subscriptions.keys().any(|board| interest.covers(board))
     }
 
     /// Other tabs there is a session with.

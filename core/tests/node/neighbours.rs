@@ -301,6 +301,39 @@ fn the_ninth_is_told_that_there_is_no_room() {
 }
 
 #[test]
+fn who_reads_other_boards_takes_no_place_from_who_reads_ours() {
+    let mut shell = tab_at_relay();
+    for number in 1..=8 {
+        shell.greet_reader(peer(number), &["dogs"]);
+    }
+    assert_eq!(shell.closed(), []);
+    about_neighbours(&mut shell, peer(RELAY));
+    shell.advance(60_000);
+    assert_eq!(about_neighbours(&mut shell, peer(RELAY)), [Frame::Seek {}], "still alone");
+    let keys: Vec<SecretKey> = others(shell.id(), true).take(8).collect();
+    shell.hear(peer(RELAY), peers(keys.iter().map(told)));
+    let dialled = dials(&mut shell);
+    assert_eq!(dialled.len(), 5);
+    for (whom, leaves) in dialled.iter().zip([8, 7, 6, 5, 4]) {
+        shell.greet_reader(*whom, &["cats"]);
+        assert_eq!(shell.closed(), [(peer(leaves), CloseReason::Full)]);
+    }
+    shell.advance(600_000);
+    assert_eq!(dials(&mut shell), []);
+    // Who never says what it reads reads nothing.
+    shell.greet(peer(9), Role::Tab, 9);
+    assert_eq!(shell.closed(), [(peer(3), CloseReason::Full)]);
+    shell.advance(14_000);
+    shell.input(Input::Disconnected(peer(1)));
+    shell.input(Input::Disconnected(peer(2)));
+    (20..22).for_each(|number| shell.greet_reader(peer(number), &["cats"]));
+    assert_eq!(shell.closed(), []);
+    shell.advance(2_000);
+    shell.greet_reader(peer(22), &["cats"]);
+    assert_eq!(shell.closed(), [(peer(9), CloseReason::Full)]);
+}
+
+#[test]
 fn a_relay_takes_in_everybody() {
     let mut relay = Shell::relay(RELAY);
     for number in 1..=50 {
@@ -358,6 +391,18 @@ fn a_friend_displaces_a_stranger_and_strangers_do_not() {
     assert_eq!(shell.closed(), [(peer(10), CloseReason::Full)], "the friend stays");
     shell.advance(600_000);
     assert_eq!(dials(&mut shell), []);
+}
+
+#[test]
+fn a_friend_stays_whatever_they_read() {
+    let mut shell = tab_with_friend(60);
+    shell.greet_reader(peer(2), &["dogs"]);
+    shell.greet_reader(peer(1), &["dogs"]);
+    (11..=16).for_each(|number| shell.greet_reader(peer(number), &["cats"]));
+    shell.greet_reader(peer(17), &["cats"]);
+    assert_eq!(shell.closed(), [(peer(1), CloseReason::Full)]);
+    shell.greet_reader(peer(18), &["cats"]);
+    assert_eq!(shell.closed(), [(peer(18), CloseReason::Full)]);
 }
 
 #[test]
