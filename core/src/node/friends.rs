@@ -111,11 +111,16 @@ impl Friends {
         blinded(author, &self.friends.get(author)?.reach, day)
     }
 
-    /// Where friends are, each with their relays, as far as they said so since `since`: a peer's id is good for a visit.
-    pub(super) fn places(&self, since: Seconds) -> Vec<(PeerId, Vec<Address>)> {
+    /// Where friends are, each with their relays, as far as they said so since `since` or are connected: a peer's id is
+    /// good for a visit.
+    pub(super) fn places(
+        &self,
+        since: Seconds,
+        is_connected: impl Fn(&PeerId) -> bool,
+    ) -> Vec<(PeerId, Vec<Address>)> {
         let places = self.friends.values().filter_map(|friend| friend.place.as_ref());
-        let lately = places.filter(|(time, _)| *time >= since);
-        lately.map(|(_, place)| (place.peer, place.relays.clone())).collect()
+        let here = places.filter(|(time, place)| *time >= since || is_connected(&place.peer));
+        here.map(|(_, place)| (place.peer, place.relays.clone())).collect()
     }
 
     /// The relays the person wants to be at, each once: where friends are, or else would be.

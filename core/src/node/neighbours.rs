@@ -45,6 +45,8 @@ pub(super) struct Neighbours {
     own: Option<PeerRecord>,
     candidates: Candidates,
     readers: Readers,
+    /// When friends are looked through for those who have fallen silent.
+    friends_at: Instant,
     /// Whether what neighbours spare the relays may be another now.
     lazy_changed: bool,
 }
@@ -192,10 +194,12 @@ impl<V: Verify> Node<V> {
         self.neighbours.candidates.failed(peer, &mut self.rng, self.now.instant);
     }
 
-    /// Tells of friends that moved.
+    /// Tells of friends that moved, or of whom nothing was heard for long.
     pub(super) fn friends_moved(&mut self) {
+        self.neighbours.friends_at = self.now.instant + self.limits.reconcile_every;
         let silence = self.limits.reach_every.as_secs() * SILENT + self.limits.future_seconds;
-        let places = self.friends.places(Seconds(self.now.unix.0.saturating_sub(silence)));
+        let since = Seconds(self.now.unix.0.saturating_sub(silence));
+        let places = self.friends.places(since, |peer| self.sessions.contains_key(peer));
         self.neighbours.candidates.friends_are(self.peer, places, self.now.instant);
     }
 
@@ -203,6 +207,9 @@ impl<V: Verify> Node<V> {
     pub(super) fn serve_neighbours(&mut self) {
         if self.role == Role::Relay {
             return;
+        }
+        if self.neighbours.friends_at <= self.now.instant {
+            self.friends_moved();
         }
         if self.neighbours.own.is_some() {
             self.dial_neighbours();

@@ -374,6 +374,25 @@ fn a_friend_of_whom_nothing_was_heard_for_an_hour_is_not() {
 }
 
 #[test]
+fn a_friend_who_falls_silent_is_dialled_no_longer() {
+    let mut shell = tab_with_friend(60);
+    let at = attempts(&mut shell, peer(2), 2 * 3_600);
+    let last = at.last().copied().unwrap_or_default();
+    assert!((1_500..2_700).contains(&last), "45 minutes: {at:?}");
+}
+
+/// Whoever is here need not say where they are.
+#[test]
+fn a_friend_who_is_connected_stays_one() {
+    let mut shell = tab_with_friend(60);
+    shell.greet_reader(peer(2), &["dogs"]);
+    shell.advance(2 * 3_600_000);
+    (11..=17).for_each(|number| shell.greet_reader(peer(number), &["cats"]));
+    shell.greet_reader(peer(18), &["cats"]);
+    assert_eq!(shell.closed(), [(peer(18), CloseReason::Full)]);
+}
+
+#[test]
 fn a_friend_displaces_a_stranger_and_strangers_do_not() {
     let mut shell = tab_with_friend(60);
     shell.advance(10_000);
