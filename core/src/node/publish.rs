@@ -37,7 +37,19 @@ impl<V: Verify> Node<V> {
     /// the next node.
     pub(super) fn republish(&mut self, request: u32, event: &[u8]) {
         let Ok(id) = self.admit_own(event) else { return };
-        if !self.persist.tell_when_saved(&id, request) && self.index.contains(&id) {
+        self.hold_own(&id, request);
+    }
+
+    /// Has it told when an own event that is held is durable. What came from elsewhere first is own from now on, so that
+    /// the person can change it.
+    fn hold_own(&mut self, id: &EventId, request: u32) {
+        if let Some(row) = self.index.get(id).filter(|row| !row.own).cloned() {
+            // Whoever it came from has it, so it need not be sent.
+            self.index.insert(Row { own: true, sent: true, ..row });
+            self.persist.row_changed(*id);
+            self.event_changed(id);
+        }
+        if !self.persist.tell_when_saved(id, request) && self.index.contains(id) {
             self.outputs.push_back(Output::Update(Update::Saved { request }));
         }
     }

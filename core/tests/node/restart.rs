@@ -6,7 +6,7 @@ use chanterelle_core::event::{Content, Draft, Event, Persona};
 use chanterelle_core::invite::FriendCode;
 use chanterelle_core::node::{Command, Input, Target, Update, add_backup, take_over};
 use chanterelle_core::store::Row;
-use chanterelle_core::view::PostState::{Pending, Saved};
+use chanterelle_core::view::PostState::{Pending, Saved, Sent};
 use chanterelle_core::wire::{Frame, Role};
 use serde_bytes::ByteBuf;
 #[cfg(target_arch = "wasm32")]
@@ -78,6 +78,34 @@ fn what_was_stored_after_all_is_not_doubled() {
     // Nothing is said of what no node has signed, so that it stays with whoever holds it.
     shell.command(Command::Republish(10, ByteBuf::from(*b"not an event")));
     assert!(saved(&mut shell).is_empty());
+}
+
+/// The node before had sent it and not stored it.
+#[test]
+fn what_comes_back_from_the_network_first_is_the_persons_all_the_same() {
+    for is_stored in [true, false] {
+        let mut shell = Shell::tab(0x50);
+        let (post, bytes) = written_and_lost(&mut shell);
+        shell.restart();
+        shell.hold_batches = !is_stored;
+        shell.greet_relay(peer(0x20));
+        shell.hear(peer(0x20), Frame::Events { n: 1, events: vec![bytes.clone()] });
+        assert!(shell.holds(post));
+        let delete = Content::Delete { target: post };
+        assert!(shell.publish(delete.clone()).is_err(), "who wrote it is not known here");
+        shell.open(1, thread_target(board("cats"), post));
+        shell.command(Command::Republish(9, bytes));
+        while !shell.batches.is_empty() {
+            shell.store(Ok(()));
+        }
+        shell.advance(1_000);
+        assert_eq!(saved(&mut shell), [9]);
+        assert_eq!(shell.screen(1).state(post), Sent);
+        assert_eq!(shell.events(peer(0x20)), [], "it is where it came from");
+        shell.hold_batches = false;
+        shell.restart();
+        shell.publish(delete).expect("it is mine");
+    }
 }
 
 fn replies(count: usize) -> Vec<Event> {
