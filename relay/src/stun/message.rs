@@ -29,6 +29,10 @@ const FINGERPRINT: u16 = 0x8028;
 /// 420, "Unknown Attribute": the hundreds, the rest, and the reason (section 14.8).
 const UNKNOWN_ATTRIBUTE: &[u8] = b"\0\0\x04\x14Unknown Attribute";
 
+/// Attributes that an answer names as not understood, at most. A client has use for a few; who sends more wants a large
+/// answer, which may go to an address that is not theirs.
+const UNKNOWN: usize = 8;
+
 /// What the answer depends on.
 struct Request {
     /// Magic cookie and transaction id, which the answer repeats.
@@ -38,8 +42,8 @@ struct Request {
     has_fingerprint: bool,
 }
 
-/// The answer to a datagram that came `from` there; `None` when it is no well-formed Binding request, which includes
-/// every answer.
+/// The answer to a datagram that came `from` there, at most 76 bytes; `None` when it is no well-formed Binding request,
+/// which includes every answer, or has too much that is not understood.
 ///
 /// Only a request with FINGERPRINT is answered with one: nothing else is spoken on the port that it would have to be
 /// told apart from, and the answer stays as short as it can.
@@ -86,7 +90,12 @@ impl Request {
                 FINGERPRINT => return None,
                 // What comes after is not covered and does not count (sections 14.5 and 14.6).
                 MESSAGE_INTEGRITY | MESSAGE_INTEGRITY_SHA256 => is_sealed = true,
-                0..0x8000 if !is_known(kind) && !is_sealed => request.unknown.push(kind),
+                0..0x8000 if !is_known(kind) && !is_sealed => {
+                    if request.unknown.len() == UNKNOWN {
+                        return None;
+                    }
+                    request.unknown.push(kind);
+                }
                 _ => {}
             }
         }
@@ -142,10 +151,13 @@ fn fingerprint(covered: &[u8]) -> [u8; 4] {
 mod tests {
     use data_encoding::{HEXLOWER, Specification};
 
-    use super::{MAX_BYTES, answer, fingerprint, push};
+    use super::{UNKNOWN, answer, fingerprint, push};
 
     /// How much longer than its request an answer is at most, bytes: an error with its reason and one attribute.
     const GROWTH: usize = 32;
+
+    /// The longest answer, bytes: an error with its reason, as many attributes as are named, and a fingerprint.
+    const LONGEST: usize = 76;
 
     /// RFC 5769, 2.1: a request with SOFTWARE, PRIORITY, ICE-CONTROLLED, USERNAME, MESSAGE-INTEGRITY, FINGERPRINT.
     const ICE_REQUEST: &str = "\
@@ -248,6 +260,14 @@ mod tests {
     }
 
     #[test]
+    fn who_sends_much_that_is_not_understood_gets_no_answer() {
+        let of = |count: usize| request(&vec![(0x7fff, &[][..]); count]);
+        assert!(answered(&of(UNKNOWN), V4).is_some());
+        assert_eq!(answered(&of(UNKNOWN + 1), V4), None);
+        assert_eq!(answered(&of(315), V4), None, "as many as find room");
+    }
+
+    #[test]
     fn what_need_not_be_understood_is_ignored() {
         let plain = answered(&request(&[]), V4);
         assert_eq!(answered(&request(&[(0x8022, b"client"), (0xffff, b"")]), V4), plain);
@@ -299,15 +319,16 @@ mod tests {
 
     #[test]
     fn whatever_comes_an_answer_is_little_longer() {
-        let unknown: Vec<(u16, &[u8])> = (0..315).map(|_| (0x7fff, &[][..])).collect();
+        let unknown: Vec<(u16, &[u8])> = (0..UNKNOWN).map(|_| (0x7fff, &[][..])).collect();
+        let longest = with_fingerprint(request(&unknown));
+        assert_eq!(answered(&longest, V6).map(|answer| answer.len()), Some(LONGEST));
         let seeds = [
             bytes(ICE_REQUEST),
             bytes(LONG_TERM_REQUEST),
             request(&[(0x0003, &[0; 4])]),
             with_fingerprint(request(&[])),
-            request(&unknown),
+            longest,
         ];
-        assert_eq!(seeds[4].len(), MAX_BYTES);
         // A linear congruential generator (Knuth, MMIX): the same inputs each time.
         let mut state = 5_769_u64;
         let mut below = |bound: usize| {
@@ -327,6 +348,7 @@ mod tests {
             for from in [V4, V6] {
                 if let Some(answer) = answered(&message, from) {
                     answers += 1;
+                    assert!(answer.len() <= LONGEST, "{message:02x?}");
                     assert!(answer.len() <= message.len() + GROWTH, "{message:02x?}");
                     assert_eq!(answer[4..20], message[4..20]);
                     assert_eq!(usize::from(answer[2]) * 256 + usize::from(answer[3]), answer.len() - 20);

@@ -27,7 +27,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Answers to one client address in a window. A browser asks once for each connection and network, and again every
-/// 10 s, so this is enough for an office; and an address that others forge is sent 10 KB a second at most.
+/// 10 s, so this is enough for an office; and an address that others forge is sent 8 KB a second at most.
 const ANSWERS: u8 = 100;
 
 /// How many counters there are: too many to use up by forging addresses.
