@@ -218,8 +218,13 @@ impl Network {
                     "the connection ended before a session began",
                     Instant::now(),
                 );
-                if let Some(peer) = key::core_peer(&peer_id).filter(|_| num_established == 0) {
-                    self.relays.gone(&peer);
+                if num_established == 0 {
+                    // One that was thought to be at another connection has ended with the last.
+                    self.reserved.remove(&peer_id);
+                    metrics.reservations.set(self.reserved.len() as i64);
+                    if let Some(peer) = key::core_peer(&peer_id) {
+                        self.relays.gone(&peer);
+                    }
                 }
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
@@ -244,7 +249,8 @@ impl Network {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => {
-                on_circuit(metrics, &mut self.reserved, &event);
+                let swarm = &self.swarm;
+                on_circuit(metrics, &mut self.reserved, |peer| swarm.is_connected(peer), &event);
             }
             _ => {}
         }
@@ -344,11 +350,18 @@ fn circuits() -> relay::Config {
         .circuit_src_per_ip(times(600), Duration::from_secs(1))
 }
 
-fn on_circuit(metrics: &Metrics, reserved: &mut HashSet<libp2p::PeerId>, event: &relay::Event) {
+fn on_circuit(
+    metrics: &Metrics,
+    reserved: &mut HashSet<libp2p::PeerId>,
+    is_connected: impl Fn(&libp2p::PeerId) -> bool,
+    event: &relay::Event,
+) {
     match event {
         relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
             reserved.insert(*src_peer_id);
         }
+        // One of its connections is closed. While it has another, its reservation may be there.
+        relay::Event::ReservationClosed { src_peer_id } if is_connected(src_peer_id) => {}
         relay::Event::ReservationClosed { src_peer_id }
         | relay::Event::ReservationTimedOut { src_peer_id } => {
             reserved.remove(src_peer_id);
