@@ -31,7 +31,7 @@ impl<V: Verify> Node<V> {
                 }
                 Admission::Deferred { event, until } => {
                     self.arrived(peer, event.id());
-                    self.defer(&event, until);
+                    self.defer(&event, until, None);
                 }
                 Admission::Rejected(reason) => {
                     *self.rejections.entry(reason.label()).or_default() += 1;
@@ -42,11 +42,11 @@ impl<V: Verify> Node<V> {
         (0..faults).take_while(|_| self.charge(peer, BAD_EVENT)).for_each(drop);
     }
 
-    /// Admits an event that was signed by this person.
+    /// Admits an event that was signed by this person and published by this request.
     ///
     /// # Errors
     /// When it is refused like anyone's.
-    pub(super) fn admit_own(&mut self, event: &[u8]) -> Result<EventId, RejectReason> {
+    pub(super) fn admit_own(&mut self, event: &[u8], request: u32) -> Result<EventId, RejectReason> {
         match self.at_the_door(&[event]).pop().expect("one event has one admission") {
             Admission::Accepted(event) => {
                 let id = event.id();
@@ -55,7 +55,10 @@ impl<V: Verify> Node<V> {
             }
             Admission::Duplicate(id) => Ok(id),
             // Signed by this clock, so at most by one that was set back since; its time will come.
-            Admission::Deferred { event, .. } => Ok(event.id()),
+            Admission::Deferred { event, until } => {
+                self.defer(&event, until, Some(request));
+                Ok(event.id())
+            }
             Admission::Rejected(reason) => Err(reason),
         }
     }

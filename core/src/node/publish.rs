@@ -14,7 +14,7 @@ const AHEAD: u64 = 120;
 
 impl<V: Verify> Node<V> {
     pub(super) fn publish(&mut self, request: u32, draft: Draft) {
-        let update = match self.published(&draft) {
+        let update = match self.published(request, &draft) {
             Ok(event) => {
                 self.persist.tell_when_saved(&event.id(), request);
                 Update::Published {
@@ -33,16 +33,16 @@ impl<V: Verify> Node<V> {
         self.outputs.push_back(Output::Update(update));
     }
 
-    /// Takes what another node of this person has signed. What cannot enter now is not answered, and so told again to
-    /// the next node.
+    /// Takes what another node of this person has signed. What cannot enter now is not answered before it has, and so told
+    /// again to the next node.
     pub(super) fn republish(&mut self, request: u32, event: &[u8]) {
-        let Ok(id) = self.admit_own(event) else { return };
+        let Ok(id) = self.admit_own(event, request) else { return };
         self.hold_own(&id, request);
     }
 
     /// Has it told when an own event that is held is durable. What came from elsewhere first is own from now on, so that
     /// the person can change it.
-    fn hold_own(&mut self, id: &EventId, request: u32) {
+    pub(super) fn hold_own(&mut self, id: &EventId, request: u32) {
         if let Some(row) = self.index.get(id).filter(|row| !row.own).cloned() {
             // Whoever it came from has it, so it need not be sent.
             self.index.insert(Row { own: true, sent: true, ..row });
@@ -54,7 +54,7 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    fn published(&mut self, draft: &Draft) -> Result<Event, DraftError> {
+    fn published(&mut self, request: u32, draft: &Draft) -> Result<Event, DraftError> {
         let mut salt = [0; 16];
         self.rng.fill(&mut salt);
         let body = draft.content.body(salt, &self.limits)?;
@@ -110,7 +110,7 @@ impl<V: Verify> Node<V> {
         };
         let time = self.time_after(&place);
         let event = sign(&body, place, time, &key);
-        self.admit_own(event.bytes()).map_err(|_| DraftError::TooLarge)?;
+        self.admit_own(event.bytes(), request).map_err(|_| DraftError::TooLarge)?;
         Ok(event)
     }
 

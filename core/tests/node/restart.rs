@@ -108,6 +108,30 @@ fn what_comes_back_from_the_network_first_is_the_persons_all_the_same() {
     }
 }
 
+/// Signed before the clock was set back: it waits like anybody's, and is the person's when its time comes.
+#[test]
+fn what_is_from_the_future_now_is_published_when_its_time_comes() {
+    for comes_back in [false, true] {
+        let mut shell = Shell::tab(0x50);
+        let (post, bytes) = written_and_lost(&mut shell);
+        shell.now.unix.0 -= 3_600;
+        shell.restart();
+        shell.hold_batches = false;
+        shell.greet_relay(peer(0x20));
+        if comes_back {
+            shell.hear(peer(0x20), Frame::Events { n: 1, events: vec![bytes.clone()] });
+        }
+        shell.command(Command::Republish(9, bytes));
+        shell.advance(2_600_000);
+        assert_eq!((shell.holds(post), saved(&mut shell)), (false, vec![]));
+        shell.advance(200_000);
+        assert_eq!((shell.holds(post), saved(&mut shell)), (true, vec![9]));
+        assert_eq!(shell.events(peer(0x20)).first(), Some(&post));
+        shell.restart();
+        shell.publish(Content::Delete { target: post }).expect("it is mine");
+    }
+}
+
 fn replies(count: usize) -> Vec<Event> {
     let thread = author(1).thread("cats", "x", EPOCH);
     let replies = (1..count).map(|n| author(2).reply(board("cats"), thread.id(), &n.to_string(), EPOCH));
