@@ -15,7 +15,7 @@ use super::session::Session;
 use super::syncing::NEEDS;
 use crate::base::{BoardId, EventId, Instant, PeerId, Seconds, set_of};
 use crate::crypto::Verify;
-use crate::overlay::{Candidates, PeerRecord, Readers};
+use crate::overlay::{Candidates, ClaimedPeerRecord, PeerRecord, PeerRecordError, Readers};
 use crate::wire::{Frame, Role};
 
 /// So many peer records cost as much to look at as any other frame does to handle: each has a signature.
@@ -117,26 +117,35 @@ impl<V: Verify> Node<V> {
             return self.close(peer, CloseReason::Budget);
         }
         for bytes in records {
-            match PeerRecord::read(bytes) {
-                Ok(record) if record.peer() == peer => self.on_own_word(peer, record),
-                Ok(record) if self.neighbours.own.is_some() => {
-                    self.neighbours.candidates.learn(self.peer, &record, peer, now);
-                }
-                Ok(_) => {}
+            match self.take_peer_record(peer, bytes) {
+                Ok(()) => {}
                 Err(_) if self.charge(peer, BAD_EVENT) => {}
                 Err(_) => return,
             }
         }
     }
 
+    /// Takes a record for what it is good for here. Everything that can be told without its signature comes before that.
+    fn take_peer_record(&mut self, peer: PeerId, bytes: &[u8]) -> Result<(), PeerRecordError> {
+        let claimed = ClaimedPeerRecord::read(bytes)?;
+        let record = claimed.unverified();
+        if record.peer() == peer {
+            let Some(session) = self.sessions.get(&peer) else { return Ok(()) };
+            if session.record.as_ref().is_none_or(|held| held.time() < record.time()) {
+                self.on_own_word(peer, claimed.verify()?);
+            }
+        } else if self.neighbours.own.is_some() && self.neighbours.candidates.is_news(self.peer, record) {
+            self.neighbours.candidates.learn(self.peer, &claimed.verify()?, peer, self.now.instant);
+        }
+        Ok(())
+    }
+
     /// Takes note of where a peer says it can be asked for.
     fn on_own_word(&mut self, peer: PeerId, record: PeerRecord) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        if session.record.as_ref().is_none_or(|held| held.time() < record.time()) {
-            let can_be_asked_for = !record.relays().is_empty();
-            session.record = Some(record);
-            self.neighbours.readers.set(peer, &session.neighbour.interest.boards, can_be_asked_for);
-        }
+        let can_be_asked_for = !record.relays().is_empty();
+        session.record = Some(record);
+        self.neighbours.readers.set(peer, &session.neighbour.interest.boards, can_be_asked_for);
     }
 
     /// The boards that a peer reads change from these to those it has said.

@@ -74,16 +74,22 @@ enum State {
 }
 
 impl Candidates {
+    /// Whether a record says anything that is not known here. `own` is this peer.
+    #[must_use]
+    pub fn is_news(&self, own: PeerId, record: &PeerRecord) -> bool {
+        let known = self.known.get(&record.peer());
+        let is_later = known.is_none_or(|known| known.time < record.time());
+        record.peer() != own && !record.relays().is_empty() && is_later
+    }
+
     /// Learns of somebody from a record. `own` is this peer.
     pub fn learn(&mut self, own: PeerId, record: &PeerRecord, source: PeerId, now: Instant) {
         let peer = record.peer();
-        if peer == own || record.relays().is_empty() {
+        if !self.is_news(own, record) {
             return;
         }
         if let Some(known) = self.known.get_mut(&peer) {
-            if known.time < record.time() {
-                (known.relays, known.time) = (record.relays().to_vec(), record.time());
-            }
+            (known.relays, known.time) = (record.relays().to_vec(), record.time());
             return;
         }
         let source = Source::Peer(source);

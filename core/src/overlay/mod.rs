@@ -9,4 +9,4 @@ mod record;
 
 pub use candidates::{Candidates, Source};
 pub use readers::Readers;
-pub use record::{PEER_RECORD_BYTES, PeerRecord, PeerRecordError, RECORD_RELAYS};
+pub use record::{ClaimedPeerRecord, PEER_RECORD_BYTES, PeerRecord, PeerRecordError, RECORD_RELAYS};

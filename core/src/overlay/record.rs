@@ -27,6 +27,14 @@ pub struct PeerRecord {
     bytes: Arc<[u8]>,
 }
 
+/// A record by its own word: its signature was not looked at yet.
+#[derive(Debug)]
+pub struct ClaimedPeerRecord {
+    record: PeerRecord,
+    hash: [u8; 32],
+    signature: Signature,
+}
+
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
@@ -80,19 +88,7 @@ impl PeerRecord {
     /// # Errors
     /// Why it is none.
     pub fn read(bytes: &[u8]) -> Result<PeerRecord, PeerRecordError> {
-        if bytes.len() > PEER_RECORD_BYTES {
-            return Err(PeerRecordError::Form);
-        }
-        check_canonical(bytes, 1, 1).map_err(no_record)?;
-        let Pair(unsigned, signature) = serde_ipld_dagcbor::from_slice(bytes).map_err(no_record)?;
-        check_canonical(unsigned, 2, 2).map_err(no_record)?;
-        let fields: Fields = serde_ipld_dagcbor::from_slice(unsigned).map_err(no_record)?;
-        if fields.v != 1 || fields.relays.len() > RECORD_RELAYS {
-            return Err(PeerRecordError::Form);
-        }
-        let (hash, signature) = (peer_record_hash(unsigned), Signature(signature.into_array()));
-        verify(&AuthorId(fields.peer.0), &hash, &signature).map_err(|_| PeerRecordError::Signature)?;
-        Ok(PeerRecord { fields, bytes: bytes.into() })
+        ClaimedPeerRecord::read(bytes)?.verify()
     }
 
     /// Whom it is about.
@@ -117,6 +113,43 @@ impl PeerRecord {
     #[must_use]
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
+    }
+}
+
+impl ClaimedPeerRecord {
+    /// Reads what may be a record, without a look at its signature.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(bytes: &[u8]) -> Result<ClaimedPeerRecord, PeerRecordError> {
+        if bytes.len() > PEER_RECORD_BYTES {
+            return Err(PeerRecordError::Form);
+        }
+        check_canonical(bytes, 1, 1).map_err(no_record)?;
+        let Pair(unsigned, signature) = serde_ipld_dagcbor::from_slice(bytes).map_err(no_record)?;
+        check_canonical(unsigned, 2, 2).map_err(no_record)?;
+        let fields: Fields = serde_ipld_dagcbor::from_slice(unsigned).map_err(no_record)?;
+        if fields.v != 1 || fields.relays.len() > RECORD_RELAYS {
+            return Err(PeerRecordError::Form);
+        }
+        let (hash, signature) = (peer_record_hash(unsigned), Signature(signature.into_array()));
+        Ok(ClaimedPeerRecord { record: PeerRecord { fields, bytes: bytes.into() }, hash, signature })
+    }
+
+    /// The record as it is claimed to be.
+    #[must_use]
+    pub fn unverified(&self) -> &PeerRecord {
+        &self.record
+    }
+
+    /// Checks that its peer has signed it.
+    ///
+    /// # Errors
+    /// [`PeerRecordError::Signature`] when not.
+    pub fn verify(self) -> Result<PeerRecord, PeerRecordError> {
+        let peer = AuthorId(self.record.fields.peer.0);
+        verify(&peer, &self.hash, &self.signature).map_err(|_| PeerRecordError::Signature)?;
+        Ok(self.record)
     }
 }
 

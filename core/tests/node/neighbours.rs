@@ -489,6 +489,33 @@ fn forged_records_are_charged() {
     assert_eq!(dials(&mut shell), []);
 }
 
+/// A signature costs more to look at than everything else about a record.
+#[test]
+fn what_is_no_news_is_not_looked_at_closely() {
+    let mut shell = tab_at_relay();
+    let other = others(shell.id(), true).next().expect("one");
+    let forged = |relays: &[&str], time| {
+        let mut record = record_of(&other, relays, time);
+        let last = record.len() - 1;
+        record[last] ^= 1;
+        peers([record])
+    };
+    shell.hear(peer(RELAY), peers([told(&other)]));
+    shell.greet_reader(id_of(&other), &["cats"]);
+    shell.hear(id_of(&other), peers([told(&other)]));
+    for from in [peer(RELAY), id_of(&other)] {
+        for _ in 0..10 {
+            shell.hear(from, forged(&["theirs"], EPOCH));
+        }
+    }
+    (0..10).for_each(|_| shell.hear(peer(RELAY), forged(&[], EPOCH.plus(1))));
+    assert_eq!(shell.closed(), []);
+    for from in [peer(RELAY), id_of(&other)] {
+        (0..5).for_each(|_| shell.hear(from, forged(&["theirs"], EPOCH.plus(1))));
+        assert_eq!(shell.closed(), [(from, CloseReason::Budget)]);
+    }
+}
+
 #[test]
 fn records_cost_a_peer_by_their_number() {
     let mut shell = tab_at_relay();
