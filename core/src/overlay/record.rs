@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, Bytes};
 
 use crate::base::{AuthorId, PeerId, Seconds};
-use crate::crypto::{Signature, peer_record_hash, verify};
+use crate::crypto::{Signature, check_author_encoding, peer_record_hash, verify};
 use crate::event::check_canonical;
 use crate::invite::Address;
 
@@ -132,6 +132,8 @@ impl ClaimedPeerRecord {
         if fields.v != 1 || fields.relays.len() > RECORD_RELAYS {
             return Err(PeerRecordError::Form);
         }
+        // A key for which anyone can sign is nobody's.
+        check_author_encoding(&AuthorId(fields.peer.0)).map_err(no_record)?;
         let (hash, signature) = (peer_record_hash(unsigned), Signature(signature.into_array()));
         Ok(ClaimedPeerRecord { record: PeerRecord { fields, bytes: bytes.into() }, hash, signature })
     }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chanterelle_core::base::{BoardId, Instant, PeerId, Seconds};
-use chanterelle_core::crypto::{Rng, SecretKey, peer_record_hash};
+use chanterelle_core::base::{AuthorId, BoardId, Instant, PeerId, Seconds};
+use chanterelle_core::crypto::{Rng, SecretKey, Signature, peer_record_hash, verify};
 use chanterelle_core::invite::{ADDRESS_BYTES, Address};
 use chanterelle_core::overlay::{
     Candidates, PEER_RECORD_BYTES, PeerRecord, PeerRecordError, RECORD_RELAYS, Readers,
@@ -116,10 +116,10 @@ fn nobody_speaks_for_another_peer() {
         let bytes = signed(&cbor(&Ipld::Map(fields(named))), signer);
         assert_eq!(PeerRecord::read(&bytes), Err(PeerRecordError::Signature));
     }
-    // A key of small order, for which anyone can sign.
-    let mut everyone = fields(&mine);
-    everyone.insert("peer".to_owned(), Ipld::Bytes([&[1][..], &[0; 31]].concat()));
-    let bytes = signed(&cbor(&Ipld::Map(everyone)), &mine);
+    // Bytes that are no key at all.
+    let mut nobody = fields(&mine);
+    nobody.insert("peer".to_owned(), Ipld::Bytes([&[2][..], &[0; 31]].concat()));
+    let bytes = signed(&cbor(&Ipld::Map(nobody)), &mine);
     assert_eq!(PeerRecord::read(&bytes), Err(PeerRecordError::Signature));
     // What the key has signed for another purpose.
     let unsigned = cbor(&Ipld::Map(fields(&mine)));
@@ -127,6 +127,28 @@ fn nobody_speaks_for_another_peer() {
     let pair = (Bytes::new(&unsigned), ByteArray::new(signature.0));
     let bytes = serde_ipld_dagcbor::to_vec(&pair).expect("bytes encode");
     assert_eq!(PeerRecord::read(&bytes), Err(PeerRecordError::Signature));
+}
+
+/// The rule for authors: else anybody could make records of such a peer.
+#[test]
+fn a_key_for_which_anyone_can_sign_is_nobodys() {
+    let identity = [&[1][..], &[0; 31]].concat();
+    // With A the neutral element, so are R and S: [S]B = R + [k]A whatever k is.
+    let forged = |peer: &[u8]| {
+        let mut fields = fields(&key(1));
+        fields.insert("peer".to_owned(), Ipld::Bytes(peer.to_vec()));
+        let unsigned = cbor(&Ipld::Map(fields));
+        let signature = Signature([identity.as_slice(), &[0; 32]].concat().try_into().expect("64 bytes"));
+        let author = AuthorId(peer.try_into().expect("32 bytes"));
+        assert_eq!(verify(&author, &peer_record_hash(&unsigned), &signature), Ok(()));
+        let pair = (Bytes::new(&unsigned), ByteArray::new(signature.0));
+        serde_ipld_dagcbor::to_vec(&pair).expect("bytes encode")
+    };
+    // The same point, not as it is to be written: y is p + 1.
+    let alias = [&[0xee][..], &[0xff; 30], &[0x7f]].concat();
+    for peer in [identity.clone(), alias] {
+        assert_eq!(PeerRecord::read(&forged(&peer)), Err(PeerRecordError::Form));
+    }
 }
 
 #[test]
