@@ -99,4 +99,4 @@ fn native_and_wasm_give_one_trace() {
     assert_eq!(report.trace_hex(), TRACE);
 }
 
-const TRACE: &str = "0a73653bb3a9cfdef99db75058967a6f76b45234b6ed2de5b92176927d7c060e";
+const TRACE: &str = "157aa8928fad6e56dcbcbbc6f50ba8a71a1292c95f16542c98d2f39ef14185e7";
