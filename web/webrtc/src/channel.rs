@@ -27,6 +27,10 @@ const SEND_BYTES: u32 = 1024 * 1024;
 /// With so many left, writing goes on.
 const SEND_AGAIN_BYTES: u32 = 256 * 1024;
 
+/// The longest message that is copied out of the browser: what descriptions say both sides take. Some browsers take a
+/// gigabyte all the same.
+const MESSAGE_BYTES: u32 = 256 * 1024;
+
 /// How long the other side may take to say that it has everything, after nobody here wants the stream any more.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -116,8 +120,11 @@ impl Channel {
 
     fn on_message(&self, event: &MessageEvent) {
         let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() else {
-            return (self.on_violation)(Violation::Text);
+            return self.violated(Violation::Text);
         };
+        if buffer.byte_length() > MESSAGE_BYTES {
+            return self.violated(Violation::Framing);
+        }
         let bytes = Uint8Array::new(&buffer).to_vec();
         let outcome = self.substream.borrow_mut().on_bytes(&bytes);
         match outcome {
@@ -127,8 +134,14 @@ impl Channel {
                 }
                 self.waiting.wake();
             }
-            Err(violation) => (self.on_violation)(violation),
+            Err(violation) => self.violated(violation),
         }
+    }
+
+    /// The connection will end of it. Until then nothing more is listened to.
+    fn violated(&self, violation: Violation) {
+        self.raw.set_onmessage(None);
+        (self.on_violation)(violation);
     }
 
     /// Hands a frame to the browser; whether it took it.
