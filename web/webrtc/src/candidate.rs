@@ -7,21 +7,43 @@
 /// Whether packets may be sent to an IP address, as it is written in a candidate.
 pub type MayDial = fn(&str) -> bool;
 
-/// Whether a candidate may be given to the browser.
-pub(crate) fn is_allowed(candidate: &str, may_dial: MayDial) -> bool {
-    let text = candidate.strip_prefix("a=").unwrap_or(candidate);
-    let Some(text) = text.strip_prefix("candidate:") else { return false };
-    // Foundation, component, transport, priority, address, port, "typ".
-    let mut parts = text.split(' ').skip(2);
-    let (transport, address) = (parts.next(), parts.nth(1));
-    let is_udp = transport.is_some_and(|transport| transport.eq_ignore_ascii_case("udp"));
-    is_udp && address.is_some_and(|address| is_made_up(address) || may_dial(address))
+/// A candidate as it is given to the browser; `None` if it may not be. It is built anew from what was understood of it:
+/// browsers differ in what they pass over, and must not find another address in it than was allowed.
+pub(crate) fn allowed(candidate: &str, may_dial: MayDial) -> Option<String> {
+    let text = candidate.strip_prefix("a=").unwrap_or(candidate).strip_prefix("candidate:")?;
+    let words: Vec<&str> = text.split(' ').collect();
+    let [foundation, component, transport, priority, address, port, "typ", kind, ..] = words[..] else {
+        return None;
+    };
+    let is_foundation = (1..=32).contains(&foundation.len())
+        && foundation.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    let is_known = matches!(kind, "host" | "srflx" | "prflx" | "relay");
+    if !is_foundation || !is_known || !transport.eq_ignore_ascii_case("udp") {
+        return None;
+    }
+    let component: u16 = component.parse().ok()?;
+    let priority: u32 = priority.parse().ok()?;
+    let port: u16 = port.parse().ok()?;
+    if !is_made_up(address) && !may_dial(address) {
+        return None;
+    }
+    // Where it was found from leads nowhere, but some browsers want a place for it.
+    let related = if kind == "host" { "" } else { " raddr 0.0.0.0 rport 9" };
+    Some(format!("candidate:{foundation} {component} udp {priority} {address} {port} typ {kind}{related}"))
 }
 
-/// A description without the candidates that are not allowed.
+/// A description with those candidates alone that are allowed. Whatever else speaks of candidates is left out, however it
+/// is written.
 pub(crate) fn allowed_lines(description: &str, may_dial: MayDial) -> String {
-    let is_kept = |line: &&str| !line.starts_with("a=candidate:") || is_allowed(line.trim_end(), may_dial);
-    description.split_inclusive('\n').filter(is_kept).collect()
+    let mut kept = String::with_capacity(description.len());
+    for line in description.split(['\r', '\n']).filter(|line| !line.is_empty()) {
+        if !line.to_ascii_lowercase().contains("candidate") {
+            kept.extend([line, "\r\n"]);
+        } else if let Some(candidate) = allowed(line, may_dial) {
+            kept.extend(["a=", &candidate, "\r\n"]);
+        }
+    }
+    kept
 }
 
 /// A version 4 UUID under `.local` (the draft, section 3.1.1).
@@ -34,7 +56,7 @@ fn is_made_up(address: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{allowed_lines, is_allowed};
+    use super::{allowed, allowed_lines};
 
     fn may_dial(address: &str) -> bool {
         address == "192.0.2.1" || address == "2001:db8::1"
@@ -51,19 +73,38 @@ mod tests {
             ("candidate:1 1 udp 1 printer.local 631 typ host", false),
             ("candidate:1 1 udp 1 3f2504e0-4f89-41d3-9a0c-0305e82c330z.local 1 typ host", false),
             ("candidate:1 1 udp 1 relay.example 1 typ host", false),
+            ("candidate:1 1 udp  192.0.2.1 10.0.0.1 80 typ host", false),
+            ("candidate:1 1 udp x 192.0.2.1 80 typ host", false),
+            ("candidate:1 1 udp 1 192.0.2.1 65536 typ host", false),
+            ("candidate:1 1 udp 1 192.0.2.1 80 type host", false),
+            ("candidate:1 1 udp 1 192.0.2.1 80 typ host\t10.0.0.1", false),
+            ("candidate: 1 1 udp 1 192.0.2.1 80 typ host", false),
             ("candidate:1 1 udp 1", false),
             ("candidate:", false),
             ("", false),
         ] {
-            assert_eq!(is_allowed(candidate, may_dial), allowed, "{candidate}");
+            assert_eq!(super::allowed(candidate, may_dial).is_some(), allowed, "{candidate}");
         }
     }
 
     #[test]
+    fn a_candidate_is_built_anew() {
+        let told = "candidate:a/+1 01 UDP +7 192.0.2.1 09 typ srflx raddr 10.0.0.1 rport 80 generation 0";
+        let built = "candidate:a/+1 1 udp 7 192.0.2.1 9 typ srflx raddr 0.0.0.0 rport 9";
+        assert_eq!(allowed(told, may_dial).as_deref(), Some(built));
+    }
+
+    #[test]
     fn a_description_loses_only_candidates() {
-        let before = "v=0\r\na=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\na=candidate:2 1 udp 1 10.0.0.1 1 typ host\r\n\
-                      a=ice-ufrag:x\r\n";
-        let after = "v=0\r\na=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\na=ice-ufrag:x\r\n";
-        assert_eq!(allowed_lines(before, may_dial), after);
+        let good = "a=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\n";
+        for bad in ["a=candidate:", "a=CANDIDATE:", " a=candidate:", "a= candidate:", "a=Remote-Candidates:"]
+        {
+            for end in ["\r\n", "\n", "\r"] {
+                let before =
+                    format!("v=0{end}{good}{bad}2 1 udp 1 10.0.0.1 1 typ host{end}{end}a=ice-ufrag:x{end}");
+                let after = format!("v=0\r\n{good}a=ice-ufrag:x\r\n");
+                assert_eq!(allowed_lines(&before, may_dial), after, "{bad}");
+            }
+        }
     }
 }

@@ -183,8 +183,9 @@ impl Peer {
         }
         let text = Reflect::get(&value, &"candidate".into()).ok().and_then(|text| text.as_string());
         let text = text.ok_or(Error::Malformed)?;
-        if !text.is_empty() && candidate::is_allowed(&text, self.may_dial) {
+        if let Some(allowed) = candidate::allowed(&text, self.may_dial) {
             let init: RtcIceCandidateInit = value.unchecked_into();
+            init.set_candidate(&allowed);
             let added = self.raw.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
             let _ = wait(added).await;
         }
