@@ -22,7 +22,9 @@ use web_sys::{
 use crate::net::{HandError, Net, NetEvent};
 use crate::worker::messages::{ToPage, ToWorker, post, read};
 
-pub(crate) use crate::net::{Expected, Line, NetStatus, Refusal, Server, Taken, hosts, use_servers};
+pub(crate) use crate::net::{
+    Expected, Line, NetStatus, OWN_SERVERS, Refusal, Server, Taken, hosts, use_servers,
+};
 pub(crate) use crate::storage::{Lock, LockKey, SecretError, StorageStatus};
 pub(crate) use crate::worker::messages::{Answer, Ask, Backup};
 
@@ -234,7 +236,8 @@ impl Page {
                 }
                 ToPage::Relays(relays) => net.know(relays),
                 ToPage::Dial(peer, relays) => net.dial(peer, relays),
-                ToPage::Net(status) => self.hand_over(Incoming::Net(status)),
+                // Of the tab that leads, which alone can be asked for there.
+                ToPage::Net(status) => self.hand_over(Incoming::Net(NetStatus { own: None, ..status })),
                 ToPage::Locked(lock) => self.hand_over(Incoming::Locked(lock)),
                 ToPage::Answered(number, answer) => {
                     let asked = self.asked.borrow_mut().as_mut().and_then(|asked| asked.remove(&number));
@@ -261,13 +264,13 @@ impl Page {
 
     fn on_net(self: &Rc<Self>, event: NetEvent) {
         match event {
-            NetEvent::Connected(peer) => self.tell(ToWorker::Connected(peer)),
+            NetEvent::Connected(peer, direct) => self.tell(ToWorker::Connected(peer, direct)),
             NetEvent::Disconnected(peer) => self.tell(ToWorker::Disconnected(peer)),
             NetEvent::Received(peer, frame) => self.tell(ToWorker::Received(peer, ByteBuf::from(frame))),
             NetEvent::Unreachable(peer) => self.tell(ToWorker::Unreachable(peer)),
             NetEvent::Direct(record) => {
                 let record = record.map(ByteBuf::from);
-                self.tell(ToWorker::Command(Command::Direct(record)));
+                self.tell(ToWorker::OfNetwork(Command::Direct(record)));
             }
             // What counts is the network of the tab that leads.
             NetEvent::Status(_) if !self.leads.get() => {}
@@ -279,8 +282,8 @@ impl Page {
                 self.hand_over(Incoming::Update(Update::Notice(Notice::ClockLooksWrong)));
             }
             NetEvent::Relays { here, known } => {
-                self.tell(ToWorker::Command(Command::Reachable(here)));
-                self.tell(ToWorker::Command(Command::KnowRelays(known)));
+                self.tell(ToWorker::OfNetwork(Command::Reachable(here)));
+                self.tell(ToWorker::OfNetwork(Command::KnowRelays(known)));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::time::Duration;
 
-use chanterelle_webrtc::Config;
+use chanterelle_webrtc::{Config, Permit};
 use futures::channel::{mpsc, oneshot};
 use futures::future::try_join_all;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _, select};
@@ -61,7 +61,7 @@ fn swarm() -> Swarm<Behaviour> {
     let key = Keypair::generate_ed25519();
     let (circuits, relay) = relay::client::new(key.public().to_peer_id());
     let config = Config { ice_servers, may_dial: |_| true };
-    let direct = chanterelle_webrtc::Transport::new(upgraded(circuits, &key), config)
+    let direct = chanterelle_webrtc::Transport::new(upgraded(circuits, &key), config, Permit::given())
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let sockets = upgraded(WebSocketTransport, &key);
     let transport = OrTransport::new(direct, sockets).map(|either, _| either.into_inner()).boxed();

@@ -1,16 +1,12 @@
 //! Direct connections without any relay: two people pass on an offer and an answer as texts.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::fmt;
-use std::pin::pin;
 use std::rc::Rc;
 
 use chanterelle_core::base::PeerId as NodeId;
 use chanterelle_core::invite::{Candidate, CandidateKind, ConnectCode, ConnectCodeError, Description, Half};
-use chanterelle_webrtc::{self as webrtc, ByHand, Config, Error};
-use futures::channel::oneshot;
-use futures::future::{Either, FutureExt as _, Shared, select};
+use chanterelle_webrtc::{self as webrtc, ByHand, Config, Connection, Error, Permit};
 use libp2p::identity::Keypair;
 use serde_bytes::ByteArray;
 
@@ -19,19 +15,15 @@ use super::ice;
 /// Where packets are sent: people vouch for what they pass on.
 const CONFIG: Config = Config { ice_servers: ice::servers, may_dial: |_| true };
 
-/// The offer that was made last and not answered yet, and for how long others may be waited for.
-#[derive(Clone, Default)]
-pub(super) struct Offers(Rc<RefCell<State>>);
-
-#[derive(Default)]
-struct State {
-    last: Option<([u8; 32], ByHand)>,
-    /// While the person wants direct connections.
-    leave: Option<Leave>,
+/// The offer that was made last and not answered yet, and whether others may be waited for.
+#[derive(Clone)]
+pub(super) struct Offers {
+    last: Rc<RefCell<Option<Offer>>>,
+    permit: Permit,
 }
 
-/// Whoever has the second half learns when the first is dropped.
-type Leave = (oneshot::Sender<Infallible>, Shared<oneshot::Receiver<Infallible>>);
+/// The hash of an offer, and its connection to be.
+type Offer = ([u8; 32], ByHand);
 
 /// What was done with a code.
 pub(crate) enum Taken {
@@ -90,39 +82,41 @@ impl From<ConnectCodeError> for HandError {
 
 impl From<Error> for HandError {
     fn from(error: Error) -> HandError {
-        HandError::Browser(error.to_string())
+        match error {
+            Error::NotPermitted => HandError::Private,
+            error => HandError::Browser(error.to_string()),
+        }
     }
 }
 
 impl Offers {
-    /// Whether the person wants direct connections. When not, all that waits for one is given up.
-    pub(super) fn allow(&self, direct: bool) {
-        let mut state = self.0.borrow_mut();
-        match (direct, &state.leave) {
-            (true, Some(_)) => {}
-            (true, None) => {
-                let (held, gone) = oneshot::channel();
-                state.leave = Some((held, gone.shared()));
-            }
-            (false, _) => *state = State::default(),
-        }
+    /// No offer yet. Nothing is made without the permit.
+    pub(super) fn new(permit: Permit) -> Offers {
+        Offers { last: Rc::default(), permit }
     }
 
-    /// Does something for as long as the person wants direct connections.
-    pub(super) async fn while_allowed<T>(&self, work: impl Future<Output = T>) -> Result<T, HandError> {
-        let gone = self.0.borrow().leave.as_ref().map(|(_, gone)| gone.clone());
-        match select(pin!(work), gone.ok_or(HandError::Private)?).await {
-            Either::Left((done, _)) => Ok(done),
-            Either::Right(_) => Err(HandError::Private),
+    /// Whether the person wants direct connections. When not, all that waits for one is given up.
+    pub(super) fn allow(&self, direct: bool) {
+        self.permit.set(direct);
+        if !direct {
+            self.last.take();
         }
     }
 
     /// Makes an offer. The one before is good no more.
     pub(super) async fn offer(&self, key: &Keypair, own: NodeId) -> Result<String, HandError> {
-        let (by_hand, description) = self.while_allowed(ByHand::offer(CONFIG)).await??;
+        let (by_hand, description) = self.permit.during(ByHand::offer(CONFIG)).await??;
         let (text, hash) = code(Half::Offer, own, description).sign(signs(key));
-        self.0.borrow_mut().last = Some((hash, by_hand));
+        self.last.replace(Some((hash, by_hand)));
         Ok(text)
+    }
+
+    /// Waits for the connection.
+    ///
+    /// # Errors
+    /// When it does not come about, or is wanted no more.
+    pub(super) async fn connected(&self, by_hand: ByHand) -> Result<Connection, HandError> {
+        Ok(self.permit.during(by_hand.connected()).await??)
     }
 
     /// Takes the code of somebody else.
@@ -132,7 +126,7 @@ impl Offers {
         own: NodeId,
         text: &str,
     ) -> Result<(Taken, Coming), HandError> {
-        if self.0.borrow().leave.is_none() {
+        if !self.permit.is_given() {
             return Err(HandError::Private);
         }
         let (ConnectCode { half, peer, description }, hash) = ConnectCode::read(text)?;
@@ -142,12 +136,12 @@ impl Offers {
         let description = of_browser(description);
         match half {
             Half::Offer => {
-                let (by_hand, answer) = self.while_allowed(ByHand::answer(CONFIG, &description)).await??;
+                let (by_hand, answer) = self.permit.during(ByHand::answer(CONFIG, &description)).await??;
                 let (text, _) = code(Half::Answer(hash), own, answer).sign(signs(key));
                 Ok((Taken::Answer(text), Coming { node: peer, by_hand }))
             }
             Half::Answer(offer) => {
-                let last = self.0.borrow_mut().last.take_if(|(hash, _)| *hash == offer);
+                let last = self.last.borrow_mut().take_if(|(hash, _)| *hash == offer);
                 let (_, by_hand) = last.ok_or(HandError::Stale)?;
                 by_hand.hear_answer(&description).await?;
                 Ok((Taken::Connecting, Coming { node: peer, by_hand }))
@@ -207,7 +201,7 @@ mod tests {
     use std::time::Duration;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    use super::{Coming, HandError, Offers, Taken};
+    use super::{Coming, HandError, Offers, Permit, Taken};
     use crate::net::swarm::node_id;
 
     /// Somebody with a tab.
@@ -221,7 +215,7 @@ mod tests {
         fn new(allows: bool) -> Person {
             let key = Keypair::generate_ed25519();
             let own = node_id(key.public().to_peer_id()).expect("the key is Ed25519");
-            let offers = Offers::default();
+            let offers = Offers::new(Permit::default());
             offers.allow(allows);
             Person { offers, key, own }
         }
@@ -302,7 +296,7 @@ mod tests {
         let (ann, ben) = (Person::new(true), Person::new(true));
         let offer = ann.offer().await.expect("the browser has connections");
         let (answer, to_ann) = ben.answer(&offer).await;
-        let waits = ben.offers.while_allowed(to_ann.by_hand.connected());
+        let waits = ben.offers.connected(to_ann.by_hand);
         let takes_back = async { ben.offers.allow(false) };
         let (waited, ()) = soon(join(waits, takes_back)).await;
         assert_eq!(waited.err(), Some(HandError::Private));

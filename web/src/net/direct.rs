@@ -14,8 +14,11 @@ use vecmap::{VecMap, VecSet};
 
 use super::address;
 
-/// Direct connections at a time, whoever they are from: more than the node keeps, so that it can choose.
+/// Peers with direct connections at a time, whoever they are: more than the node keeps, so that it can choose.
 pub(super) const MOST: usize = 12;
+
+/// Direct connections with one peer: two, when both have dialled.
+const OF_ONE: usize = 2;
 
 /// What stands between a relay's id and a tab's.
 pub(super) const CIRCUIT: &str = "/p2p-circuit/webrtc/p2p/";
@@ -113,7 +116,9 @@ impl Direct {
 
     /// A connection is there; whether it may stay.
     pub(super) fn connected(&mut self, connection: ConnectionId, peer: PeerId) -> bool {
-        let is_welcome = self.is_allowed && (self.is_with(&peer) || self.connections.len() < MOST);
+        let with = self.connections.values().filter(|other| **other == peer).count();
+        let has_room = if with == 0 { self.peers().len() < MOST } else { with < OF_ONE };
+        let is_welcome = self.is_allowed && has_room;
         if is_welcome {
             self.connections.insert(connection, peer);
         }
@@ -293,6 +298,7 @@ mod tests {
         let (late, again) = (PeerId::random(), next());
         assert!(!direct.connected(next(), late), "there are enough");
         assert!(direct.connected(again, peers[0]), "it takes no place of another");
+        assert!(!direct.connected(next(), peers[0]), "two are enough of one");
         assert!(direct.is_with(&peers[0]) && !direct.is_with(&late));
         direct.disconnected(connections[0]);
         assert!(direct.is_with(&peers[0]), "one is left");

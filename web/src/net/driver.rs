@@ -17,7 +17,7 @@ use chanterelle_core::base::{Limits, PeerId as NodeId};
 use chanterelle_core::invite::Address;
 use chanterelle_core::node::{Relays, SessionInfo};
 use chanterelle_core::wire::SESSION_PROTOCOL;
-use chanterelle_webrtc::Prepared;
+use chanterelle_webrtc::{Permit, Prepared};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures::future::Fuse;
 use futures::{FutureExt as _, StreamExt as _, select};
@@ -35,7 +35,7 @@ use super::bootstrap::{self, Asking};
 use super::direct::{self, Direct};
 
 use super::session::Session;
-use super::swarm::{Behaviour, BehaviourEvent, node_id};
+use super::swarm::{Behaviour, BehaviourEvent, Stack, node_id};
 use super::ways::{Source, WayId, Ways};
 use super::{NetEvent, NetStatus};
 
@@ -60,6 +60,7 @@ struct Seat {
 pub(super) struct Driver {
     swarm: Swarm<Behaviour>,
     prepared: Prepared,
+    permit: Permit,
     control: Control,
     note: UnboundedSender<Note>,
     on: Rc<dyn Fn(NetEvent)>,
@@ -89,7 +90,7 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new(
-        (swarm, prepared): (Swarm<Behaviour>, Prepared),
+        Stack { swarm, prepared, permit }: Stack,
         key: Keypair,
         origin: Origin,
         note: UnboundedSender<Note>,
@@ -105,6 +106,7 @@ impl Driver {
         Self {
             swarm,
             prepared,
+            permit,
             control,
             note,
             on,
@@ -180,7 +182,7 @@ impl Driver {
             Note::Dial(node, relays) => self.dial(node, &relays),
             Note::Allow(allowed) => self.allow(allowed),
             Note::Connect(Given::Relay(address)) => {
-                self.ways.learn(address, Source::Person);
+                self.ways.give(address);
                 // It may be known, and resting.
                 self.ways.hurry();
             }
@@ -418,6 +420,10 @@ impl Driver {
         if !self.is_wanted {
             return self.disconnect(peer);
         }
+        // Of a relay at which a tab is being asked for, and which nobody wants a session with.
+        if !opened_here && !self.direct.is_with(&peer) && self.ways.way_to(peer).is_none() {
+            return;
+        }
         if let Some(seat) = self.seats.get(&node) {
             let is_glare = seat.opened_here != opened_here;
             if is_glare && opened_here != (self.own < node) {
@@ -438,7 +444,7 @@ impl Driver {
                 let _ = note.unbounded_send(Note::Ended(node, number, end));
             }
         };
-        (self.on)(NetEvent::Connected(node));
+        (self.on)(NetEvent::Connected(node, self.direct.is_with(&peer)));
         let session = Session::start(stream, self.frame_limit, on_frame, on_end);
         let (since, round_trip, closing) = (js_sys::Date::now(), None, None);
         let seat = Seat { number, peer, opened_here, closing, since, round_trip, session };

@@ -34,7 +34,7 @@ pub(crate) use address::Refusal;
 use by_hand::{Coming, Offers};
 pub(crate) use by_hand::{HandError, Taken};
 use driver::{Closing, Driver, Note};
-pub(crate) use ice::Server;
+pub(crate) use ice::{OWN_SERVERS, Server};
 
 /// One session, for the person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,8 +90,8 @@ pub(crate) struct NetStatus {
 /// What the network tells.
 #[derive(Debug)]
 pub(crate) enum NetEvent {
-    /// A session is open; at most one at a time per peer.
-    Connected(PeerId),
+    /// A session is open, over a direct connection if it is so; at most one at a time per peer.
+    Connected(PeerId, bool),
     /// It is gone.
     Disconnected(PeerId),
     /// A whole frame, without its length. To be answered by [`Net::took`], or the peer will not be read any more.
@@ -148,10 +148,11 @@ impl Net {
         let key = Keypair::generate_ed25519();
         let peer = swarm::node_id(key.public().to_peer_id()).expect("the key is Ed25519");
         let (note, notes) = unbounded();
-        let driver =
-            Driver::new(swarm::swarm(&key), key.clone(), bootstrap::origin(), note.clone(), Rc::new(on));
+        let stack = swarm::swarm(&key);
+        let offers = Offers::new(stack.permit.clone());
+        let driver = Driver::new(stack, key.clone(), bootstrap::origin(), note.clone(), Rc::new(on));
         spawn_local(driver.run(notes));
-        let net = Net { peer, key, offers: Offers::default(), note };
+        let net = Net { peer, key, offers, note };
         net.watch_page();
         net
     }
@@ -194,6 +195,7 @@ impl Net {
 
     /// Whether the person wants direct connections, from now on.
     pub(crate) fn allow(&self, direct: bool) {
+        // At once, and not when the driver comes to it.
         self.offers.allow(direct);
         self.tell(Note::Allow(direct));
     }
@@ -229,7 +231,7 @@ impl Net {
         let net = self.clone();
         spawn_local(async move {
             // If it does not come about there is nothing to do.
-            if let Ok(Ok(connection)) = net.offers.while_allowed(by_hand.connected()).await {
+            if let Ok(connection) = net.offers.connected(by_hand).await {
                 net.tell(Note::Prepared(node, Box::new(connection)));
             }
         });

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chanterelle_core::base::PeerId as NodeId;
-use chanterelle_webrtc::Prepared;
+use chanterelle_webrtc::{Permit, Prepared};
 use futures::future::Either;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::StreamMuxerBox;
@@ -42,13 +42,22 @@ pub(super) struct Behaviour {
     pub(super) relay: relay::client::Behaviour,
 }
 
-/// A swarm of this key, and where to put direct connections that were made by hand. The key should never have been used before.
-pub(super) fn swarm(key: &Keypair) -> (Swarm<Behaviour>, Prepared) {
+/// A swarm and what steers its direct connections.
+pub(super) struct Stack {
+    pub(super) swarm: Swarm<Behaviour>,
+    /// Where to put those that were made by hand.
+    pub(super) prepared: Prepared,
+    /// Whether there may be any.
+    pub(super) permit: Permit,
+}
+
+/// A swarm of this key, which should never have been used before.
+pub(super) fn swarm(key: &Keypair) -> Stack {
     swarm_over(WebSocketTransport, key)
 }
 
 /// The same over another transport.
-pub(super) fn swarm_over<T>(transport: T, key: &Keypair) -> (Swarm<Behaviour>, Prepared)
+pub(super) fn swarm_over<T>(transport: T, key: &Keypair) -> Stack
 where
     T: Transport<Dial: Send, ListenerUpgrade: Send> + Send + Unpin + 'static,
     T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -56,7 +65,8 @@ where
 {
     let (circuits, relay) = relay::client::new(key.public().to_peer_id());
     let config = chanterelle_webrtc::Config { ice_servers: ice::servers, may_dial: address::may_send };
-    let direct = chanterelle_webrtc::Transport::new(upgraded(circuits, key), config)
+    let permit = Permit::default();
+    let direct = chanterelle_webrtc::Transport::new(upgraded(circuits, key), config, permit.clone())
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let prepared = Prepared::default();
     let by_hand = prepared.clone().map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
@@ -68,7 +78,9 @@ where
         .boxed();
     let identify = identify::Config::new("/chanterelle/1".to_owned(), key.public())
         .with_agent_version(crate::AGENT.to_owned())
-        .with_hide_listen_addrs(true);
+        .with_hide_listen_addrs(true)
+        // What peers say of where they listen is dialled by libp2p itself, past the rules for addresses.
+        .with_cache_size(0);
     let behaviour = Behaviour {
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(
@@ -81,7 +93,8 @@ where
         .with_idle_connection_timeout(IDLE_TIMEOUT)
         // In the order of the list: the way the page came first, and one socket at a time.
         .with_dial_concurrency_factor(1.try_into().expect("one is not zero"));
-    (Swarm::new(transport, behaviour, key.public().to_peer_id(), config), prepared)
+    let swarm = Swarm::new(transport, behaviour, key.public().to_peer_id(), config);
+    Stack { swarm, prepared, permit }
 }
 
 /// Connections of a transport, authenticated and multiplexed.

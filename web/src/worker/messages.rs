@@ -94,8 +94,10 @@ pub(crate) enum ToWorker {
     Ask(u32, Ask),
     /// A person wants something.
     Command(Command),
-    /// A session is open.
-    Connected(PeerId),
+    /// What the node should know of this page's network. Of use only while the node runs behind this page.
+    OfNetwork(Command),
+    /// A session is open; over a direct connection if it is so.
+    Connected(PeerId, bool),
     /// It is gone.
     Disconnected(PeerId),
     /// A peer that was to be dialled cannot be reached directly.
@@ -238,7 +240,7 @@ mod tests {
             ToWorker::Net(NetStatus::default()),
             ToWorker::Command(Command::Publish(u32::MAX, Draft { persona: Persona::Identity, content })),
             ToWorker::Command(Command::Open(1, Target::Post(EventId([1; 32])))),
-            ToWorker::Connected(peer),
+            ToWorker::Connected(peer, true),
             ToWorker::Unreachable(peer),
             ToWorker::Received(peer, ByteBuf::from(vec![0, 255, 128])),
             ToWorker::Received(peer, ByteBuf::new()),

@@ -69,7 +69,9 @@ impl Shell {
                     None
                 }
                 ToWorker::Command(command) => self.of_own_page(command),
-                ToWorker::Connected(peer) => Some(Input::Connected(peer)),
+                ToWorker::OfNetwork(command) => Some(Input::Command(command)),
+                ToWorker::Connected(peer, false) => Some(Input::Connected(peer)),
+                ToWorker::Connected(peer, true) => Some(Input::ConnectedDirectly(peer)),
                 ToWorker::Disconnected(peer) => Some(Input::Disconnected(peer)),
                 ToWorker::Unreachable(peer) => Some(Input::Unreachable(peer)),
                 ToWorker::Received(peer, frame) => {
@@ -252,7 +254,7 @@ mod tests {
         let shell = Shell::new(node, storage, tabs, build, unbounded().0);
         let peer = PeerId([2; 32]);
         let frame = ByteBuf::from(frame.encode(&Limits::default()));
-        shell.take(vec![ToWorker::Connected(peer), ToWorker::Received(peer, frame)]);
+        shell.take(vec![ToWorker::Connected(peer, false), ToWorker::Received(peer, frame)]);
 
         let answer = messages.next().await.expect("the node answers");
         answer.into_iter().find_map(|item| match item {

@@ -10,7 +10,7 @@ fn main() {}
 
 #[cfg(target_arch = "wasm32")]
 mod browser {
-    use chanterelle_webrtc::{Config, Transport};
+    use chanterelle_webrtc::{Config, Permit, Transport};
     use futures::future::{Either, join, select};
     use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
     use js_sys::{Array, Function, Promise, Reflect};
@@ -129,7 +129,7 @@ mod browser {
         let key = Keypair::generate_ed25519();
         let id = key.public().to_peer_id();
         let (circuits, behaviour) = relay::client::new(id);
-        let direct = Transport::new(upgraded(circuits, &key), CONFIG)
+        let direct = Transport::new(upgraded(circuits, &key), CONFIG, Permit::given())
             .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
         let transport = OrTransport::new(direct, upgraded(MemoryTransport::default(), &key))
             .map(|either, _| either.into_inner())

@@ -19,7 +19,7 @@ use web_sys::{RtcDataChannel, RtcSdpType};
 use crate::connection::Connection;
 use crate::description::Description;
 use crate::peer::Peer;
-use crate::{Config, Error};
+use crate::{Config, Error, handshake};
 
 /// How long a browser may look for candidates. Whatever it has not found by then comes from a server that does not answer.
 const GATHERING: Duration = Duration::from_secs(5);
@@ -78,8 +78,7 @@ impl ByHand {
             Either::Right(_) => return Err(Error::TimedOut),
         }
         if let Some(init) = init {
-            peer.opened(&init).await;
-            init.close();
+            handshake::close_init(&peer, &init).await;
         }
         Ok(Connection::new(peer))
     }

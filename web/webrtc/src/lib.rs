@@ -15,7 +15,7 @@
 //! | [`connection`], [`channel`] | libp2p's view of it, and of `RTCDataChannel` |
 //! | [`framing`], [`substream`] | what travels on a channel, and the rules of a stream |
 //!
-//! Which peers are dialled, how many, and whether the person wants it, is decided elsewhere.
+//! Which peers are dialled, how many, and whether the person wants it ([`Permit`]), is decided elsewhere.
 
 #![cfg_attr(
     not(target_arch = "wasm32"),
@@ -40,6 +40,8 @@ mod handshake;
 #[cfg(target_arch = "wasm32")]
 mod peer;
 #[cfg(target_arch = "wasm32")]
+mod permit;
+#[cfg(target_arch = "wasm32")]
 mod relayed;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod tests;
@@ -59,6 +61,8 @@ pub use by_hand::{ByHand, Prepared};
 pub use channel::Stream;
 #[cfg(target_arch = "wasm32")]
 pub use connection::Connection;
+#[cfg(target_arch = "wasm32")]
+pub use permit::Permit;
 #[cfg(target_arch = "wasm32")]
 pub use transport::{Config, Transport};
 
@@ -83,6 +87,12 @@ pub enum Error {
     /// More candidates than any browser has.
     #[error("too many candidates")]
     TooManyCandidates,
+    /// More others try to connect than are answered at a time.
+    #[error("too many others try to connect")]
+    TooManyAttempts,
+    /// Direct connections are not wanted, or not any more.
+    #[error("direct connections are not wanted")]
+    NotPermitted,
     /// More streams than are allowed at a time.
     #[error("too many streams")]
     TooManyStreams,

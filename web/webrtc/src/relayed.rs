@@ -14,10 +14,10 @@ use multistream_select::{
     ListenerSelectFuture, Negotiated, Version, dialer_select_proto, listener_select_proto,
 };
 
-use crate::Error;
 use crate::handshake;
 use crate::peer::Peer;
 use crate::signalling::PROTOCOL;
+use crate::{Config, Error};
 
 /// Streams of the other side on which a protocol is being agreed, at a time. js-libp2p opens one to identify us, before
 /// it signals, and one to ping; these are told that nobody speaks that here.
@@ -49,10 +49,10 @@ pub(crate) async fn offer(muxer: StreamMuxerBox, peer: &Peer) -> Result<(), Erro
 ///
 /// # Errors
 /// Why no direct connection comes about.
-pub(crate) async fn answer(muxer: StreamMuxerBox, peer: &Peer) -> Result<(), Error> {
+pub(crate) async fn answer(muxer: StreamMuxerBox, config: Config) -> Result<Peer, Error> {
     let mut relayed = Relayed::new(muxer);
     let stream = poll_fn(|context| relayed.poll_agreed(context)).await?;
-    relayed.end_after(handshake::answer(peer, stream)).await
+    relayed.end_after(handshake::answer(config, stream)).await
 }
 
 struct Relayed {
@@ -107,7 +107,7 @@ impl Relayed {
         }
     }
 
-    async fn end_after(mut self, work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    async fn end_after<T>(mut self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let mut work = pin!(work);
         let mut is_lost = false;
         let outcome = poll_fn(|context| {

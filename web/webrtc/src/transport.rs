@@ -1,7 +1,9 @@
 //! The transport: `<relay>/p2p-circuit/webrtc` on the outside, relayed connections inside.
 
+use std::cell::Cell;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,10 +21,15 @@ use crate::Error;
 use crate::candidate::MayDial;
 use crate::connection::Connection;
 use crate::peer::Peer;
+use crate::permit::Permit;
 use crate::relayed;
 
 /// From a relayed connection to a direct one. Longer than js-libp2p waits for a dial, 10 seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Others that are answered at a time. Each may hold a connection of the browser for as long as we are patient, and whoever
+/// makes keys for the purpose is as many as they like.
+const ATTEMPTS: usize = 16;
 
 /// How direct connections are made.
 #[derive(Clone, Copy)]
@@ -38,12 +45,33 @@ pub struct Config {
 pub struct Transport<T> {
     relayed: T,
     config: Config,
+    permit: Permit,
+    /// How many others are being answered.
+    attempts: SendWrapper<Rc<Cell<usize>>>,
 }
 
 impl<T> Transport<T> {
-    /// Over a circuit relay client's transport with its upgrades.
-    pub fn new(relayed: T, config: Config) -> Transport<T> {
-        Transport { relayed, config }
+    /// Over a circuit relay client's transport with its upgrades. Without the permit nobody is dialled or answered.
+    pub fn new(relayed: T, config: Config, permit: Permit) -> Transport<T> {
+        Transport { relayed, config, permit, attempts: SendWrapper::new(Rc::default()) }
+    }
+}
+
+/// One of those that are answered at a time.
+struct Attempt(Rc<Cell<usize>>);
+
+impl Attempt {
+    fn begin(count: &Rc<Cell<usize>>) -> Option<Attempt> {
+        (count.get() < ATTEMPTS).then(|| {
+            count.set(count.get() + 1);
+            Attempt(count.clone())
+        })
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -75,7 +103,7 @@ where
         let relayed = without_webrtc(&address).ok_or(TransportError::MultiaddrNotSupported(address))?;
         let dial = self.relayed.dial(relayed, options).map_err(|error| error.map(relay_failed))?;
         let config = self.config;
-        Ok(in_time(async move {
+        Ok(in_time(self.permit.clone(), async move {
             let (id, muxer) = dial.await.map_err(relay_failed)?;
             let peer = Peer::new(config)?;
             relayed::offer(muxer, &peer).await?;
@@ -84,7 +112,7 @@ where
     }
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<TransportEvent<Upgrade, Error>> {
-        let config = self.config;
+        let (config, permit, attempts) = (self.config, self.permit.clone(), self.attempts.clone());
         Pin::new(&mut self.relayed).poll(context).map(|event| match event {
             TransportEvent::NewAddress { listener_id, listen_addr } => {
                 TransportEvent::NewAddress { listener_id, listen_addr: with_webrtc(&listen_addr) }
@@ -94,12 +122,13 @@ where
             }
             TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr } => {
                 let local_addr = with_webrtc(&local_addr);
+                let attempt = Attempt::begin(&attempts).map(SendWrapper::new);
                 TransportEvent::Incoming {
                     listener_id,
-                    upgrade: in_time(async move {
+                    upgrade: in_time(permit.clone(), async move {
+                        let _attempt = attempt.ok_or(Error::TooManyAttempts)?;
                         let (id, muxer) = upgrade.await.map_err(relay_failed)?;
-                        let peer = Peer::new(config)?;
-                        relayed::answer(muxer, &peer).await?;
+                        let peer = relayed::answer(muxer, config).await?;
                         Ok((id, Connection::new(peer)))
                     }),
                     // Behind the relay's own. Whoever dials is told of this address by identify, and js-libp2p fails at
@@ -118,10 +147,13 @@ where
     }
 }
 
-fn in_time(work: impl Future<Output = Result<(PeerId, Connection), Error>> + 'static) -> Upgrade {
+fn in_time(
+    permit: Permit,
+    work: impl Future<Output = Result<(PeerId, Connection), Error>> + 'static,
+) -> Upgrade {
     SendWrapper::new(Box::pin(async move {
-        match select(Box::pin(work), Delay::new(PATIENCE)).await {
-            Either::Left((outcome, _)) => outcome,
+        match select(pin!(permit.during(work)), Delay::new(PATIENCE)).await {
+            Either::Left((outcome, _)) => outcome?,
             Either::Right(_) => Err(Error::TimedOut),
         }
     }))

@@ -21,6 +21,7 @@ impl Driver {
 
     pub(super) fn allow(&mut self, allowed: bool) {
         self.direct.is_allowed = allowed;
+        self.permit.set(allowed);
         if allowed {
             return;
         }

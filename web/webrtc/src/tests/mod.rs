@@ -22,9 +22,9 @@ use crate::by_hand::ByHand;
 use crate::channel::Stream;
 use crate::connection::Connection;
 use crate::peer::Peer;
-use crate::signalling::Signal;
+use crate::signalling::{Signal, SignalReader};
 use crate::waiting::Waiting;
-use crate::{Config, Error, SignalError, Violation, handshake};
+use crate::{Config, Error, Permit, SignalError, Violation, handshake};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
@@ -95,11 +95,10 @@ fn peer() -> Peer {
 }
 
 async fn connected() -> (Connection, Connection) {
-    let ((a, b), (here, there)) = ((peer(), peer()), ends());
-    let (offered, answered) = join(handshake::offer(&a, here), handshake::answer(&b, there)).await;
+    let (a, (here, there)) = (peer(), ends());
+    let (offered, answered) = join(handshake::offer(&a, here), handshake::answer(CONFIG, there)).await;
     offered.expect("it is answered");
-    answered.expect("it was offered");
-    (Connection::new(a), Connection::new(b))
+    (Connection::new(a), Connection::new(answered.expect("it was offered")))
 }
 
 async fn opened(connection: &mut Connection) -> Stream {
@@ -134,6 +133,33 @@ async fn descriptions_that_are_passed_on_by_hand_are_enough() {
     assert_eq!(heard, b"by hand");
     here.close().await.expect("it is open");
     there.read_to_end(&mut heard).await.expect("it has an end");
+}
+
+#[wasm_bindgen_test]
+async fn what_goes_on_with_a_permit_ends_with_it() {
+    let permit = Permit::default();
+    assert_eq!(permit.during(async {}).await, Err(Error::NotPermitted), "it is not given by itself");
+    permit.set(true);
+    assert_eq!(permit.during(async { 7 }).await, Ok(7));
+    let waiting = permit.during(std::future::pending::<()>());
+    let withdrawn = async { permit.clone().set(false) };
+    assert_eq!(soon(join(waiting, withdrawn)).await.0, Err(Error::NotPermitted));
+    assert!(!permit.is_given());
+}
+
+#[wasm_bindgen_test]
+async fn candidates_are_told_before_the_answer_comes() {
+    let (a, (here, mut there)) = (peer(), ends());
+    let answering = async {
+        let mut reader = SignalReader::new(&mut there);
+        assert!(matches!(reader.next().await, Ok(Some(Signal::Offer(_)))));
+        // Nothing was said here yet.
+        assert!(matches!(reader.next().await, Ok(Some(Signal::Candidate(_)))));
+    };
+    match soon(select(Box::pin(handshake::offer(&a, here)), Box::pin(answering))).await {
+        Either::Left((outcome, _)) => panic!("nobody answers: {outcome:?}"),
+        Either::Right(((), _)) => {}
+    };
 }
 
 #[wasm_bindgen_test]
@@ -243,9 +269,9 @@ async fn text_on_a_channel_ends_the_connection() {
 
 /// What becomes of an answering side that hears this.
 async fn answer_to(said: &[u8]) -> Error {
-    let (b, (mut here, there)) = (peer(), ends());
+    let (mut here, there) = ends();
     here.write_all(said).await.expect("there is room");
-    soon(handshake::answer(&b, there)).await.expect_err("nobody offers")
+    soon(handshake::answer(CONFIG, there)).await.err().expect("nobody offers")
 }
 
 #[wasm_bindgen_test]
@@ -260,13 +286,13 @@ async fn signals_that_are_none_end_the_attempt() {
 
 /// What becomes of an answering side that hears a true offer, then this.
 async fn after_an_offer(said: impl IntoIterator<Item = Signal>) -> Error {
-    let ((a, b), (mut here, there)) = ((peer(), peer()), ends());
+    let (a, (mut here, there)) = (peer(), ends());
     let _init = a.open_init();
     let offer = a.offer().await.expect("the browser offers");
     for signal in [Signal::Offer(offer)].into_iter().chain(said) {
         here.write_all(&signal.encode()).await.expect("there is room");
     }
-    soon(handshake::answer(&b, there)).await.expect_err("nobody connects")
+    soon(handshake::answer(CONFIG, there)).await.err().expect("nobody connects")
 }
 
 #[wasm_bindgen_test]

@@ -21,7 +21,7 @@ use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::{CONFIG, peer, soon};
-use crate::{Transport, relayed};
+use crate::{Error, Permit, Transport, relayed};
 
 const ECHO: StreamProtocol = StreamProtocol::new("/echo/1");
 
@@ -63,10 +63,14 @@ struct Behaviour {
 }
 
 fn tab() -> Swarm<Behaviour> {
+    tab_with(Permit::given())
+}
+
+fn tab_with(permit: Permit) -> Swarm<Behaviour> {
     let key = Keypair::generate_ed25519();
     let id = key.public().to_peer_id();
     let (relayed, behaviour) = relay::client::new(id);
-    let direct = Transport::new(upgraded(relayed, &key, Version::V1Lazy), CONFIG)
+    let direct = Transport::new(upgraded(relayed, &key, Version::V1Lazy), CONFIG, permit)
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
     let transport = OrTransport::new(direct, upgraded(MemoryTransport::default(), &key, Version::V1Lazy))
         .map(|either, _| either.into_inner())
@@ -143,6 +147,37 @@ async fn a_swarm_dials_another_through_a_relay() {
 }
 
 #[wasm_bindgen_test]
+async fn without_a_permit_nobody_is_dialled_or_answered() {
+    let relay = soon(relay()).await;
+    let permit = Permit::given();
+    let mut there = tab_with(permit.clone());
+    there
+        .listen_on(relay.clone().with(Protocol::P2pCircuit).with(Protocol::WebRTC))
+        .expect("it is such an address");
+    let address = loop {
+        if let SwarmEvent::NewListenAddr { address, .. } = soon(there.select_next_some()).await {
+            break address;
+        }
+    };
+    let peer = peer_in(&address);
+    permit.set(false);
+    let refused = async {
+        loop {
+            if let SwarmEvent::IncomingConnectionError { .. } = there.select_next_some().await {
+                break;
+            }
+        }
+    };
+    let mut here = tab();
+    let (dialled, ()) = soon(join(dialled(&mut here, &address, peer), refused)).await;
+    dialled.expect_err("it is not answered");
+
+    let mut here = tab_with(Permit::default());
+    let error = soon(self::dialled(&mut here, &address, peer)).await.expect_err("it is not permitted");
+    assert!(error.contains(&Error::NotPermitted.to_string()), "{error}");
+}
+
+#[wasm_bindgen_test]
 async fn twenty_in_a_row_are_reached() {
     let relay = soon(relay()).await;
     for _ in 0..20 {
@@ -197,7 +232,7 @@ async fn identifies(muxer: &mut StreamMuxerBox) -> bool {
 
 #[wasm_bindgen_test]
 async fn what_else_is_asked_for_below_is_not_spoken() {
-    let ((a, b), (ours, mut theirs)) = ((peer(), peer()), soon(relayed_ends()).await);
+    let (a, (ours, mut theirs)) = (peer(), soon(relayed_ends()).await);
     // Before signalling and while it goes on, and more often than streams are agreed on at a time.
     let asks = Box::pin(async {
         for _ in 0..20 {
@@ -207,8 +242,8 @@ async fn what_else_is_asked_for_below_is_not_spoken() {
     });
     let connected = match soon(select(asks, Box::pin(relayed::offer(ours, &a)))).await {
         Either::Left((theirs, offer)) => {
-            let (offered, answered) = soon(join(offer, relayed::answer(theirs, &b))).await;
-            offered.and(answered)
+            let (offered, answered) = soon(join(offer, relayed::answer(theirs, CONFIG))).await;
+            offered.and(answered.map(drop))
         }
         Either::Right((offered, _)) => offered,
     };

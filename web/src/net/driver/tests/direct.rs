@@ -68,7 +68,7 @@ async fn attempts_end_when_the_leave_is_taken_back() {
     let relay = whole_relay().await;
     // A tab that is at the relay and says nothing.
     let key = Keypair::generate_ed25519();
-    let (mut silent, _) = swarm_over(MemoryTransport::default(), &key);
+    let mut silent = swarm_over(MemoryTransport::default(), &key).swarm;
     let silent_peer = key.public().to_peer_id();
     let silent_at = relay.clone().with(Protocol::P2pCircuit).with(Protocol::WebRTC);
     silent.listen_on(silent_at).expect("it is such an address");
@@ -145,7 +145,7 @@ impl Tab {
 
     async fn connected(&mut self, node: NodeId) {
         self.hears("a session", |event| {
-            matches!(event, NetEvent::Connected(other) if *other == node).then_some(())
+            matches!(event, NetEvent::Connected(other, true) if *other == node).then_some(())
         })
         .await;
     }
