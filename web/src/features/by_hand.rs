@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::{ev, html};
 
+use super::code::{CodeField, code_field};
 use super::peers::reason;
 use super::qr::qr_code;
 use super::scan::scanner;
@@ -24,30 +25,33 @@ pub(crate) fn by_hand() -> AnyView {
     let (client, direct) = (Client::here(), Direct::here());
     let shown = RwSignal::new(Shown::Nothing);
     let work = Work::new();
-    let may = move || {
+    let refusal = move || {
+        if !direct.can_be {
+            return Some(t::DIRECT_CANNOT);
+        }
         let is_allowed = direct.choice.get_untracked() == Some(true);
         direct.wanted.set(!is_allowed);
-        is_allowed
+        (!is_allowed).then_some(t::HAND_PRIVATE)
     };
     let offer = move |_| {
-        if !may() {
-            return work.refuse(t::HAND_PRIVATE);
+        if let Some(why) = refusal() {
+            return work.refuse(why);
         }
         work.begin(t::OFFERING, async move {
             let offer = client.link().offer().await.map_err(|error| reason(&error))?;
             shown.set(Shown::Offer(offer));
-            Ok("")
+            Ok(t::OFFER_READY)
         });
     };
     let take = move |text: String| {
-        if !may() {
-            return work.refuse(t::HAND_PRIVATE);
+        if let Some(why) = refusal() {
+            return work.refuse(why);
         }
         work.begin(t::OFFERING, async move {
             match client.link().take_code(&text).await.map_err(|error| reason(&error))? {
                 Taken::Answer(answer) => {
                     shown.set(Shown::Answer(answer));
-                    Ok("")
+                    Ok(t::ANSWER_READY)
                 }
                 Taken::Connecting => {
                     shown.set(Shown::Nothing);
@@ -105,17 +109,10 @@ fn paste(take: impl Fn(String) + Copy + 'static) -> AnyView {
 /// A code to be passed on, as text and picture.
 fn code(text: String, name: &'static str, about: &'static str) -> AnyView {
     let of_picture = text.clone();
+    let field = CodeField { id: "our-code", rows: "5", name, copy: t::COPY };
     html::div()
-        .class("field")
         .child((
-            html::label().attr("for", "our-code").child(name),
-            html::textarea()
-                .id("our-code")
-                .class("code-text")
-                .attr("rows", "5")
-                .attr("readonly", "")
-                .attr("spellcheck", "false")
-                .prop("value", text),
+            code_field(field, text),
             html::p().class("quiet").child(about),
             qr_code(move || of_picture.clone(), t::CONNECT_QR),
         ))

@@ -7,7 +7,7 @@ use leptos_router::hooks::use_location;
 
 use crate::i18n as t;
 use crate::kit::{alert_if, live};
-use crate::state::Direct;
+use crate::state::{Direct, WrongServers};
 
 /// Asks once, on the page of a board or thread, where somebody can be met, or when the person has begun something that
 /// needs the answer. There from the first frame on and in nobody's way; no direct connection is made before the answer.
@@ -95,7 +95,8 @@ fn servers(direct: Direct) -> AnyView {
         wrong.set(match outcome {
             Ok(true) => None,
             Ok(false) => Some(t::NOT_REMEMBERED.to_owned()),
-            Err(line) => Some(t::wrong_server(&line)),
+            Err(WrongServers::Line(line)) => Some(t::wrong_server(&line)),
+            Err(WrongServers::TooMany(most)) => Some(t::too_many_servers(most)),
         });
     };
     html::form()

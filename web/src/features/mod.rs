@@ -4,6 +4,7 @@
 pub(crate) mod boards;
 pub(crate) mod by_hand;
 pub(crate) mod catalog;
+pub(crate) mod code;
 pub(crate) mod comment;
 pub(crate) mod composer;
 pub(crate) mod direct;

@@ -57,7 +57,7 @@ pub(crate) fn asked() -> AnyView {
     html::p().class("quiet").child(names).into_any()
 }
 
-pub(super) fn role(session: &SessionInfo) -> &'static str {
+fn role(session: &SessionInfo) -> &'static str {
     match session.role {
         Some(Role::Relay) => t::RELAY,
         Some(Role::Tab) | None => t::TAB,

@@ -10,7 +10,7 @@ use futures_timer::Delay;
 use leptos::prelude::*;
 use leptos::{ev, html, svg};
 
-use super::network::{network_id, role};
+use super::network::network_id;
 use crate::i18n as t;
 use crate::kit::{ago, alert_if, live};
 use crate::link::{Expected, Line, NotDialled, Refusal};
@@ -49,7 +49,11 @@ fn peer((line, session): &(Line, Option<SessionInfo>)) -> AnyView {
     html::li()
         .attr("data-kind", kind)
         .child((
-            html::span().class("peer-role").child(session.as_ref().map_or(t::TAB, role)),
+            html::span().class("peer-role").child(if is_relay(line, session.as_ref()) {
+                t::RELAY
+            } else {
+                t::TAB
+            }),
             html::span().child(line.host.clone().unwrap_or_else(|| t::DIRECTLY.to_owned())),
             html::span().class("quiet").child(state),
             html::code().class("peer-id").child(network_id(&line.peer)),
@@ -57,6 +61,12 @@ fn peer((line, session): &(Line, Option<SessionInfo>)) -> AnyView {
             html::span().class("quiet figures").child(figures.join(" · ")),
         ))
         .into_any()
+}
+
+/// As it says; until it has said anything, as it was connected.
+fn is_relay(line: &Line, session: Option<&SessionInfo>) -> bool {
+    let role = session.and_then(|session| session.role);
+    role.map_or(line.host.is_some(), |role| role == Role::Relay)
 }
 
 /// A small picture of the neighbourhood: this tab in the middle, relays square, tabs round.
@@ -84,7 +94,6 @@ pub(crate) fn neighbourhood() -> AnyView {
 }
 
 fn neighbour((line, session): &(Line, Option<SessionInfo>), x: f64, y: f64) -> AnyView {
-    let is_relay = session.as_ref().is_some_and(|session| session.role == Some(Role::Relay));
     let at = |value: f64| format!("{value:.1}");
     let link = svg::line()
         .attr("x1", "160")
@@ -92,7 +101,7 @@ fn neighbour((line, session): &(Line, Option<SessionInfo>), x: f64, y: f64) -> A
         .attr("x2", at(x))
         .attr("y2", at(y))
         .attr("class", if line.host.is_some() { "socket" } else { "direct" });
-    let node = if is_relay {
+    let node = if is_relay(line, session.as_ref()) {
         let square = svg::rect().attr("x", at(x - 8.0)).attr("y", at(y - 8.0));
         square.attr("width", "16").attr("height", "16").attr("rx", "3").attr("class", "relay").into_any()
     } else {
@@ -124,10 +133,18 @@ fn given_address() -> AnyView {
         event.prevent_default();
         let Some(input) = input.get_untracked() else { return };
         let is_tab = input.value().contains("/webrtc/");
-        let is_allowed = direct.choice.get_untracked() == Some(true);
-        if is_tab && !is_allowed {
-            direct.wanted.set(true);
-            return dialled.set(Dialled::Failed(t::NOT_DIALLED_PRIVATE.to_owned()));
+        let refusal = match direct.choice.get_untracked() {
+            _ if !is_tab => None,
+            _ if !direct.can_be => Some(t::DIRECT_CANNOT),
+            Some(true) => None,
+            Some(false) => Some(t::NOT_DIALLED_PRIVATE),
+            None => {
+                direct.wanted.set(true);
+                Some(t::NOT_DIALLED_UNASKED)
+            }
+        };
+        if let Some(why) = refusal {
+            return dialled.set(Dialled::Failed(why.to_owned()));
         }
         match client.connect(&input.value()) {
             Ok(expected) => {

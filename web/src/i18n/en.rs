@@ -152,6 +152,10 @@ pub(crate) fn wrong_server(line: &str) -> String {
     format!("“{line}” is not a server. Write stun:host:port, or turn:host:port|user|password.")
 }
 
+pub(crate) fn too_many_servers(most: usize) -> String {
+    format!("No more than {most} are used, so that those of your relays have a place, too. Delete some.")
+}
+
 pub(crate) const PEERS: &str = "Peers";
 pub(crate) const PEERS_ABOUT: &str = "Whom this tab exchanges posts with right now.";
 pub(crate) const NO_PEERS: &str = "Nobody is connected. What you write is kept here and sent later.";
@@ -163,13 +167,15 @@ pub(crate) const PEER_ADDRESS_ABOUT: &str = "The address of a relay, such as htt
     reads on this page of theirs.";
 pub(crate) const OWN_ADDRESS: &str = "Address of this tab";
 pub(crate) const OWN_ADDRESS_ABOUT: &str =
-    "Good until this tab is closed. Whoever has it can connect to you directly.";
+    "Good while this tab is open and connected to that relay. Whoever has it can connect to you directly.";
 pub(crate) const DIALLING: &str = "Connecting…";
 pub(crate) const DIALLED: &str = "Connected.";
-pub(crate) const NOT_DIALLED: &str = "No connection came about. The address may be old, or nobody is there now; ask for a \
-    new one.";
+pub(crate) const NOT_DIALLED: &str = "No new connection came about. Nobody may be there now, the address may be old, or it is \
+    another name of a relay in the list above.";
 pub(crate) const NOT_DIALLED_PRIVATE: &str =
     "This address is that of a tab, and direct connections are off. Turn private mode off in Settings first.";
+pub(crate) const NOT_DIALLED_UNASKED: &str =
+    "This address is that of a tab. Answer the question about direct connections above first.";
 pub(crate) const NOT_DIALLED_HERE: &str =
     "Another tab of this browser has the connections. Connect there, or close it first.";
 pub(crate) const ADDRESS_FORM: &str = "This is no address of a relay or a tab. Copy all of it.";
@@ -184,6 +190,8 @@ pub(crate) const MAKE_OFFER: &str = "Make an offer";
 pub(crate) const HAND_PRIVATE: &str = "Direct connections are not switched on in this browser. Answer the question above, or \
     turn private mode off in Settings, and try again.";
 pub(crate) const OFFERING: &str = "Looking for ways to be reached…";
+pub(crate) const OFFER_READY: &str = "The offer is below.";
+pub(crate) const ANSWER_READY: &str = "The answer is below.";
 pub(crate) const OFFER_CODE: &str = "Offer code";
 pub(crate) const OFFER_ABOUT: &str = "Pass this on, and paste what comes back into the field above. It holds network addresses of yours, \
     is good for one person and one time, and for as long as this tab stays open.";
@@ -262,6 +270,7 @@ pub(crate) const CODE_ABOUT: &str = "Whoever has the link can see that you are o
     name to no post: those stay under their own keys.";
 pub(crate) const MAKING_CODE: &str = "Making the code…";
 pub(crate) const COPY_CODE: &str = "Copy friend code";
+pub(crate) const COPY: &str = "Copy code";
 pub(crate) const CODE_COPIED: &str = "Copied.";
 pub(crate) const CODE_NOT_COPIED: &str = "The browser did not allow it; copy the marked text yourself.";
 pub(crate) const RENEW: &str = "Make a new code";

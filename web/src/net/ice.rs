@@ -11,6 +11,9 @@ use super::address;
 /// Servers used at a time: each is asked at every connection, and browsers warn of more.
 const MOST: usize = 4;
 
+/// As many of them may be the person's, so that those of relays have a place.
+pub(crate) const OWN_SERVERS: usize = MOST - 1;
+
 /// The longest URL, user name or password, bytes: STUN has room for a user name below this (RFC 8489, section 14.3), and
 /// Chromium refuses a longer one.
 const TEXT_BYTES: usize = 508;

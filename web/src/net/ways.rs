@@ -115,6 +115,20 @@ impl Ways {
         self.ways.push(Way { id, address, source, redial, peer, alias_of, swallows, proven });
     }
 
+    /// Learns of a way that the person gives. It is gone though as many are gone as there is room for: what they gave
+    /// first is merely known from then on.
+    pub(super) fn give(&mut self, address: Multiaddr) {
+        let given = |way: &&mut Way| {
+            way.source == Source::Person && way.address != address && way.redial.due().is_none()
+        };
+        if self.going(Source::Person) >= PERSON
+            && let Some(way) = self.ways.iter_mut().find(given)
+        {
+            way.source = Source::Known;
+        }
+        self.learn(address, Source::Person);
+    }
+
     /// From now on friends are at these relays and no others.
     pub(super) fn friends_are_at(&mut self, addresses: Vec<Multiaddr>) {
         for way in self.ways.iter_mut().filter(|way| way.source == Source::Friend) {

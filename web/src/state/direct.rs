@@ -5,7 +5,7 @@ use leptos::ev;
 use leptos::prelude::*;
 
 use super::Client;
-use crate::link::{Server, use_servers};
+use crate::link::{OWN_SERVERS, Server, use_servers};
 
 const CHOICE: &str = "chanterelle.direct";
 const SERVERS: &str = "chanterelle.ice-servers";
@@ -21,6 +21,15 @@ pub(crate) struct Direct {
     pub wanted: RwSignal<bool>,
     /// Whether the browser has direct connections at all.
     pub can_be: bool,
+}
+
+/// Why servers cannot be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WrongServers {
+    /// The first line that is no server.
+    Line(String),
+    /// There may be so many.
+    TooMany(usize),
 }
 
 impl Direct {
@@ -59,11 +68,14 @@ impl Direct {
     /// The person has set servers, a line each. Whether that could be remembered.
     ///
     /// # Errors
-    /// The first line that is no server; then nothing is changed.
-    pub(crate) fn set_servers(self, text: &str) -> Result<bool, String> {
+    /// What is wrong with them; then nothing is changed.
+    pub(crate) fn set_servers(self, text: &str) -> Result<bool, WrongServers> {
         let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         if let Some(wrong) = lines.iter().find(|line| Server::read(line).is_none()) {
-            return Err((*wrong).to_owned());
+            return Err(WrongServers::Line((*wrong).to_owned()));
+        }
+        if lines.len() > OWN_SERVERS {
+            return Err(WrongServers::TooMany(OWN_SERVERS));
         }
         self.servers.set(lines.join("\n"));
         Ok(remember(SERVERS, &lines.join("\n")))

@@ -21,7 +21,7 @@ use crate::link::{
     self, Answer, Ask, Expected, Incoming, Link, Lock, NetStatus, NotDialled, SecretError, StorageStatus,
 };
 
-pub(crate) use direct::Direct;
+pub(crate) use direct::{Direct, WrongServers};
 pub(crate) use keyed::{Item, Keyed};
 pub(crate) use notices::Notices;
 pub(crate) use open::{Listing, PostPreview, ThreadView};

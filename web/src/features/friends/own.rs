@@ -6,6 +6,7 @@ use chanterelle_core::view::{BoardCard, Person};
 use leptos::prelude::*;
 use leptos::{ev, html};
 
+use crate::features::code::{CodeField, code_field};
 use crate::features::qr::qr_code;
 use crate::i18n as t;
 use crate::kit::{alert_if, live, waiting};
@@ -62,50 +63,8 @@ fn link_of(code: &str) -> String {
 }
 
 fn shown(link: String) -> AnyView {
-    let copied = RwSignal::new(None::<bool>);
-    let text = NodeRef::<html::Textarea>::new();
-    let copy = {
-        let link = link.clone();
-        move |_| {
-            let done = window().navigator().clipboard().write_text(&link);
-            leptos::task::spawn_local(async move {
-                let outcome = wasm_bindgen_futures::JsFuture::from(done).await;
-                copied.set(Some(outcome.is_ok()));
-                if let (Err(_), Some(text)) = (outcome, text.get_untracked()) {
-                    // Then the person can do it by hand.
-                    text.select();
-                }
-            });
-        }
-    };
-    let said = move || match copied.get() {
-        None => String::new(),
-        Some(true) => t::CODE_COPIED.to_owned(),
-        Some(false) => t::CODE_NOT_COPIED.to_owned(),
-    };
-    html::div()
-        .class("field")
-        .child((
-            html::label().attr("for", "friend-code").child(t::FRIEND_CODE),
-            html::textarea()
-                .id("friend-code")
-                .class("code-text")
-                .attr("rows", "4")
-                .attr("readonly", "")
-                .attr("spellcheck", "false")
-                .on(ev::focus, move |_| {
-                    if let Some(text) = text.get_untracked() {
-                        text.select();
-                    }
-                })
-                .prop("value", link)
-                .node_ref(text),
-            html::div().class("form-foot").child((
-                html::button().r#type("button").class("main").on(ev::click, copy).child(t::COPY_CODE),
-                html::span().role("status").class("quiet").child(live(said)),
-            )),
-        ))
-        .into_any()
+    let field = CodeField { id: "friend-code", rows: "4", name: t::FRIEND_CODE, copy: t::COPY_CODE };
+    code_field(field, link)
 }
 
 /// The boards kept here, and none.

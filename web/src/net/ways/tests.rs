@@ -80,6 +80,20 @@ fn what_the_person_gives_has_places_of_its_own() {
 }
 
 #[test]
+fn what_the_person_gives_last_is_gone() {
+    let given = |n: usize| address(&format!("given-{n}"));
+    let mut tab = ways(&[]);
+    (0..PERSON).for_each(|n| tab.give(given(n)));
+    assert_eq!(attempts(&mut tab, 0), (0..PERSON).map(given).collect::<Vec<_>>());
+    tab.give(given(0));
+    assert_eq!(attempts(&mut tab, 1), [], "it is being gone");
+    (0..PERSON).for_each(|n| _ = up(&mut tab, &format!("given-{n}"), 2));
+    tab.give(given(PERSON));
+    assert_eq!(attempts(&mut tab, 3), [given(PERSON)]);
+    assert_eq!(tab.here().count(), PERSON, "nobody is left for it");
+}
+
+#[test]
 fn what_the_person_gives_takes_no_place_of_others() {
     let mut tab = ways(&[("home", Source::Origin), ("friend", Source::Friend), ("spare", Source::Known)]);
     (0..PERSON + 1).for_each(|n| tab.learn(address(&format!("given-{n}")), Source::Person));
