@@ -46,6 +46,11 @@ const OURS: &str = "<!doctype html><title>ours</title><script type=\"module\">
             return took;
         },
         ask: ({peer, size, count}) => ours.ask(peer, size, count),
+        send: async ({peer, size}) => {
+            const begun = performance.now();
+            await ours.send(peer, size);
+            return performance.now() - begun;
+        },
         broken: ({peer}) => ours.broken(peer),
     };
 </script>";
@@ -78,7 +83,7 @@ impl Foreign {
     }
 
     /// The same of our transport (`tests/interop/src`), which has no sessions and answers to `start`, `dial`, `connect`,
-    /// `ask` and `broken`.
+    /// `ask`, `broken` and `send`.
     ///
     /// # Panics
     /// When it cannot be started.

@@ -31,6 +31,9 @@ const WHOLE: StreamProtocol = StreamProtocol::new("/interop/whole/1");
 /// Whoever answers gives up at the first byte.
 const BROKEN: StreamProtocol = StreamProtocol::new("/interop/broken/1");
 
+/// Whoever answers says one byte once all has come.
+const SINK: StreamProtocol = StreamProtocol::new("/interop/sink/1");
+
 #[derive(NetworkBehaviour)]
 struct Behaviour {
     streams: libp2p_stream::Behaviour,
@@ -104,6 +107,9 @@ pub async fn start(relay: String) -> Result<String, String> {
     spawn_local(answer(answering.accept(BROKEN).map_err(fault)?, |mut stream| async move {
         // Dropped with the question unanswered.
         drop(stream.read(&mut [0]).await);
+    }));
+    spawn_local(answer(answering.accept(SINK).map_err(fault)?, |stream| async {
+        drop(sink(stream).await);
     }));
     let (listening, listens) = oneshot::channel();
     spawn_local(run(swarm, wanted, listening));
@@ -193,6 +199,21 @@ pub async fn ask(peer: String, size: usize, count: usize) -> Result<usize, Strin
     try_join_all(answers).await.map(|sizes| sizes.iter().sum()).map_err(fault)
 }
 
+/// Sends so many bytes on one stream, and waits until they have all come.
+#[wasm_bindgen]
+pub async fn send(peer: String, size: usize) -> Result<(), String> {
+    let mut stream = open(&peer, SINK).await?;
+    let bytes = vec![7; size.min(1024 * 1024)];
+    let mut left = size;
+    while left > 0 {
+        let count = left.min(bytes.len());
+        stream.write_all(&bytes[..count]).await.map_err(fault)?;
+        left -= count;
+    }
+    stream.close().await.map_err(fault)?;
+    stream.read_exact(&mut [0]).await.map_err(fault)
+}
+
 /// Asks somebody who gives up: what is noticed of it.
 #[wasm_bindgen]
 pub async fn broken(peer: String) -> Result<String, String> {
@@ -212,6 +233,13 @@ async fn whole(mut stream: Stream) -> io::Result<()> {
     let mut asked = Vec::new();
     stream.read_to_end(&mut asked).await?;
     stream.write_all(&asked).await?;
+    stream.close().await
+}
+
+async fn sink(mut stream: Stream) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    while stream.read(&mut buffer).await? > 0 {}
+    stream.write_all(&[7]).await?;
     stream.close().await
 }
 

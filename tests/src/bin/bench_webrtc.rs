@@ -1,5 +1,9 @@
-//! The part of `cargo xtask bench webrtc` that takes several browsers: how soon two are connected, how soon a post is on
-//! another screen, and whether it is on all of many.
+//! The part of `cargo xtask bench webrtc` that takes several browsers: how fast two are, how soon they are connected, how
+//! soon a post is on another screen, and whether it is on all of many.
+//!
+//! Bytes go from one browser to another over one stream of ours, and over a bare data channel between the same pages, with
+//! messages of one size and between the same bounds of the browser's buffer, in turns. The ratio is the median of those
+//! of the turns: one turn is as much as a fifth faster than the next.
 //!
 //! Our transport and js-libp2p connect in turns, each from one browser to another at the same relay: from dialling until
 //! a stream has brought an answer. Ours are the same two all the time; of js-libp2p each two connect once.
@@ -9,6 +13,7 @@
 //!
 //! | row | what |
 //! |---|---|
+//! | `webrtc.throughput` | of one stream, against a bare data channel |
 //! | `webrtc.connect_vs_js` | until a stream can be used, against js-libp2p: how many times as long ours takes |
 //! | `webrtc.connect_js_hung` | connections of js-libp2p that were not there after ten seconds |
 //! | `webrtc.post_p50_ms`, `webrtc.post_p95_ms` | between two tabs that are connected directly |
@@ -26,6 +31,66 @@ use chanterelle_e2e::interop::Foreign;
 use chanterelle_e2e::relay::Relay;
 use chanterelle_e2e::{place, wait};
 use serde_json::{Value, json};
+
+/// Sent in one turn, bytes.
+const BYTES: usize = 24 * 1024 * 1024;
+
+/// Of ours and of a bare channel each. The first warms up and does not count.
+const TURNS: usize = 14;
+
+/// One end of a bare connection, whose description is passed on whole.
+const BARE: &str = "
+    const raw = new RTCPeerConnection({iceServers: [{urls: arguments[0]}]});
+    const gathered = new Promise((resolve) => {
+        raw.onicecandidate = ({candidate}) => candidate ?? resolve();
+    });
+    const describe = async () => {
+        await raw.setLocalDescription();
+        await gathered;
+        return raw.localDescription.toJSON();
+    };
+    let channel;
+    let heard;
+    window.bare = {
+        offer() {
+            channel = raw.createDataChannel('');
+            channel.onmessage = () => heard();
+            return describe();
+        },
+        async answer(offer, bytes) {
+            raw.ondatachannel = ({channel}) => {
+                let received = 0;
+                channel.binaryType = 'arraybuffer';
+                channel.onmessage = ({data}) => {
+                    received += data.byteLength;
+                    if (received < bytes) return;
+                    received -= bytes;
+                    channel.send('all');
+                };
+            };
+            await raw.setRemoteDescription(offer);
+            return describe();
+        },
+        async take(answer) {
+            const opened = new Promise((resolve) => { channel.onopen = resolve; });
+            await raw.setRemoteDescription(answer);
+            await opened;
+        },
+        async send(bytes) {
+            const begun = performance.now();
+            const message = new Uint8Array(16 * 1024);
+            const all = new Promise((resolve) => { heard = resolve; });
+            channel.bufferedAmountLowThreshold = 256 * 1024;
+            for (let sent = 0; sent < bytes; sent += message.length) {
+                if (channel.bufferedAmount > 1024 * 1024) {
+                    await new Promise((resolve) => { channel.onbufferedamountlow = resolve; });
+                }
+                channel.send(message);
+            }
+            await all;
+            return performance.now() - begun;
+        },
+    };";
 
 /// Connections of each kind, none of ours of which may hang.
 const CONNECTIONS: usize = 40;
@@ -77,6 +142,7 @@ fn main() {
 
 async fn bench() {
     let folder = place::artifacts("bench-webrtc");
+    throughput(&folder).await;
     connections(&folder).await;
     for (names, answer) in [
         (["webrtc.post_p50_ms", "webrtc.post_p95_ms"], "Connect directly"),
@@ -88,6 +154,50 @@ async fn bench() {
         }
     }
     many(&folder).await;
+}
+
+/// Two browsers that have a connection of ours and a bare one.
+async fn throughput(folder: &Path) {
+    let relay = Relay::start(&folder.join("relay.log")).await;
+    let browser =
+        async |name: &str| Rc::new(Browser::launch(name, Start::plain(Profile::fresh()), folder).await);
+    let (one, other) = (browser("sends").await, browser("takes").await);
+    let (ours, there) =
+        (Foreign::ours_in(one.clone(), &relay).await, Foreign::ours_in(other.clone(), &relay).await);
+    ours.start(&relay, json!({})).await;
+    let (_, address) = there.start(&relay, json!({})).await;
+    let peer = ours.tell("dial", json!({"address": address})).await;
+
+    let call = async |browser: &Browser, body: &str, arguments: &[Value]| {
+        browser.script(body, arguments).await.unwrap_or_else(|error| panic!("{body}: {error}"))
+    };
+    let stun = json!(format!("stun:{}", relay.address()));
+    call(&one, BARE, std::slice::from_ref(&stun)).await;
+    call(&other, BARE, &[stun]).await;
+    let offer = call(&one, "return bare.offer()", &[]).await;
+    let answer = call(&other, "return bare.answer(...arguments)", &[offer, BYTES.into()]).await;
+    call(&one, "return bare.take(arguments[0])", &[answer]).await;
+
+    let rate = |milliseconds: Value| BYTES as f64 / 1e3 / milliseconds.as_f64().expect("milliseconds");
+    let our_turn = async || rate(ours.tell("send", json!({"peer": peer, "size": BYTES})).await);
+    let bare_turn = async || rate(call(&one, "return bare.send(arguments[0])", &[BYTES.into()]).await);
+    let (mut ours_sent, mut bare_sent) = (Vec::new(), Vec::new());
+    for turn in 0..TURNS {
+        let (ours, bare) = if turn % 2 == 0 {
+            let ours = our_turn().await;
+            (ours, bare_turn().await)
+        } else {
+            let bare = bare_turn().await;
+            (our_turn().await, bare)
+        };
+        if turn > 0 {
+            ours_sent.push(ours);
+            bare_sent.push(bare);
+        }
+    }
+    let ratio = median(ours_sent.iter().zip(&bare_sent).map(|(ours, bare)| ours / bare).collect());
+    let (ours, bare) = (median(ours_sent), median(bare_sent));
+    print("webrtc.throughput", ours, "MB/s", bare.into(), ratio.into());
 }
 
 /// Two pairs of browsers, one with our transport and one with js-libp2p, each of which connects again and again.

@@ -257,7 +257,7 @@ mod browser {
         let ratios = ours_took.iter().zip(&bare_took).map(|(ours, bare)| bare / ours).collect();
         let rate = |milliseconds: f64| BYTES as f64 / 1e6 / (milliseconds / 1e3);
         let (ours, bare) = (rate(median(ours_took)), rate(median(bare_took)));
-        row("webrtc.throughput", ours, "MB/s", bare, median(ratios));
+        row("webrtc.throughput_one_page", ours, "MB/s", bare, median(ratios));
     }
 
     #[wasm_bindgen_test]
