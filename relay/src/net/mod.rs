@@ -98,7 +98,8 @@ pub(crate) struct Network {
     next_session: u64,
     ended: mpsc::UnboundedReceiver<Ended>,
     end: mpsc::UnboundedSender<Ended>,
-    /// Who has a reservation. libp2p tells that one was closed also of connections that had none.
+    /// Who has a reservation, until it times out or the last of their connections ends: libp2p tells that one was closed
+    /// of every connection, also of those that had none.
     reserved: HashSet<libp2p::PeerId>,
 }
 
@@ -219,8 +220,8 @@ impl Network {
                     Instant::now(),
                 );
                 if num_established == 0 {
-                    // One that was thought to be at another connection has ended with the last.
                     self.reserved.remove(&peer_id);
+                    // As many as fit into memory are far below 2^63.
                     metrics.reservations.set(self.reserved.len() as i64);
                     if let Some(peer) = key::core_peer(&peer_id) {
                         self.relays.gone(&peer);
@@ -249,8 +250,7 @@ impl Network {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => {
-                let swarm = &self.swarm;
-                on_circuit(metrics, &mut self.reserved, |peer| swarm.is_connected(peer), &event);
+                on_circuit(metrics, &mut self.reserved, &event);
             }
             _ => {}
         }
@@ -350,20 +350,12 @@ fn circuits() -> relay::Config {
         .circuit_src_per_ip(times(600), Duration::from_secs(1))
 }
 
-fn on_circuit(
-    metrics: &Metrics,
-    reserved: &mut HashSet<libp2p::PeerId>,
-    is_connected: impl Fn(&libp2p::PeerId) -> bool,
-    event: &relay::Event,
-) {
+fn on_circuit(metrics: &Metrics, reserved: &mut HashSet<libp2p::PeerId>, event: &relay::Event) {
     match event {
         relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
             reserved.insert(*src_peer_id);
         }
-        // One of its connections is closed. While it has another, its reservation may be there.
-        relay::Event::ReservationClosed { src_peer_id } if is_connected(src_peer_id) => {}
-        relay::Event::ReservationClosed { src_peer_id }
-        | relay::Event::ReservationTimedOut { src_peer_id } => {
+        relay::Event::ReservationTimedOut { src_peer_id } => {
             reserved.remove(src_peer_id);
         }
         relay::Event::ReservationReqDenied { .. } => count(&metrics.circuits_denied, "reservation"),
@@ -377,6 +369,5 @@ fn on_circuit(
         relay::Event::CircuitReqDenied { .. } => count(&metrics.circuits_denied, "circuit"),
         _ => {}
     }
-    // As many as fit into memory are far below 2^63.
     metrics.reservations.set(reserved.len() as i64);
 }
