@@ -1,10 +1,9 @@
-//! Our connections against bare ones of the same browser: bytes a second of one stream, and the time until a stream can be
-//! used. A wasm test that prints `bench-row`s for `cargo xtask bench webrtc`.
+//! How long until a stream of ours can be used, against bare connections of the same browser. A wasm test that prints a
+//! `bench-row` for `cargo xtask bench webrtc`.
 //!
 //! Both ends are in one page, and so is the relay of ours, to which both are connected already. A bare connection is two
-//! `RTCPeerConnection`s whose descriptions and candidates are handed over by function calls. Both send messages of one
-//! size and keep the browser's buffer between the same bounds. They take turns, every other time the other way round, and
-//! the ratio is the median of those of the turns: one turn is as much as a fifth faster than the next.
+//! `RTCPeerConnection`s whose descriptions and candidates are handed over by function calls. They take turns, and the
+//! median turn counts.
 
 fn main() {}
 
@@ -29,57 +28,29 @@ mod browser {
 
     const CONFIG: Config = Config { ice_servers: Array::new, may_dial: |_| true };
 
-    const BULK: StreamProtocol = StreamProtocol::new("/bulk/1");
-
-    /// Sent in one turn, bytes.
-    const BYTES: usize = 24 * 1024 * 1024;
-
-    /// The first turn warms up and does not count.
-    const TURNS: usize = 14;
+    const ASKED: StreamProtocol = StreamProtocol::new("/asked/1");
 
     /// Connections of each kind, none of which may hang.
     const CONNECTIONS: usize = 40;
 
     /// A pair of bare connections with one data channel: how long until the channel is open, milliseconds, and a function
-    /// that sends so many bytes over it and gives the milliseconds until all have arrived.
+    /// that closes them.
     const BARE: &str = "
         const begun = performance.now();
         const [a, b] = [new RTCPeerConnection(), new RTCPeerConnection()];
         a.onicecandidate = ({candidate}) => candidate && b.addIceCandidate(candidate);
         b.onicecandidate = ({candidate}) => candidate && a.addIceCandidate(candidate);
         const channel = a.createDataChannel('');
-        channel.binaryType = 'arraybuffer';
-        const arrived = new Promise(resolve => { b.ondatachannel = ({channel}) => resolve(channel); });
+        const arrived = new Promise(resolve => { b.ondatachannel = resolve; });
         const open = new Promise(resolve => { channel.onopen = resolve; });
         await a.setLocalDescription();
         await b.setRemoteDescription(a.localDescription);
         await b.setLocalDescription();
         await a.setRemoteDescription(b.localDescription);
         await open;
-        const there = await arrived;
-        there.binaryType = 'arraybuffer';
+        await arrived;
         const took = performance.now() - begun;
-        const message = new Uint8Array(16 * 1024);
-        const send = async (bytes) => {
-            const begun = performance.now();
-            let received = 0;
-            const all = new Promise(resolve => {
-                there.onmessage = ({data}) => {
-                    received += data.byteLength;
-                    if (received >= bytes) resolve();
-                };
-            });
-            channel.bufferedAmountLowThreshold = 256 * 1024;
-            for (let sent = 0; sent < bytes; sent += message.length) {
-                if (channel.bufferedAmount > 1024 * 1024) {
-                    await new Promise(resolve => { channel.onbufferedamountlow = resolve; });
-                }
-                channel.send(message);
-            }
-            await all;
-            return performance.now() - begun;
-        };
-        return {took, send, close: () => { a.close(); b.close(); }};";
+        return {took, close: () => { a.close(); b.close(); }};";
 
     #[derive(NetworkBehaviour)]
     struct Behaviour {
@@ -150,61 +121,32 @@ mod browser {
         }
     }
 
-    /// Two tabs of ours: how long from the dial until a stream was opened and answered, milliseconds, and for each of the
-    /// turns how long all bytes took.
-    async fn ours(relay: &Multiaddr, turns: usize) -> (f64, Vec<f64>) {
+    /// Two tabs of ours: how long from the dial until a stream was opened and answered, milliseconds.
+    async fn ours(relay: &Multiaddr) -> f64 {
         let ((mut here, _), (there, address)) = join(tab(relay), tab(relay)).await;
-        let mut incoming = there.behaviour().streams.new_control().accept(BULK).expect("accepted once");
+        let mut incoming = there.behaviour().streams.new_control().accept(ASKED).expect("accepted once");
         spawn_local(there.for_each(async |_| {}));
         spawn_local(async move {
-            // Each stream is answered with one byte, then with one more when all has come.
-            while let Some((_, mut stream)) = incoming.next().await {
-                stream.write_all(&[1]).await.expect("the other side reads");
-                stream.flush().await.expect("it is open");
-                let mut buffer = vec![0; 64 * 1024];
-                while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
-                // Where only the connection was of interest nobody hears it.
-                let _ = stream.write_all(&[2]).await;
-                let _ = stream.close().await;
-            }
+            let (_, mut stream) = incoming.next().await.expect("it is asked");
+            stream.write_all(&[1]).await.expect("the other side reads");
+            stream.close().await.expect("it is open");
         });
         let mut control = here.behaviour().streams.new_control();
         let peer = peer_in(&address);
         let begun = now();
         here.dial(address).expect("it is such an address");
         let work = async move {
-            let mut answer = [0];
-            let mut opened = async || {
-                // Until there is a connection.
-                loop {
-                    match control.open_stream(peer, BULK).await {
-                        Ok(stream) => return stream,
-                        Err(_) => continue,
-                    }
+            // Until there is a connection.
+            let mut stream = loop {
+                if let Ok(stream) = control.open_stream(peer, ASKED).await {
+                    break stream;
                 }
             };
-            let mut stream = opened().await;
-            stream.read_exact(&mut answer).await.expect("it is answered");
-            let connected = now() - begun;
-            let bytes = vec![0x5a; 1024 * 1024];
-            let mut times = Vec::new();
-            for turn in 0..turns {
-                if turn > 0 {
-                    stream = opened().await;
-                    stream.read_exact(&mut answer).await.expect("it is answered");
-                }
-                let begun = now();
-                for _ in 0..BYTES / bytes.len() {
-                    stream.write_all(&bytes).await.expect("the other side reads");
-                }
-                stream.close().await.expect("it is open");
-                stream.read_exact(&mut answer).await.expect("all has come");
-                times.push(now() - begun);
-            }
-            (connected, times)
+            stream.read_exact(&mut [0]).await.expect("it is answered");
+            now() - begun
         };
         match select(Box::pin(work), Box::pin(here.for_each(async |_| {}))).await {
-            Either::Left((outcome, _)) => outcome,
+            Either::Left((took, _)) => took,
             Either::Right(_) => unreachable!("a swarm goes on"),
         }
     }
@@ -220,44 +162,8 @@ mod browser {
         Reflect::get(of, &key.into()).expect("an object")
     }
 
-    async fn bare_bulk(pair: &JsValue) -> f64 {
-        let sent = Function::from(field(pair, "send")).call1(&JsValue::UNDEFINED, &(BYTES as f64).into());
-        let took = JsFuture::from(Promise::from(sent.expect("a function"))).await.expect("all arrives");
-        took.as_f64().expect("milliseconds")
-    }
-
     fn close(pair: &JsValue) {
         Function::from(field(pair, "close")).call0(&JsValue::UNDEFINED).expect("a function");
-    }
-
-    #[wasm_bindgen_test]
-    async fn one_stream_against_a_bare_channel() {
-        let relay = relay().await;
-        let (mut ours_took, mut bare_took) = (Vec::new(), Vec::new());
-        let bare_turn = async || {
-            let pair = bare().await;
-            let took = bare_bulk(&pair).await;
-            close(&pair);
-            took
-        };
-        let our_turn = async || ours(&relay, 1).await.1[0];
-        for turn in 0..TURNS {
-            let (ours, bare) = if turn % 2 == 0 {
-                let ours = our_turn().await;
-                (ours, bare_turn().await)
-            } else {
-                let bare = bare_turn().await;
-                (our_turn().await, bare)
-            };
-            if turn > 0 {
-                ours_took.push(ours);
-                bare_took.push(bare);
-            }
-        }
-        let ratios = ours_took.iter().zip(&bare_took).map(|(ours, bare)| bare / ours).collect();
-        let rate = |milliseconds: f64| BYTES as f64 / 1e6 / (milliseconds / 1e3);
-        let (ours, bare) = (rate(median(ours_took)), rate(median(bare_took)));
-        row("webrtc.throughput_one_page", ours, "MB/s", bare, median(ratios));
     }
 
     #[wasm_bindgen_test]
@@ -265,7 +171,7 @@ mod browser {
         let relay = relay().await;
         let (mut ours_took, mut bare_took) = (Vec::new(), Vec::new());
         for _ in 0..CONNECTIONS {
-            ours_took.push(ours(&relay, 0).await.0);
+            ours_took.push(ours(&relay).await);
             let pair = bare().await;
             bare_took.push(field(&pair, "took").as_f64().expect("milliseconds"));
             close(&pair);

@@ -122,7 +122,7 @@ where
             }
             TransportEvent::Incoming { listener_id, upgrade, local_addr, send_back_addr } => {
                 let local_addr = with_webrtc(&local_addr);
-                let attempt = Attempt::begin(&attempts).map(SendWrapper::new);
+                let attempt = Attempt::begin(&attempts);
                 TransportEvent::Incoming {
                     listener_id,
                     upgrade: in_time(permit.clone(), async move {
