@@ -102,7 +102,8 @@ fn events(pseudonyms: usize) -> Vec<Arc<[u8]>> {
     for number in 0..pseudonyms {
         let comment =
             |post: usize| format!("{number} {post} {}", "mushroom ".repeat(CHARS))[..CHARS].to_owned();
-        let opening = Content::Thread { board: board.clone(), subject: None, comment: comment(0) };
+        let opening =
+            Content::Thread { board: board.clone(), subject: None, comment: comment(0), files: Vec::new() };
         let thread = publish(&mut node, opening, &mut events);
         for post in 1..BATCH / pseudonyms {
             let reply = Content::Post {
@@ -111,6 +112,7 @@ fn events(pseudonyms: usize) -> Vec<Arc<[u8]>> {
                 comment: comment(post),
                 sage: false,
                 quotes: Vec::new(),
+                files: Vec::new(),
             };
             publish(&mut node, reply, &mut events);
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::base::{EventId, Limits, Seconds};
 use crate::crypto::{Claim, KeyError, Verify, check_author_encoding, no_board, open_board_id};
-use crate::event::{Body, DraftError, Event, EventError, Kind, check_texts, rel};
+use crate::event::{Body, DraftError, Event, EventError, Kind, blobs_of, check_texts, rel};
 
 /// What the door knows of its surroundings.
 pub struct Door<'a> {
@@ -65,8 +65,8 @@ pub enum RejectReason {
     /// Too many references, a bad role, or not the one its kind needs.
     #[error("the references are not those of its kind")]
     Refs,
-    /// Too many attachments.
-    #[error("the event has more attachments than allowed")]
+    /// Too many attachments, or not as many as it says of files.
+    #[error("the event has other attachments than allowed")]
     Blobs,
     /// A proof of work of a form nobody could check.
     #[error("the proof of work is malformed")]
@@ -158,7 +158,13 @@ fn read(bytes: &[u8], limits: &Limits) -> Result<Event, RejectReason> {
     if fields.refs.len() > limits.refs || fields.refs.iter().any(|r| r.rel.is_empty() || r.rel.len() > WORD) {
         return Err(RejectReason::Refs);
     }
-    if fields.blobs.len() > limits.blobs {
+    let blobs = fields.blobs.len();
+    let as_many = match event.body() {
+        Body::Rendition(_) => blobs == 1,
+        body if body.files().is_empty() => blobs <= limits.blobs,
+        body => blobs == blobs_of(body.files()),
+    };
+    if !as_many {
         return Err(RejectReason::Blobs);
     }
     if fields.pow.as_ref().is_some_and(|pow| pow.alg.len() > WORD || pow.nonce.len() > WORD) {
@@ -189,6 +195,7 @@ fn check_kind(event: &Event) -> Result<(), RejectReason> {
         },
         Body::Edit(_) => require(target(rel::EDITS), RejectReason::Refs),
         Body::Delete(_) => require(target(rel::DELETES), RejectReason::Refs),
+        Body::Rendition(_) => require(target(rel::RENDERS) && fields.refs.len() == 1, RejectReason::Refs),
         Body::Profile(_) | Body::Follow(_) => require(fields.refs.is_empty(), RejectReason::Refs),
         Body::Post(_) | Body::Unknown(_) => Ok(()),
     }

@@ -21,8 +21,12 @@ pub struct Limits {
     pub about_chars: usize,
     /// References of one event.
     pub refs: usize,
-    /// Attachments of one event.
+    /// Attachments of one event; each may have a thumbnail beside.
     pub blobs: usize,
+    /// Characters of a file's name.
+    pub file_name_chars: usize,
+    /// Characters of the words that stand for a picture: twice what screen readers are told to bear.
+    pub alt_chars: usize,
     /// Nesting of maps and lists in an event or frame; the known kinds need four.
     pub depth: usize,
     /// Maps and lists of one event: three times what the known kinds need, and few enough to hold in memory.
@@ -84,6 +88,8 @@ pub struct Limits {
     pub reach_records: usize,
     /// Slots one tab may put records into in one session: one a day, and one for each time it renews its code.
     pub reach_slots: usize,
+    /// Relays whose renditions are believed, the last met: those a person comes by in weeks.
+    pub producers: usize,
     /// Friends remembered.
     pub friends: usize,
     /// Between two reach records of one's own.
@@ -102,6 +108,51 @@ pub struct Limits {
     pub neighbour_patience: Duration,
     /// Between two updates of a view while events stream in; a person cannot read faster.
     pub update_every: Duration,
+
+    /// One blob, bytes: the largest video somebody posts, and its numbers of groups fit 18 bits.
+    pub blob_bytes: u64,
+    /// One frame of the media protocol after its length prefix, bytes: 16 groups with the parents that prove them, or a
+    /// few bitmaps of the largest blobs.
+    pub media_frame_bytes: usize,
+    /// Blobs one peer is asked to look for: what a screen shows many times over.
+    pub media_look: usize,
+    /// Blobs in one frame that says what is held.
+    pub media_held: usize,
+    /// Groups of 16 KiB in one request: 256 KiB, which a fast connection carries in the time it takes to ask.
+    pub media_get_groups: u32,
+    /// Requests for groups that one peer may have unanswered: 8 MiB, a second of the fastest connections.
+    pub media_gets: usize,
+    /// Between two words to one peer about what is held of one blob; at once, the first time.
+    pub media_held_every: Duration,
+    /// Between two times that a peer's word what it looks for is followed: each may be answered with many bitmaps.
+    pub media_look_every: Duration,
+    /// Bytes handed out for one peer that its connection has not taken yet: they are in memory, and what comes behind
+    /// them waits.
+    pub media_unflushed_bytes: u64,
+    /// Reads of the storage under way for all peers together.
+    pub media_reads: usize,
+    /// Bytes that are asked for, or read from the network and not stored yet, of all peers together.
+    pub media_fetching_bytes: u64,
+    /// Bitmaps kept of one peer, bytes; what it holds beyond that in part counts as not held.
+    pub media_bitmap_bytes: usize,
+    /// Peers that are all asked for every blob; of more, a few at a time.
+    pub media_ask_all: usize,
+    /// Peers asked at a time, of more than that, beside those that probably hold a blob.
+    pub media_ask_some: usize,
+    /// How long they are, before others are asked.
+    pub media_ask_every: Duration,
+    /// How long a peer that was asked for groups may give none at all, before they are asked of others.
+    pub media_stall: Duration,
+    /// How long after a stream broke or could not be opened it is tried again; doubled each time, to 32 times as long.
+    pub media_reopen: Duration,
+    /// How long a stream on which nothing is looked for is kept.
+    pub media_idle: Duration,
+    /// How long a blob is left alone that could not be stored: the disk is full or going away.
+    pub media_write_retry: Duration,
+    /// Between two words about progress; a person cannot read faster.
+    pub media_progress_every: Duration,
+    /// Peers remembered because they lied or broke the protocol; the first one is forgotten for more.
+    pub media_banned: usize,
 }
 
 impl Default for Limits {
@@ -115,6 +166,8 @@ impl Default for Limits {
             about_chars: 1_000,
             refs: 64,
             blobs: 8,
+            file_name_chars: 120,
+            alt_chars: 1_000,
             depth: 16,
             containers: 256,
             future_seconds: 15 * 60,
@@ -144,6 +197,7 @@ impl Default for Limits {
             persist_events: 1_024,
             reach_records: 16_384,
             reach_slots: 8,
+            producers: 32,
             friends: 256,
             reach_every: Duration::from_secs(10 * 60),
             ack_timeout: Duration::from_secs(15),
@@ -152,6 +206,27 @@ impl Default for Limits {
             have_patience: Duration::from_millis(200),
             neighbour_patience: Duration::from_secs(2),
             update_every: Duration::from_millis(50),
+            blob_bytes: 4 * 1024 * 1024 * 1024,
+            media_frame_bytes: 320 * 1024,
+            media_look: 256,
+            media_held: 64,
+            media_get_groups: 16,
+            media_gets: 32,
+            media_held_every: Duration::from_secs(1),
+            media_look_every: Duration::from_millis(100),
+            media_unflushed_bytes: 1024 * 1024,
+            media_reads: 16,
+            media_fetching_bytes: 32 * 1024 * 1024,
+            media_bitmap_bytes: 1024 * 1024,
+            media_ask_all: 16,
+            media_ask_some: 8,
+            media_ask_every: Duration::from_secs(10),
+            media_stall: Duration::from_secs(20),
+            media_reopen: Duration::from_secs(5),
+            media_idle: Duration::from_secs(30),
+            media_write_retry: Duration::from_secs(15),
+            media_progress_every: Duration::from_millis(100),
+            media_banned: 1_024,
         }
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! Blobs are not hashed here: verified streaming needs BLAKE3's plain tree.
 
-use super::keys::ReachSecret;
-use crate::base::{AuthorId, BoardId, BoardName, EventId};
+use super::keys::{ReachSecret, Root};
+use crate::base::{AuthorId, BoardId, BoardName, EventId, PeerId, Seconds};
 
 /// Event ids. The text is part of the wire format: what is signed is the id.
 const EVENT: &str = "chanterelle 2026 event";
@@ -34,6 +34,9 @@ pub(super) const BLIND: &str = "chanterelle 2026 reach blinding";
 pub(super) const BLIND_NONCE: &str = "chanterelle 2026 reach nonce";
 /// The key that seals where somebody can be reached on one day.
 pub(super) const REACH_SEAL: &str = "chanterelle 2026 reach seal";
+/// The root of a relay's identity, over the secret of its key on the network. Apart from that key, which never signs what
+/// others keep.
+const RELAY: &str = "chanterelle 2026 relay root";
 /// What is signed of a friend code.
 pub(super) const FRIEND_CODE: &str = "chanterelle 2026 friend code";
 /// What is signed of a reach record.
@@ -42,6 +45,8 @@ pub(super) const REACH_RECORD: &str = "chanterelle 2026 reach record";
 pub(super) const CONNECT_CODE: &str = "chanterelle 2026 connect code";
 /// What is signed of a peer record.
 pub(super) const PEER_RECORD: &str = "chanterelle 2026 peer record";
+/// What is signed of a request to upload something to a relay.
+pub(super) const UPLOAD_REQUEST: &str = "chanterelle 2026 upload request";
 /// Coefficients of batch verification. Local, never on the wire.
 pub(super) const BATCH: &str = "chanterelle 2026 signature batch";
 /// The stream of the seeded generator. Apart from all keys, so that a seed that leaks from a simulation tells
@@ -89,6 +94,21 @@ pub fn connect_code_hash(unsigned: &[u8]) -> [u8; 32] {
 #[must_use]
 pub fn peer_record_hash(unsigned: &[u8]) -> [u8; 32] {
     blake3::derive_key(PEER_RECORD, unsigned)
+}
+
+/// The root of the identity as which a relay signs what it has made of files, over the secret seed of its key on the
+/// network.
+#[must_use]
+pub fn relay_root(seed: &[u8; 32]) -> Root {
+    Root(blake3::derive_key(RELAY, seed))
+}
+
+/// What is signed of a request to upload something: for this relay alone, by `method` (in capitals) on `path` (without
+/// what follows a question mark), about `length` bytes (0 when the request announces none), at `time`.
+#[must_use]
+pub fn upload_request_hash(relay: &PeerId, method: &str, path: &str, length: u64, time: Seconds) -> [u8; 32] {
+    let (length, time) = (length.to_le_bytes(), time.0.to_le_bytes());
+    derive(UPLOAD_REQUEST, &[relay.as_bytes(), method.as_bytes(), path.as_bytes(), &length, &time])
 }
 
 /// The key that seals what an identity tells its friends on `day` (days since 1970).
@@ -154,6 +174,8 @@ mod tests {
             REACH_RECORD,
             CONNECT_CODE,
             PEER_RECORD,
+            RELAY,
+            UPLOAD_REQUEST,
             BATCH,
             RNG,
         ];

@@ -7,6 +7,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::fields::present;
+use super::file::{FileInfo, RenditionBody};
 use super::kind::Kind;
 use crate::base::{AuthorId, BoardName};
 
@@ -25,6 +26,8 @@ pub enum Body {
     Profile(ProfileBody),
     /// Of a follow.
     Follow(FollowBody),
+    /// Of a rendition.
+    Rendition(RenditionBody),
     /// Of a kind this version does not know.
     Unknown(Ipld),
 }
@@ -44,6 +47,9 @@ pub struct ThreadBody {
     /// The name of an open board, so that the board is announced by its use. Its hash is the event's board.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub board_name: Option<BoardName>,
+    /// What the files are that it carries; absent when there are none.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileInfo>,
 }
 
 /// A reply.
@@ -55,6 +61,9 @@ pub struct PostBody {
     /// Asks not to bump the thread. True or absent.
     #[serde(default, deserialize_with = "only_true", skip_serializing_if = "is_false")]
     pub sage: bool,
+    /// What the files are that it carries; absent when there are none.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileInfo>,
 }
 
 /// New text.
@@ -115,7 +124,18 @@ impl Body {
             Kind::DELETE => typed(unsigned).map(Body::Delete),
             Kind::PROFILE => typed(unsigned).map(Body::Profile),
             Kind::FOLLOW => typed(unsigned).map(Body::Follow),
+            Kind::RENDITION => typed(unsigned).map(Body::Rendition),
             _ => typed(unsigned).map(Body::Unknown),
+        }
+    }
+
+    /// What the files are that it says it carries.
+    #[must_use]
+    pub fn files(&self) -> &[FileInfo] {
+        match self {
+            Body::Thread(body) => &body.files,
+            Body::Post(body) => &body.files,
+            _ => &[],
         }
     }
 
@@ -129,6 +149,7 @@ impl Body {
             Body::Delete(_) => Some(Kind::DELETE),
             Body::Profile(_) => Some(Kind::PROFILE),
             Body::Follow(_) => Some(Kind::FOLLOW),
+            Body::Rendition(_) => Some(Kind::RENDITION),
             Body::Unknown(_) => None,
         }
     }
@@ -137,7 +158,7 @@ impl Body {
     #[must_use]
     pub fn to_ipld(&self) -> Ipld {
         fn plain<T: Serialize>(body: &T) -> Ipld {
-            ipld_core::serde::to_ipld(body).expect("bodies hold only text, bytes, booleans")
+            ipld_core::serde::to_ipld(body).expect("bodies hold only text, bytes, booleans, small numbers")
         }
         match self {
             Body::Thread(body) => plain(body),
@@ -146,13 +167,14 @@ impl Body {
             Body::Delete(_) => Ipld::Map(Default::default()),
             Body::Profile(body) => plain(body),
             Body::Follow(body) => plain(body),
+            Body::Rendition(body) => plain(body),
             Body::Unknown(body) => body.clone(),
         }
     }
 }
 
 /// One meaning has one encoding: false is said by absence.
-fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+pub(super) fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     if bool::deserialize(deserializer)? {
         Ok(true)
     } else {
@@ -161,6 +183,12 @@ fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Erro
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// One meaning has one encoding: no files are said by absence.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FileInfo>, D::Error> {
+    let files = Vec::deserialize(deserializer)?;
+    if files.is_empty() { Err(D::Error::custom("no files are said by absence")) } else { Ok(files) }
 }

@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::body::{Body, DeleteBody, EditBody, FollowBody, PostBody, ProfileBody, ThreadBody};
-use super::fields::{Fields, Ref};
+use super::fields::{BlobRef, Fields, Ref};
+use super::file::{Attachment, RenditionBody, check_files, check_rendition};
 use super::signed::Event;
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Limits, Seconds, ThreadId};
 use crate::crypto::{SecretKey, no_board};
@@ -40,6 +41,8 @@ pub enum Content {
         subject: Option<String>,
         /// What it says.
         comment: String,
+        /// The files it carries, in their order.
+        files: Vec<Attachment>,
     },
     /// Replies to a thread.
     Post {
@@ -54,6 +57,8 @@ pub enum Content {
         /// The posts that the quotes in the comment mean, as far as the composer knows; quotes typed by hand are
         /// looked up in the thread.
         quotes: Vec<EventId>,
+        /// The files it carries, in their order.
+        files: Vec<Attachment>,
     },
     /// Replaces the text of an own post.
     Edit {
@@ -83,6 +88,31 @@ pub enum Content {
         /// No longer.
         ended: bool,
     },
+    /// Says what was made of a file of a post. Always signed by the identity.
+    Rendition {
+        /// The board of the post.
+        board: BoardId,
+        /// Its thread.
+        thread: ThreadId,
+        /// The post.
+        post: EventId,
+        /// Of what it was made, and what for.
+        #[serde(with = "super::file::whole_rendition")]
+        body: RenditionBody,
+        /// The result.
+        blob: BlobRef,
+    },
+}
+
+impl Content {
+    /// The files it carries.
+    #[must_use]
+    pub fn files(&self) -> &[Attachment] {
+        match self {
+            Content::Thread { files, .. } | Content::Post { files, .. } => files,
+            _ => &[],
+        }
+    }
 }
 
 /// Why a draft cannot be published.
@@ -108,6 +138,18 @@ pub enum DraftError {
     /// A description beyond the limit.
     #[error("a description has at most {0} characters")]
     About(usize),
+    /// More files than a post may carry.
+    #[error("a post carries at most {0} files")]
+    TooManyFiles(usize),
+    /// A file's name that is empty, too long or has a line break.
+    #[error("the name of a file is one line of 1 to {0} characters")]
+    FileName(usize),
+    /// Words for a picture that are none or too many.
+    #[error("what a picture shows is said in 1 to {0} characters")]
+    Alt(usize),
+    /// What is said of a file cannot be.
+    #[error("the description of a file is not a possible one")]
+    File,
     /// More quotes than an event may carry.
     #[error("a post can quote at most {0} others")]
     TooManyQuotes(usize),
@@ -131,18 +173,19 @@ pub(crate) struct Place {
     pub thread: Option<ThreadId>,
     pub refs: Vec<Ref>,
     pub seq: Option<u64>,
+    pub blobs: Vec<BlobRef>,
 }
 
 impl Place {
     /// Where events go that belong to no board.
     pub(crate) fn nowhere(seq: u64) -> Place {
-        Place { board: no_board(), thread: None, refs: Vec::new(), seq: Some(seq) }
+        Place { board: no_board(), thread: None, refs: Vec::new(), seq: Some(seq), blobs: Vec::new() }
     }
 }
 
 /// Signs `body` at `place`.
 pub(crate) fn sign(body: &Body, place: Place, time: Seconds, key: &SecretKey) -> Event {
-    let Place { board, thread, mut refs, seq } = place;
+    let Place { board, thread, mut refs, seq, blobs } = place;
     refs.sort();
     refs.dedup();
     let fields = Fields {
@@ -155,7 +198,7 @@ pub(crate) fn sign(body: &Body, place: Place, time: Seconds, key: &SecretKey) ->
         time,
         seq,
         refs,
-        blobs: Vec::new(),
+        blobs,
         body: body.to_ipld(),
         pow: None,
         ext: None,
@@ -170,15 +213,18 @@ impl Content {
     /// When a text is empty or beyond the limits, with words for the person who wrote it.
     pub(crate) fn body(&self, salt: [u8; 16], limits: &Limits) -> Result<Body, DraftError> {
         let body = match self {
-            Content::Thread { board, subject, comment } => Body::Thread(ThreadBody {
+            Content::Thread { board, subject, comment, files } => Body::Thread(ThreadBody {
                 comment: tidy(comment),
                 salt,
                 subject: subject.as_deref().map(tidy).filter(|subject| !subject.is_empty()),
                 board_name: Some(board.clone()),
+                files: Attachment::sorted(files).0,
             }),
-            Content::Post { comment, sage, .. } => {
-                Body::Post(PostBody { comment: tidy(comment), sage: *sage })
-            }
+            Content::Post { comment, sage, files, .. } => Body::Post(PostBody {
+                comment: tidy(comment),
+                sage: *sage,
+                files: Attachment::sorted(files).0,
+            }),
             Content::Edit { comment, subject, .. } => Body::Edit(EditBody {
                 comment: tidy(comment),
                 subject: subject.as_deref().map(tidy).filter(|subject| !subject.is_empty()),
@@ -189,6 +235,7 @@ impl Content {
                 about: about.as_deref().map(tidy).filter(|about| !about.is_empty()),
             }),
             Content::Follow { who, ended } => Body::Follow(FollowBody { who: *who, ended: *ended }),
+            Content::Rendition { body, .. } => Body::Rendition(body.clone()),
         };
         check_texts(&body, limits)?;
         Ok(body)
@@ -210,9 +257,13 @@ pub(crate) fn check_texts(body: &Body, limits: &Limits) -> Result<(), DraftError
         }
         _ => Ok(()),
     };
+    check_files(body.files(), limits)?;
+    // A picture may speak for itself.
+    let beside =
+        |text: &str| if text.is_empty() && !body.files().is_empty() { Ok(()) } else { comment(text) };
     match body {
-        Body::Thread(body) => comment(&body.comment).and_then(|()| subject(&body.subject)),
-        Body::Post(body) => comment(&body.comment),
+        Body::Thread(body) => beside(&body.comment).and_then(|()| subject(&body.subject)),
+        Body::Post(body) => beside(&body.comment),
         Body::Edit(body) => comment(&body.comment).and_then(|()| subject(&body.subject)),
         Body::Profile(body) if !is_one_line(&body.name, limits.name_chars) => {
             Err(DraftError::Name(limits.name_chars))
@@ -223,6 +274,7 @@ pub(crate) fn check_texts(body: &Body, limits: &Limits) -> Result<(), DraftError
             }
             _ => Ok(()),
         },
+        Body::Rendition(body) => check_rendition(body),
         Body::Delete(_) | Body::Follow(_) | Body::Unknown(_) => Ok(()),
     }
 }
@@ -253,7 +305,12 @@ mod tests {
     }
 
     fn thread(subject: Option<&str>, comment: &str) -> Content {
-        Content::Thread { board: name(), subject: subject.map(str::to_owned), comment: comment.to_owned() }
+        Content::Thread {
+            board: name(),
+            subject: subject.map(str::to_owned),
+            comment: comment.to_owned(),
+            files: Vec::new(),
+        }
     }
 
     #[test]
@@ -308,16 +365,17 @@ mod tests {
         let opening =
             thread(Some("Birch"), "What grows under the birch?").body(salt, &limits).expect("a good draft");
         let board = open_board_id(&name());
-        let place = Place { board, thread: None, refs: Vec::new(), seq: None };
+        let place = Place { board, thread: None, refs: Vec::new(), seq: None, blobs: Vec::new() };
         let time = Seconds(1_790_000_000);
         let opening = sign(&opening, place, time, &SecretKey::from_seed([1; 32]));
         assert_eq!(hex(&opening), published("thread")["event"]);
 
         let thread = opening.id();
         let (comment, sage, quotes) = ("A chanterelle.".to_owned(), false, Vec::new());
-        let reply =
-            Content::Post { board, thread, comment, sage, quotes }.body(salt, &limits).expect("a good draft");
-        let place = Place { board, thread: Some(thread), refs: Vec::new(), seq: None };
+        let reply = Content::Post { board, thread, comment, sage, quotes, files: Vec::new() }
+            .body(salt, &limits)
+            .expect("a good draft");
+        let place = Place { board, thread: Some(thread), refs: Vec::new(), seq: None, blobs: Vec::new() };
         let reply = sign(&reply, place, time, &SecretKey::from_seed([3; 32]));
         assert_eq!(hex(&reply), published("post")["event"]);
         assert_eq!(Event::decode(reply.bytes(), &limits), Ok(reply));
@@ -332,8 +390,14 @@ mod tests {
             reference("answers", 1),
             reference("quotes", 1),
         ];
-        let place = Place { board: BoardId([0; 32]), thread: Some(EventId([1; 32])), refs, seq: None };
-        let body = Body::Post(PostBody { comment: "x".to_owned(), sage: false });
+        let place = Place {
+            board: BoardId([0; 32]),
+            thread: Some(EventId([1; 32])),
+            refs,
+            seq: None,
+            blobs: Vec::new(),
+        };
+        let body = Body::Post(PostBody { comment: "x".to_owned(), sage: false, files: Vec::new() });
         let event = sign(&body, place, Seconds(0), &SecretKey::from_seed([1; 32]));
         assert_eq!(
             event.fields().refs,

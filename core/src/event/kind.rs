@@ -22,11 +22,13 @@ impl Kind {
     pub const PROFILE: Kind = Kind(5);
     /// That an identity follows another, or no longer does. Replaceable, for each that is followed by itself.
     pub const FOLLOW: Kind = Kind(6);
+    /// What somebody, mostly a relay, has made of a file of a post.
+    pub const RENDITION: Kind = Kind(7);
 
     /// Whether this version knows the kind.
     #[must_use]
     pub fn is_known(self) -> bool {
-        (1..=6).contains(&self.0)
+        (1..=7).contains(&self.0)
     }
 
     /// Whether the kind is said by an identity of itself, outside all boards, and replaces what it said before.
@@ -51,6 +53,7 @@ impl fmt::Display for Kind {
             Kind::DELETE => f.write_str("delete"),
             Kind::PROFILE => f.write_str("profile"),
             Kind::FOLLOW => f.write_str("follow"),
+            Kind::RENDITION => f.write_str("rendition"),
             Kind(other) => write!(f, "kind {other}"),
         }
     }
@@ -66,4 +69,6 @@ pub mod rel {
     pub const EDITS: &str = "edits";
     /// Withdraws a post.
     pub const DELETES: &str = "deletes";
+    /// Is made of a file of a post.
+    pub const RENDERS: &str = "renders";
 }

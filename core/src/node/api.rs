@@ -117,6 +117,8 @@ pub struct Put {
     pub row: Row,
     /// [`crate::event::Event::bytes`], absent when they are stored already.
     pub event: Option<Arc<[u8]>>,
+    /// One of those who brought it, who may hold its files, too.
+    pub from: Option<PeerId>,
 }
 
 /// Why nothing was stored.
@@ -248,7 +250,7 @@ pub enum Update {
     /// [`Target::Thread`] changed. With the head as it is now; `None` while the opening post is not held.
     Thread(ViewId, Option<ThreadHead>, Delta<EventId, PostView>),
     /// [`Target::Post`]; `None` when the post is not held.
-    Post(ViewId, Option<PostView>),
+    Post(ViewId, Option<Box<PostView>>),
     /// [`Target::Person`] changed; `None` where nobody publishes.
     Person(ViewId, Option<Person>),
     /// A friend code, as text.

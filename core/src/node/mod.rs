@@ -18,6 +18,7 @@ mod intake;
 mod neighbours;
 mod peers;
 mod persist;
+mod producers;
 mod publish;
 mod reach;
 mod recognise;
@@ -47,6 +48,7 @@ use directory::Directory;
 use friends::Friends;
 use neighbours::Neighbours;
 use persist::Persist;
+use producers::Producers;
 use reach::Reach;
 use recognise::Recognise;
 use session::Session;
@@ -76,6 +78,7 @@ pub struct Node<V = Zip215> {
     /// Reach records kept for others.
     reach: Reach,
     recognise: Recognise,
+    producers: Producers,
     neighbours: Neighbours,
 
     sessions: BTreeMap<PeerId, Session>,
@@ -131,6 +134,7 @@ impl<V: Verify> Node<V> {
             friends: Friends::default(),
             reach: Reach::default(),
             recognise: Recognise::default(),
+            producers: Producers::default(),
             neighbours: Neighbours::default(),
             sessions: BTreeMap::new(),
             timers: BTreeSet::new(),

@@ -32,6 +32,7 @@ impl<V: Verify> Node<V> {
             role: self.role,
             agent: self.agent.clone(),
             window: self.limits.window_frames,
+            producer: self.producer(),
         };
         self.send(peer, &Frame::Hello(hello));
     }
@@ -70,9 +71,13 @@ impl<V: Verify> Node<V> {
             return;
         }
         session.role = Some(hello.role);
+        let producer = hello.producer.filter(|_| hello.role == Role::Relay);
         session.out.granted = hello.window;
         session.neighbour.lazy_of_others = self.role == Role::Tab && hello.role == Role::Relay;
         self.network_changed = true;
+        if let Some(producer) = producer {
+            self.believe(producer);
+        }
         if !self.takes_in(peer) {
             return;
         }

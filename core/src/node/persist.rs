@@ -156,8 +156,10 @@ impl<V: Verify> Node<V> {
         let mut puts = Vec::with_capacity(events.len() + rows.len());
         for id in events.iter().chain(&rows) {
             let Some(row) = self.index.get(id) else { continue };
-            let event = self.persist.bytes(id).cloned();
-            puts.push(Put { row: row.clone(), event });
+            let pending = self.persist.pending.get(id);
+            let event = pending.map(|pending| pending.bytes.clone());
+            let from = pending.and_then(|pending| pending.senders.first().copied());
+            puts.push(Put { row: row.clone(), event, from });
         }
         let strict = puts.iter().any(|put| put.row.own && put.event.is_some());
         let state_bytes = state.then(|| self.remembered());

@@ -6,7 +6,9 @@ use super::Node;
 use super::api::{Output, Update};
 use crate::base::{BoardId, EventId, Seconds, ThreadId};
 use crate::crypto::{Identity, SecretKey, Verify, open_board_id};
-use crate::event::{Content, Draft, DraftError, Event, Kind, Persona, Place, Ref, quotes_in, rel, sign};
+use crate::event::{
+    Attachment, Content, Draft, DraftError, Event, Kind, Persona, Place, Ref, quotes_in, rel, sign,
+};
 use crate::store::{Rel, Row};
 
 /// Seconds by which an own event may be ahead of the clock: a lively conversation, and well below what others bear.
@@ -59,6 +61,7 @@ impl<V: Verify> Node<V> {
         self.rng.fill(&mut salt);
         let body = draft.content.body(salt, &self.limits)?;
         let identity = self.identity.as_ref().ok_or(DraftError::NoIdentity)?;
+        let (_, blobs) = Attachment::sorted(draft.content.files());
         let (place, key) = match &draft.content {
             Content::Thread { board, .. } => {
                 let board = open_board_id(board);
@@ -66,7 +69,7 @@ impl<V: Verify> Node<V> {
                     Persona::Pseudonym => identity.opening_key(&board, &salt),
                     Persona::Identity => identity.identity().clone(),
                 };
-                (Place { board, thread: None, refs: Vec::new(), seq: None }, key)
+                (Place { board, thread: None, refs: Vec::new(), seq: None, blobs }, key)
             }
             Content::Post { board, thread, comment, quotes, .. } => {
                 let opens = |row: &&Row| row.board == *board && row.kind == Kind::THREAD;
@@ -77,7 +80,7 @@ impl<V: Verify> Node<V> {
                     Persona::Identity => identity.identity().clone(),
                 };
                 let refs = self.quoted(board, thread, comment, quotes)?;
-                (Place { board: *board, thread: Some(*thread), refs, seq: None }, key)
+                (Place { board: *board, thread: Some(*thread), refs, seq: None, blobs }, key)
             }
             Content::Edit { target, comment, .. } => {
                 let (post, key) = self.own_post(identity, target)?;
@@ -85,12 +88,12 @@ impl<V: Verify> Node<V> {
                 let seq = self.index.winner(post, Rel::Edits, Kind::EDIT).map_or(1, |edit| edit.seq + 1);
                 let mut refs = self.quoted(&post.board, &thread, comment, &[])?;
                 refs.push(Ref { rel: rel::EDITS.to_owned(), id: *target, board: None });
-                (Place { board: post.board, thread: Some(thread), refs, seq: Some(seq) }, key)
+                (Place { board: post.board, thread: Some(thread), refs, seq: Some(seq), blobs }, key)
             }
             Content::Delete { target } => {
                 let (post, key) = self.own_post(identity, target)?;
                 let refs = vec![Ref { rel: rel::DELETES.to_owned(), id: *target, board: None }];
-                (Place { board: post.board, thread: post.home(), refs, seq: None }, key)
+                (Place { board: post.board, thread: post.home(), refs, seq: None, blobs }, key)
             }
             Content::Profile { .. } => {
                 let author = identity.identity().public();
@@ -106,6 +109,11 @@ impl<V: Verify> Node<V> {
                     held.filter(|row| row.follow.as_deref().is_some_and(|(followed, _)| followed == who));
                 let seq = same.map(|row| row.seq).max().unwrap_or(0) + 1;
                 (Place::nowhere(seq), key)
+            }
+            Content::Rendition { board, thread, post, blob, .. } => {
+                let refs = vec![Ref { rel: rel::RENDERS.to_owned(), id: *post, board: None }];
+                let (thread, blobs) = (Some(*thread), vec![blob.clone()]);
+                (Place { board: *board, thread, refs, seq: None, blobs }, identity.identity().clone())
             }
         };
         let time = self.time_after(&place);

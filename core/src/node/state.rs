@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::friends::RememberedFriends;
-use crate::base::BoardName;
+use super::producers::Producers;
+use crate::base::{AuthorId, BoardName};
 use crate::crypto::{Verify, open_board_id};
 use crate::wire::Frame;
 
@@ -18,6 +19,9 @@ struct Remembered {
     /// For an identity that was restored: whether what was held before has been looked through for its events.
     #[serde(default)]
     recognised: Option<bool>,
+    /// Whose renditions are believed, the last met last.
+    #[serde(default)]
+    producers: Vec<AuthorId>,
 }
 
 /// The state of a storage that is given to another identity: that of a backup, if there is one, with the boards and
@@ -71,6 +75,7 @@ impl<V: Verify> Node<V> {
         }
         self.friends.restore(state.friends, &self.limits);
         self.recognise_held(state.recognised);
+        self.producers = Producers::restored(state.producers, &self.limits);
         self.restored = true;
         self.offer_unsent_to_all();
         self.views.all_changed();
@@ -83,6 +88,7 @@ impl<V: Verify> Node<V> {
             directory: self.directory.names().cloned().collect(),
             friends: self.friends.remembered(),
             recognised: self.recognise.remembered(),
+            producers: self.producers.remembered(),
         };
         state.encode()
     }

@@ -12,7 +12,7 @@ use crate::crypto::Verify;
 use crate::event::{Event, Kind};
 use crate::store::{Index, Rel, Row};
 use crate::view::{
-    Bump, Delta, PostState, Texts, board_card, bump, post_view, text_needed, text_of, thread_card,
+    Bump, Delta, PostState, Source, Texts, board_card, bump, post_view, text_of, texts_needed, thread_card,
     thread_head,
 };
 
@@ -230,7 +230,8 @@ impl<V: Verify> Node<V> {
             Target::Post(post) => {
                 self.texts_at_hand(id, view, &[post])?;
                 (view.reset, _) = (false, view.dirty.clear());
-                Some(Update::Post(id, post_view(&self.index, &view.texts, &self.post_state(), &post)))
+                let view = post_view(self.source(&view.texts, &self.post_state()), &post);
+                Some(Update::Post(id, view.map(Box::new)))
             }
         }
     }
@@ -296,7 +297,7 @@ impl<V: Verify> Node<V> {
                 let bump = view.bumps.get(&thread).filter(|_| top.contains(&thread));
                 let excerpt = self.limits.excerpt_chars;
                 let card = bump.and_then(|bump| {
-                    thread_card(&self.index, &view.texts, &state, board, &thread, bump, excerpt)
+                    thread_card(self.source(&view.texts, &state), board, &thread, bump, excerpt)
                 });
                 (thread.0, thread, card)
             })
@@ -329,12 +330,13 @@ impl<V: Verify> Node<V> {
             view.shown.clear();
         }
         let bump = bump(&self.index, board, thread, self.limits.bump_limit);
-        let head = thread_head(&self.index, &view.texts, board, thread, &bump);
         let state = self.post_state();
+        let source = self.source(&view.texts, &state);
+        let head = thread_head(source, board, thread, &bump);
         let posts: Vec<_> = items
             .into_iter()
             .filter(|id| reset || dirty.contains(&id.0))
-            .map(|id| (id.0, id, post_view(&self.index, &view.texts, &state, &id)))
+            .map(|id| (id.0, id, post_view(source, &id)))
             .collect();
         Some(Update::Thread(id, head, delta(view, reset, posts.into_iter())))
     }
@@ -342,8 +344,7 @@ impl<V: Verify> Node<V> {
     /// Makes sure the texts of `items` are at hand; else has them read and gives `None`.
     fn texts_at_hand(&mut self, id: ViewId, view: &mut View, items: &[EventId]) -> Option<()> {
         let mut missing = Vec::new();
-        for item in items {
-            let Some(source) = text_needed(&self.index, item) else { continue };
+        for source in items.iter().flat_map(|item| texts_needed(&self.index, item, self.producers.all())) {
             if view.texts.contains_key(&source) {
                 continue;
             }
@@ -363,6 +364,10 @@ impl<V: Verify> Node<V> {
         self.reads.insert(ticket, Reader::View(id));
         self.outputs.push_back(Output::Read(ticket, missing));
         None
+    }
+
+    fn source<'a>(&'a self, texts: &'a Texts, state: &'a dyn Fn(&Row) -> PostState) -> Source<'a> {
+        Source { index: &self.index, texts, state, producers: self.producers.all() }
     }
 
     fn post_state(&self) -> impl Fn(&Row) -> PostState + use<'_, V> {

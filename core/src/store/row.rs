@@ -18,6 +18,8 @@ pub enum Rel {
     Deletes,
     /// A role this version does not know.
     Other,
+    /// Is made of a file of a post.
+    Renders,
 }
 
 /// What is kept of an event beside its bytes.
@@ -82,6 +84,7 @@ impl Row {
                 rel::QUOTES => Rel::Quotes,
                 rel::EDITS => Rel::Edits,
                 rel::DELETES => Rel::Deletes,
+                rel::RENDERS => Rel::Renders,
                 _ => Rel::Other,
             };
             (rel, reference.id)
@@ -232,6 +235,7 @@ fn unpack_ref(bytes: &mut &[u8]) -> Result<(Rel, EventId), RowError> {
         2 => Rel::Edits,
         3 => Rel::Deletes,
         4 => Rel::Other,
+        5 => Rel::Renders,
         _ => return Err(RowError),
     };
     Ok((rel, EventId(take(bytes)?)))

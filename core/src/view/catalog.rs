@@ -2,8 +2,8 @@
 //!
 //! A claimed time never bumps a thread past the moment the reply was first seen here.
 
-use super::thread::Fate;
-use super::{PostState, Texts, ThreadCard};
+use super::thread::{Fate, media};
+use super::{Source, ThreadCard};
 use crate::base::{BoardId, Seconds, ThreadId};
 use crate::event::Kind;
 use crate::store::{Index, Row};
@@ -38,17 +38,19 @@ pub fn bump(index: &Index, board: &BoardId, thread: &ThreadId, limit: usize) -> 
 /// A thread as its catalog shows it; `None` when its opening post is not held on that board.
 #[must_use]
 pub fn thread_card(
-    index: &Index,
-    texts: &Texts,
-    state: &dyn Fn(&Row) -> PostState,
+    source: Source<'_>,
     board: &BoardId,
     thread: &ThreadId,
     bump: &Bump,
     excerpt: usize,
 ) -> Option<ThreadCard> {
+    let Source { index, texts, state, .. } = source;
     let post = index.get(thread).filter(|row| row.kind == Kind::THREAD && row.board == *board)?;
     let fate = Fate::of(index, post);
     let text = fate.text(post).and_then(|id| texts.get(&id)).cloned().unwrap_or_default();
+    let (files, mut renditions) = media(source, post, &fate);
+    let file = files.first().cloned();
+    renditions.retain(|rendition| file.as_ref().is_some_and(|file| file.blob.id == rendition.made.source));
     Some(ThreadCard {
         id: post.id,
         author: post.author,
@@ -61,5 +63,8 @@ pub fn thread_card(
         bump_limit: bump.limit_reached,
         own: post.own,
         state: fate.state(post, state),
+        file,
+        renditions,
+        files: u8::try_from(files.len()).unwrap_or(u8::MAX),
     })
 }

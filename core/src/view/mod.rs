@@ -6,14 +6,31 @@ mod board;
 mod catalog;
 mod thread;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Seconds, ThreadId};
+use crate::event::{Attachment, BlobRef, RenditionBody};
+use crate::store::{Index, Row};
 
 pub use board::board_card;
 pub use catalog::{Bump, bump, thread_card};
-pub(crate) use thread::text_needed;
+pub(crate) use thread::texts_needed;
 pub use thread::{Text, Texts, post_view, text_of, thread_head};
+
+/// What views are folded from.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// The events held.
+    pub index: &'a Index,
+    /// What those say that are shown.
+    pub texts: &'a Texts,
+    /// How far each has come.
+    pub state: &'a dyn Fn(&Row) -> PostState,
+    /// Whose renditions are believed, beside those of a post's author.
+    pub producers: &'a BTreeSet<AuthorId>,
+}
 
 /// A change to a keyed collection: first remove, then put.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +108,12 @@ pub struct ThreadCard {
     pub own: bool,
     /// How far the opening post has come.
     pub state: PostState,
+    /// The first file of the opening post.
+    pub file: Option<Attachment>,
+    /// What was made of it by those who are believed.
+    pub renditions: Vec<Rendition>,
+    /// Files of the opening post.
+    pub files: u8,
 }
 
 /// What is said above a thread.
@@ -139,6 +162,10 @@ pub struct PostView {
     pub edited: Option<Seconds>,
     /// Whether its author withdrew it.
     pub deleted: bool,
+    /// The files it carries; none when withdrawn.
+    pub files: Vec<Attachment>,
+    /// What was made of them by those who are believed.
+    pub renditions: Vec<Rendition>,
     /// Whether it asked not to bump.
     pub sage: bool,
     /// How far it has come.
@@ -147,6 +174,18 @@ pub struct PostView {
     pub quotes: Vec<QuoteTarget>,
     /// The posts held that refer to it, in the order they were written.
     pub backlinks: Vec<EventId>,
+}
+
+/// What somebody has made of a file of a post.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rendition {
+    /// The result.
+    pub blob: BlobRef,
+    /// Who made it.
+    pub producer: AuthorId,
+    /// Of what, and what for.
+    #[serde(with = "crate::event::whole_rendition")]
+    pub made: RenditionBody,
 }
 
 /// The person of a node, as they are shown to themselves.

@@ -3,11 +3,11 @@
 //! An edit or tombstone counts only when it is by the key that signed its target. Until device keys and rotation are
 //! resolved to identities here, key and identity are the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bump, PostState, PostView, QuoteTarget, ThreadHead};
-use crate::base::{BoardId, EventId, ThreadId};
-use crate::event::{Body, Event, Kind};
+use super::{Bump, PostState, PostView, QuoteTarget, Rendition, Source, ThreadHead};
+use crate::base::{AuthorId, BoardId, EventId, ThreadId};
+use crate::event::{Attachment, BlobRef, Body, Event, Kind};
 use crate::store::{Index, Rel, Row};
 
 /// What an event says, as far as a view shows it.
@@ -17,6 +17,10 @@ pub struct Text {
     pub comment: String,
     /// Its title.
     pub subject: Option<String>,
+    /// The files it carries.
+    pub files: Vec<Attachment>,
+    /// What it says was made of a file, if it is a rendition.
+    pub rendition: Option<Rendition>,
 }
 
 /// Texts at hand, by event.
@@ -25,10 +29,24 @@ pub type Texts = BTreeMap<EventId, Text>;
 /// The text of an event.
 #[must_use]
 pub fn text_of(event: &Event) -> Text {
+    let says = |comment: &String, subject: Option<String>| Text {
+        comment: comment.clone(),
+        subject,
+        files: Attachment::of(event),
+        rendition: None,
+    };
     match event.body() {
-        Body::Thread(body) => Text { comment: body.comment.clone(), subject: body.subject.clone() },
-        Body::Post(body) => Text { comment: body.comment.clone(), subject: None },
-        Body::Edit(body) => Text { comment: body.comment.clone(), subject: body.subject.clone() },
+        Body::Thread(body) => says(&body.comment, body.subject.clone()),
+        Body::Post(body) => says(&body.comment, None),
+        Body::Edit(body) => says(&body.comment, body.subject.clone()),
+        Body::Rendition(body) => {
+            let made = |blob: &BlobRef| Rendition {
+                blob: blob.clone(),
+                producer: event.fields().author,
+                made: body.clone(),
+            };
+            Text { rendition: event.fields().blobs.first().map(made), ..Text::default() }
+        }
         Body::Delete(_) | Body::Profile(_) | Body::Follow(_) | Body::Unknown(_) => Text::default(),
     }
 }
@@ -61,24 +79,52 @@ impl<'a> Fate<'a> {
     }
 }
 
-/// The event whose text must be at hand to show `id`; `None` when it is not a post or shows none.
-pub(crate) fn text_needed(index: &Index, id: &EventId) -> Option<EventId> {
-    let post = index.get(id).filter(|row| row.kind.is_post())?;
-    Fate::of(index, post).text(post)
+/// The events whose texts must be at hand to show `id`: none when it is not a post or was withdrawn.
+pub(crate) fn texts_needed(index: &Index, id: &EventId, producers: &BTreeSet<AuthorId>) -> Vec<EventId> {
+    let Some(post) = index.get(id).filter(|row| row.kind.is_post()) else { return Vec::new() };
+    let Some(text) = Fate::of(index, post).text(post) else { return Vec::new() };
+    // An edit replaces the words; the files stay those of the post.
+    let files = (text != *id).then_some(*id);
+    [text].into_iter().chain(files).chain(renditions_of(index, post, producers)).collect()
 }
+
+/// What was made of a post's files by those who are believed: anybody can say that anything is a smaller picture of
+/// something. Its author is one of them.
+fn renditions_of<'a>(
+    index: &'a Index,
+    post: &'a Row,
+    producers: &'a BTreeSet<AuthorId>,
+) -> impl Iterator<Item = EventId> + 'a {
+    let believed = |row: &&Row| {
+        let of_post = row.kind == Kind::RENDITION && row.board == post.board && row.home() == post.home();
+        of_post && (row.author == post.author || producers.contains(&row.author))
+    };
+    index.referrers(&post.id, Rel::Renders).filter(believed).take(RENDITIONS).map(|row| row.id)
+}
+
+/// The files of a post that was not withdrawn, and what was made of them.
+pub(super) fn media(source: Source<'_>, post: &Row, fate: &Fate<'_>) -> (Vec<Attachment>, Vec<Rendition>) {
+    let Source { index, texts, producers, .. } = source;
+    if fate.tombstone.is_some() {
+        return Default::default();
+    }
+    let files = texts.get(&post.id).map(|text| text.files.clone()).unwrap_or_default();
+    let made = |id: EventId| texts.get(&id)?.rendition.clone();
+    (files, renditions_of(index, post, producers).filter_map(made).collect())
+}
+
+/// Renditions that are shown of one post: eight files, each in the profiles there are, by two producers.
+const RENDITIONS: usize = 80;
 
 /// A post as it is shown; `None` when it is not held or is no post.
 #[must_use]
-pub fn post_view(
-    index: &Index,
-    texts: &Texts,
-    state: &dyn Fn(&Row) -> PostState,
-    id: &EventId,
-) -> Option<PostView> {
+pub fn post_view(source: Source<'_>, id: &EventId) -> Option<PostView> {
+    let Source { index, texts, state, .. } = source;
     let post = index.get(id).filter(|row| row.kind.is_post())?;
     let thread = post.home()?;
     let fate = Fate::of(index, post);
     let text = fate.text(post).and_then(|id| texts.get(&id)).cloned().unwrap_or_default();
+    let (files, renditions) = media(source, post, &fate);
     let opener = index.get(&thread).map(|row| row.author);
     let quotes = post.refs.iter().chain(fate.edit.iter().flat_map(|edit| &edit.refs));
     let mut quotes: Vec<EventId> =
@@ -100,6 +146,8 @@ pub fn post_view(
         comment: text.comment,
         edited: fate.edit.map(|edit| edit.time),
         deleted: fate.tombstone.is_some(),
+        files,
+        renditions,
         sage: post.sage,
         state: fate.state(post, state),
         quotes: quotes.iter().map(|id| quote_target(index, id)).collect(),
@@ -110,8 +158,7 @@ pub fn post_view(
 /// The head of a thread; `None` when its opening post is not held.
 #[must_use]
 pub fn thread_head(
-    index: &Index,
-    texts: &Texts,
+    Source { index, texts, .. }: Source<'_>,
     board: &BoardId,
     thread: &ThreadId,
     bump: &Bump,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Limits, Slot, ThreadId};
-use crate::event::{CanonicalError, check_canonical};
+use crate::event::{CanonicalError, check_canonical, present};
 
 /// What a peer is to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Hello {
     pub agent: String,
     /// Event-carrying frames the receiver may send before it is granted more.
     pub window: u64,
+    /// As whom a relay signs the renditions it makes. Who does not make any says nothing.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub producer: Option<AuthorId>,
 }
 
 /// A set of events that two peers bring to agreement.
@@ -220,7 +223,7 @@ impl Frame {
             v: u64,
         }
         let First { hello: Version { v } } = serde_ipld_dagcbor::from_slice(bytes).ok()?;
-        let hello = Hello { v, role: Role::Tab, agent: String::new(), window: 0 };
+        let hello = Hello { v, role: Role::Tab, agent: String::new(), window: 0, producer: None };
         (v != super::VERSION).then_some(Frame::Hello(hello))
     }
 

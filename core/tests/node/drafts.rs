@@ -11,7 +11,12 @@ use super::authors::{author, name};
 use super::shell::{EPOCH, Shell, peer, reply_draft, thread_draft};
 
 fn thread(subject: Option<&str>, comment: &str) -> Content {
-    Content::Thread { board: name("cats"), subject: subject.map(str::to_owned), comment: comment.to_owned() }
+    Content::Thread {
+        board: name("cats"),
+        subject: subject.map(str::to_owned),
+        comment: comment.to_owned(),
+        files: Vec::new(),
+    }
 }
 
 fn profile(name: &str, about: Option<&str>) -> Content {

@@ -32,7 +32,7 @@ fn says_hello_first_and_what_it_wants_once_it_is_greeted() {
     shell.subscribe("cats");
     shell.input(Input::Connected(peer(BOB)));
     let window = Limits::default().window_frames;
-    let own = Hello { v: VERSION, role: Role::Tab, agent: "test/1".to_owned(), window };
+    let own = Hello { v: VERSION, role: Role::Tab, agent: "test/1".to_owned(), window, producer: None };
     assert_eq!(shell.frames(peer(BOB)), [Frame::Hello(own)]);
     let info = |role| SessionInfo { peer: peer(BOB), role, syncing: false, swallows: false };
     assert_eq!(shell.network(), Some(vec![info(None)]));
@@ -72,7 +72,7 @@ fn parts_with_another_version() {
     let mut shell = Shell::tab(0x50);
     shell.input(Input::Connected(peer(BOB)));
     shell.frames(peer(BOB));
-    let other = Hello { v: VERSION + 1, role: Role::Tab, agent: String::new(), window: 1 };
+    let other = Hello { v: VERSION + 1, role: Role::Tab, agent: String::new(), window: 1, producer: None };
     shell.hear(peer(BOB), Frame::Hello(other));
     let (frames, reason) = parting_words(&mut shell, peer(BOB));
     assert!(is_bye(&frames), "{frames:?}");

@@ -136,7 +136,7 @@ fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         (0..3_u64, any::<bool>(), ".{0,20}", number()).prop_map(|(v, relay, agent, window)| {
             let role = if relay { Role::Relay } else { Role::Tab };
-            Frame::Hello(Hello { v, role, agent, window })
+            Frame::Hello(Hello { v, role, agent, window, producer: None })
         }),
         (any::<bool>(), prop::collection::vec(board_id(), 0..10))
             .prop_map(|(all, boards)| Frame::Interest { all, boards }),

@@ -205,9 +205,14 @@ impl Story {
                 let quoted = pool.events[quote % pool.events.len()].id();
                 let comment = format!(">>{} {}", quoted.short(), self.own.len());
                 let draft = match reply_draft("cats", thread, &comment) {
-                    Content::Post { thread, comment, sage, .. } => {
-                        Content::Post { board, thread, comment, sage, quotes: vec![quoted] }
-                    }
+                    Content::Post { thread, comment, sage, .. } => Content::Post {
+                        board,
+                        thread,
+                        comment,
+                        sage,
+                        quotes: vec![quoted],
+                        files: Vec::new(),
+                    },
                     other => other,
                 };
                 written = shell.publish(draft).ok();

@@ -13,6 +13,7 @@ mod budget;
 mod credit;
 mod delivery;
 mod drafts;
+mod files;
 mod friends;
 mod hello;
 mod hostile;

@@ -246,7 +246,8 @@ fn quotes_of_another_thread_and_board_say_so() {
     let unknown = EventId([0xab; 32]);
     let quotes = vec![same_board, other_board, unknown, EventId([1; 32])];
     let comment = format!(">>{} >>{} >>{}", same_board.short(), other_board.short(), unknown.short());
-    let draft = Content::Post { board: board("cats"), thread, comment, sage: true, quotes };
+    let draft =
+        Content::Post { board: board("cats"), thread, comment, sage: true, quotes, files: Vec::new() };
     let (id, _) = shell.publish(draft).expect("a good draft");
     let mut expected = vec![
         reference(rel::QUOTES, same_board),
@@ -287,6 +288,7 @@ fn a_quote_that_could_mean_two_posts_stays_text() {
         comment: text,
         sage: false,
         quotes: vec![two.id()],
+        files: Vec::new(),
     };
     let (clicked, _) = shell.publish(clicked).expect("a good draft");
     assert_eq!(refs(&shell, clicked), [reference(rel::ANSWERS, two.id())]);

@@ -26,7 +26,7 @@ impl Screen {
                 self.head.clone_from(head);
                 merge(&mut self.posts, delta, first, |post| post.id);
             }
-            Update::Post(_, post) => self.single.clone_from(post),
+            Update::Post(_, post) => self.single = post.as_deref().cloned(),
             other => panic!("{other:?} is of no view"),
         }
     }

@@ -57,6 +57,7 @@ impl Disk {
 
 /// What a node said and nobody has asked for yet.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a test keeps few of them")]
 pub(super) enum Said {
     Frame(PeerId, Frame),
     Close(PeerId, CloseReason),
@@ -486,7 +487,7 @@ pub(super) fn peer(number: u8) -> PeerId {
 }
 
 pub(super) fn hello(role: Role, window: u64) -> Frame {
-    Frame::Hello(Hello { v: VERSION, role, agent: "played/1".to_owned(), window })
+    Frame::Hello(Hello { v: VERSION, role, agent: "played/1".to_owned(), window, producer: None })
 }
 
 pub(super) fn interest(boards: &[&str]) -> Frame {
@@ -503,7 +504,7 @@ pub(super) fn events_of(frame: &Frame, limits: &Limits) -> Vec<Event> {
 }
 
 pub(super) fn thread_draft(board_name: &str, comment: &str) -> Content {
-    Content::Thread { board: name(board_name), subject: None, comment: comment.to_owned() }
+    Content::Thread { board: name(board_name), subject: None, comment: comment.to_owned(), files: Vec::new() }
 }
 
 pub(super) fn reply_draft(board_name: &str, thread: ThreadId, comment: &str) -> Content {
@@ -513,6 +514,7 @@ pub(super) fn reply_draft(board_name: &str, thread: ThreadId, comment: &str) -> 
         comment: comment.to_owned(),
         sage: false,
         quotes: Vec::new(),
+        files: Vec::new(),
     }
 }
 

@@ -11,7 +11,8 @@ use ipld_core::ipld;
 use ipld_core::ipld::Ipld;
 
 use super::kit::{
-    NOW, accepted, changed, knock, knock_once, refused, signed, with, with_body, without, without_body,
+    Map, NOW, accepted, changed, knock, knock_once, map, refused, signed, with, with_body, without,
+    without_body,
 };
 use super::samples::{self, envelope};
 #[cfg(target_arch = "wasm32")]
@@ -43,14 +44,14 @@ fn a_thread_is_named_where_there_is_one() {
     for name in ["thread", "profile", "follow"] {
         refused([("a thread too many", with(name, "thread", id(7)), RejectReason::Thread)]);
     }
-    for name in ["post", "edit", "delete"] {
+    for name in ["post", "edit", "delete", "rendition"] {
         refused([("no thread", without(name, "thread"), RejectReason::Thread)]);
     }
 }
 
 #[test]
 fn a_counter_stands_where_something_is_replaced() {
-    for name in ["thread", "post", "delete"] {
+    for name in ["thread", "post", "delete", "rendition"] {
         refused([("a counter too many", with(name, "seq", 1), RejectReason::Seq)]);
     }
     for name in ["edit", "profile", "follow"] {
@@ -132,8 +133,125 @@ fn attachments_and_work_have_limits() {
         ("a nonce of 33 bytes", with("post", "pow", pow(8, 33)), RejectReason::Pow),
     ]);
     accepted("8 attachments", with("post", "blobs", blobs(8)));
+    accepted("8 attachments of an opening post", with("thread", "blobs", blobs(8)));
     accepted("a proof of work at the limits", with("post", "pow", pow(32, 32)));
     accepted("a proof of work that says nothing", with("post", "pow", pow(0, 0)));
+}
+
+/// The sample with these files and so many blobs.
+fn with_files(name: &str, files: Ipld, blobs: usize) -> Vec<u8> {
+    with_files_and(name, files, blobs, |_| {})
+}
+
+/// The same with another change of its body.
+fn with_files_and(name: &str, files: Ipld, blobs: usize, change: impl FnOnce(&mut Map)) -> Vec<u8> {
+    changed(name, |fields| {
+        let blobs = Ipld::List(vec![ipld!({ "id": id(1), "size": 1 }); blobs]);
+        fields.insert("blobs".to_owned(), blobs);
+        let body = map(fields, "body");
+        body.insert("files".to_owned(), files);
+        change(body);
+    })
+}
+
+#[test]
+fn there_are_as_many_attachments_as_are_described() {
+    let file = |thumb: bool| {
+        let mut file = ipld!({ "type": "image/webp" });
+        let Ipld::Map(map) = &mut file else { unreachable!("a map above") };
+        if thumb {
+            map.insert("thumb".to_owned(), true.into());
+        }
+        file
+    };
+    let files = |plain: usize, thumbs: usize| {
+        Ipld::List([vec![file(false); plain], vec![file(true); thumbs]].concat())
+    };
+    for name in ["thread", "post"] {
+        for (plain, thumbs) in [(1, 0), (0, 1), (8, 0), (0, 8), (3, 5)] {
+            let all = plain + 2 * thumbs;
+            accepted("as many as described", with_files(name, files(plain, thumbs), all));
+            refused([
+                ("one too few", with_files(name, files(plain, thumbs), all - 1), RejectReason::Blobs),
+                ("one too many", with_files(name, files(plain, thumbs), all + 1), RejectReason::Blobs),
+            ]);
+        }
+        let too_many = RejectReason::Text(DraftError::TooManyFiles(8));
+        refused([
+            ("9 files", with_files(name, files(9, 0), 9), too_many),
+            ("no files, said", with_files(name, files(0, 0), 0), RejectReason::Malformed(EventError::Body)),
+        ]);
+        let saying = |comment: &str| {
+            with_files_and(name, files(1, 0), 1, |body| {
+                body.insert("comment".to_owned(), comment.into());
+            })
+        };
+        accepted("a picture without words", saying(""));
+        refused([("a picture with blank words", saying(" "), RejectReason::Text(DraftError::Empty))]);
+    }
+    refused([
+        ("files of an edit", with_files("edit", files(1, 0), 1), RejectReason::Malformed(EventError::Body)),
+        ("a rendition of nothing", with("rendition", "blobs", Ipld::List(Vec::new())), RejectReason::Blobs),
+        (
+            "two renditions",
+            with("rendition", "blobs", Ipld::List(vec![ipld!({ "id": id(1), "size": 1 }); 2])),
+            RejectReason::Blobs,
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_said_of_files_has_limits() {
+    let file = |key: &str, value: Ipld| {
+        let mut file = ipld!({ "type": "image/webp" });
+        let Ipld::Map(map) = &mut file else { unreachable!("a map above") };
+        map.insert(key.to_owned(), value);
+        with_files("post", Ipld::List(vec![file]), 1)
+    };
+    let text = |count: usize| Ipld::from("é".repeat(count));
+    let error = RejectReason::Text;
+    accepted("a name of 120 characters", file("name", text(120)));
+    accepted("words of 1,000 characters, on two lines", file("alt", Ipld::from("é\n".repeat(500))));
+    accepted("a hash of 32 bytes", file("thumbhash", Ipld::Bytes(vec![0; 32])));
+    accepted("a type of 64 bytes", file("type", format!("a/{}", "b".repeat(62)).into()));
+    accepted("a type with signs", file("type", "image/svg+xml".into()));
+    accepted("a length", file("duration", Ipld::Integer((1 << 53) - 1)));
+    refused([
+        ("a name of 121", file("name", text(121)), error(DraftError::FileName(120))),
+        ("no name", file("name", text(0)), error(DraftError::FileName(120))),
+        ("a name of two lines", file("name", "a\nb".into()), error(DraftError::FileName(120))),
+        ("1,001 characters", file("alt", text(1_001)), error(DraftError::Alt(1_000))),
+        ("blank words", file("alt", " \n".into()), error(DraftError::Alt(1_000))),
+        ("a hash of nothing", file("thumbhash", Ipld::Bytes(Vec::new())), error(DraftError::File)),
+        ("a hash of 33 bytes", file("thumbhash", Ipld::Bytes(vec![0; 33])), error(DraftError::File)),
+        ("a type of 65 bytes", file("type", format!("a/{}", "b".repeat(63)).into()), error(DraftError::File)),
+        ("a type of one part", file("type", "image".into()), error(DraftError::File)),
+        ("a type in capitals", file("type", "image/PNG".into()), error(DraftError::File)),
+        ("a type with a parameter", file("type", "text/html;charset=utf-8".into()), error(DraftError::File)),
+        ("a width without height", file("width", 1.into()), error(DraftError::File)),
+        ("a spoiler that is none", file("spoiler", false.into()), RejectReason::Malformed(EventError::Body)),
+        ("a width of 65,536", file("width", 65_536.into()), RejectReason::Malformed(EventError::Body)),
+        (
+            "a file without type",
+            with_files("post", ipld!([{}]), 1),
+            RejectReason::Malformed(EventError::Body),
+        ),
+    ]);
+    for (what, key, value) in [
+        ("a profile in capitals", "profile", Ipld::from("Low")),
+        ("no profile", "profile", Ipld::from("")),
+        ("a profile of 33 bytes", "profile", Ipld::from("a".repeat(33))),
+        ("no type", "type", Ipld::from("")),
+        ("a height alone", "height", 1.into()),
+    ] {
+        refused([(what, with_body("rendition", key, value), error(DraftError::File))]);
+    }
+    let referring = |to: &[(&str, u8)]| with("rendition", "refs", refs(to));
+    refused([
+        ("a rendition for nothing", referring(&[]), RejectReason::Refs),
+        ("for two posts", referring(&[("renders", 1), ("renders", 2)]), RejectReason::Refs),
+        ("that answers, too", referring(&[("renders", 1), ("answers", 2)]), RejectReason::Refs),
+    ]);
 }
 
 #[test]
@@ -224,11 +342,11 @@ fn filled(name: &str, size: usize) -> Vec<u8> {
 #[test]
 fn sizes_are_limited_to_the_byte() {
     let reason = |limit: usize| RejectReason::Malformed(EventError::TooLarge(limit));
-    for name in ["thread", "post", "edit", "delete", "profile", "follow"] {
+    for name in ["thread", "post", "edit", "delete", "profile", "follow", "rendition"] {
         accepted("64 KiB", filled(name, 65_536));
         refused([("64 KiB and a byte", filled(name, 65_537), reason(65_536))]);
     }
-    for kind in [0, 7, 65_535] {
+    for kind in [0, 8, 65_535] {
         let event = |size: usize| {
             changed("unknown-kind", |fields| {
                 fields.insert("kind".into(), kind.into());

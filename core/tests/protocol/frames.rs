@@ -150,7 +150,7 @@ fn a_greeting_of_another_version_is_read_as_one() {
         }
     }
     let more = ipld!({ "hello": { "v": 1, "role": "relay", "agent": "x", "window": 9, "new": true } });
-    let hello = Hello { v: 1, role: Role::Relay, agent: "x".to_owned(), window: 9 };
+    let hello = Hello { v: 1, role: Role::Relay, agent: "x".to_owned(), window: 9, producer: None };
     assert_eq!(decode(&plain(&cbor(&more))), Ok(Frame::Hello(hello)), "this version may say more");
 }
 
@@ -159,8 +159,10 @@ fn counts_are_bounded() {
     let limits = Limits::default();
     let ids = |count: usize| vec![EventId([7; 32]); count];
     let names = |count: usize| vec![BoardName::new("a").expect("a board name"); count];
-    let hello =
-        |length: usize| Frame::Hello(Hello { v: 1, role: Role::Tab, agent: "a".repeat(length), window: 1 });
+    let hello = |length: usize| {
+        let agent = "a".repeat(length);
+        Frame::Hello(Hello { v: 1, role: Role::Tab, agent, window: 1, producer: None })
+    };
     let scope = Scope::Board(BoardId([7; 32]));
     let records = |count: usize| vec![ByteBuf::new(); count];
     let bounded: [(usize, &dyn Fn(usize) -> Frame); 13] = [

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chanterelle_core::base::{BoardId, BoardName, EventId, Seconds, ThreadId};
 use chanterelle_core::crypto::no_board;
-use chanterelle_core::event::{Body, Event, Kind};
-use chanterelle_core::view::{BoardCard, Bump, PostState, PostView, QuoteTarget, ThreadCard, ThreadHead};
+use chanterelle_core::event::{Attachment, Body, Event, Kind};
+use chanterelle_core::view::{
+    BoardCard, Bump, PostState, PostView, QuoteTarget, Rendition, ThreadCard, ThreadHead,
+};
 
-use super::world::{BUMP_LIMIT, Seen, Shown};
+use super::world::{BUMP_LIMIT, PRODUCER, Seen, Shown, author};
 
 pub(super) fn name_of(name: &str) -> BoardName {
     BoardName::new(name).expect("a board name")
@@ -69,6 +71,37 @@ impl<'a> Naive<'a> {
         (comment, subject.filter(|_| post.kind() == Kind::THREAD))
     }
 
+    /// The files of a post and what was made of them, by its author and by whom one believes.
+    fn media(&self, post: &Event) -> (Vec<Attachment>, Vec<Rendition>) {
+        if self.winner(post, Kind::DELETE, "deletes").is_some() {
+            return (Vec::new(), Vec::new());
+        }
+        let infos = post.body().files();
+        let mut thumb = infos.len();
+        let mut files = Vec::new();
+        for (at, info) in infos.iter().enumerate() {
+            let mut attachment =
+                Attachment { blob: post.fields().blobs[at].clone(), thumb: None, info: info.clone() };
+            if info.thumb {
+                attachment.thumb = Some(post.fields().blobs[thumb].clone());
+                thumb += 1;
+            }
+            files.push(attachment);
+        }
+        let mut renditions = Vec::new();
+        for event in self.events().filter(|event| Self::refers(event, "renders", &post.id())) {
+            let Body::Rendition(made) = event.body() else { continue };
+            let (here, there) = (post.fields(), event.fields());
+            let believed = [here.author, author(PRODUCER)].contains(&there.author);
+            if believed && here.board == there.board && Self::home(event) == Self::home(post) {
+                let (blob, producer, made) = (there.blobs[0].clone(), there.author, made.clone());
+                renditions.push((event.id(), Rendition { blob, producer, made }));
+            }
+        }
+        renditions.sort_by_key(|(id, _)| *id);
+        (files, renditions.into_iter().map(|(_, rendition)| rendition).collect())
+    }
+
     fn post(&self, id: &EventId) -> Option<PostView> {
         let post = &self.get(id)?.event;
         let fields = post.fields();
@@ -109,6 +142,8 @@ impl<'a> Naive<'a> {
             comment,
             edited: edit.map(|edit| edit.fields().time),
             deleted: self.winner(post, Kind::DELETE, "deletes").is_some(),
+            files: self.media(post).0,
+            renditions: self.media(post).1,
             sage: matches!(post.body(), Body::Post(body) if body.sage),
             state: PostState::Saved,
             quotes: quotes.iter().map(|id| QuoteTarget { id: *id, place: place(id), own: false }).collect(),
@@ -143,6 +178,7 @@ impl<'a> Naive<'a> {
         let opening = self.opening(board, thread)?;
         let bump = self.bump(board, thread);
         let (comment, subject) = self.text(opening);
+        let (files, renditions) = self.media(opening);
         Some(ThreadCard {
             id: *thread,
             author: opening.fields().author,
@@ -155,6 +191,12 @@ impl<'a> Naive<'a> {
             bump_limit: bump.limit_reached,
             own: false,
             state: PostState::Saved,
+            files: files.len().try_into().expect("few"),
+            renditions: renditions
+                .into_iter()
+                .filter(|rendition| files.first().is_some_and(|file| file.blob.id == rendition.made.source))
+                .collect(),
+            file: files.first().cloned(),
         })
     }
 

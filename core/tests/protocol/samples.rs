@@ -198,10 +198,57 @@ pub(super) fn events() -> Vec<Sample> {
             fields.board = no_board();
             fields.seq = Some(2);
         });
+    let pictures = Sample::new(
+        "post-files",
+        3,
+        Kind::POST,
+        ipld!({
+            "comment": "",
+            "files": [
+                {
+                    "alt": "A chanterelle under a birch",
+                    "height": 1_200,
+                    "name": "Pfifferling (1).webp",
+                    "spoiler": true,
+                    "thumb": true,
+                    "thumbhash": Ipld::Bytes(vec![0x21, 0x08, 0x0a, 0x9d, 0x25]),
+                    "type": "image/webp",
+                    "width": 1_600,
+                },
+                { "duration": 61_500, "type": "audio/ogg" },
+            ],
+        }),
+    )
+    .with(|fields| {
+        fields.thread = Some(opening);
+        fields.blobs = [(0xb1, 250_000), (0xb2, 1), (0xb3, 9_000)]
+            .map(|(n, size)| BlobRef { id: BlobId([n; 32]), size })
+            .to_vec();
+    });
+    let with_pictures = pictures.signed().id;
+    let rendition = Sample::new(
+        "rendition",
+        7,
+        Kind::RENDITION,
+        ipld!({
+            "duration": 61_500,
+            "profile": "low",
+            "source": Ipld::Bytes(vec![0xb2; 32]),
+            "type": "audio/mp4",
+        }),
+    )
+    .with(|fields| {
+        fields.thread = Some(opening);
+        fields.time = TIME.plus(30);
+        fields.refs = vec![reference("renders", with_pictures)];
+        fields.blobs = vec![BlobRef { id: BlobId([0xb4; 32]), size: 70_000 }];
+    });
     vec![
         thread,
         bare,
         post,
+        pictures,
+        rendition,
         full,
         edit,
         edit_opening,
@@ -228,11 +275,18 @@ pub(super) fn frames() -> Vec<(&'static str, Frame)> {
     let ids = vec![event("thread").id(), event("post").id()];
     let bytes = |name: &str| ByteBuf::from(event(name).bytes().to_vec());
     let hello =
-        |role, agent: &str, window| Frame::Hello(Hello { v: 1, role, agent: agent.to_owned(), window });
+        |role, agent: &str, window| Hello { v: 1, role, agent: agent.to_owned(), window, producer: None };
     let reconcile = |call, scope| Frame::Reconcile { call, scope, message: vec![0x61, 0, 0, 2, 0] };
     vec![
-        ("hello-tab", hello(Role::Tab, "chanterelle 0.1.0", 32)),
-        ("hello-relay", hello(Role::Relay, "", 0)),
+        ("hello-tab", Frame::Hello(hello(Role::Tab, "chanterelle 0.1.0", 32))),
+        ("hello-relay", Frame::Hello(hello(Role::Relay, "", 0))),
+        (
+            "hello-producer",
+            Frame::Hello(Hello {
+                producer: Some(SecretKey::from_seed([7; 32]).public()),
+                ..hello(Role::Relay, "chanterelle 0.1.0", 32)
+            }),
+        ),
         ("interest-all", Frame::Interest { all: true, boards: Vec::new() }),
         ("interest-boards", Frame::Interest { all: false, boards: vec![mushrooms(), BoardId([0xb0; 32])] }),
         ("directory", Frame::Directory { names: vec![name("mushrooms"), name("0")] }),
@@ -358,6 +412,8 @@ pub(super) fn rows() -> Vec<(&'static str, Row)> {
         ("thread-bare", Row::of(&event("thread-bare"), seen, false)),
         ("post", Row::of(&event("post"), seen, false)),
         ("post-full", Row::of(&event("post-full"), seen, false)),
+        ("post-files", Row::of(&event("post-files"), seen, false)),
+        ("rendition", Row::of(&event("rendition"), seen, false)),
         ("edit", Row::of(&event("edit"), seen, false)),
         ("delete", Row::of(&event("delete"), seen, false)),
         ("profile", Row::of(&event("profile-about"), seen, true)),

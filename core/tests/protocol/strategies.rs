@@ -87,7 +87,7 @@ fn reference() -> impl Strategy<Value = Ref> {
 
 /// Fields of a kind nobody knows: everything may be there. Signed by `key(1)`.
 pub(super) fn fields() -> impl Strategy<Value = Fields> {
-    let kind = prop_oneof![Just(Kind(0)), (6..=u16::MAX).prop_map(Kind)];
+    let kind = prop_oneof![Just(Kind(0)), (8..=u16::MAX).prop_map(Kind)];
     let pow = (text(0..6), any::<u8>(), vec(any::<u8>(), 0..32)).prop_map(|(alg, bits, nonce)| Pow {
         alg,
         bits,
@@ -179,12 +179,9 @@ pub(super) fn frame() -> impl Strategy<Value = Frame> {
     let ascii = |chars| vec(32..127_u8, chars).prop_map(|text| String::from_utf8(text).expect("ASCII"));
     let events = vec(vec(any::<u8>(), 0..300).prop_map(ByteBuf::from), 0..20);
     prop_oneof![
-        (role, ascii(0..65), number()).prop_map(|(role, agent, window)| Frame::Hello(Hello {
-            v: 1,
-            role,
-            agent,
-            window
-        })),
+        (role, ascii(0..65), number(), option::of(bytes32().prop_map(AuthorId))).prop_map(
+            |(role, agent, window, producer)| Frame::Hello(Hello { v: 1, role, agent, window, producer })
+        ),
         (any::<bool>(), vec(bytes32().prop_map(BoardId), 0..40))
             .prop_map(|(all, boards)| Frame::Interest { all, boards }),
         vec(board_name(), 0..100).prop_map(|names| Frame::Directory { names }),
@@ -213,7 +210,7 @@ pub(super) fn frame() -> impl Strategy<Value = Frame> {
 
 /// Any row.
 pub(super) fn row() -> impl Strategy<Value = Row> {
-    let rel = select(vec![Rel::Answers, Rel::Quotes, Rel::Edits, Rel::Deletes, Rel::Other]);
+    let rel = select(vec![Rel::Answers, Rel::Quotes, Rel::Edits, Rel::Deletes, Rel::Other, Rel::Renders]);
     let ids = (event_id(), bytes32(), bytes32(), option::of(event_id()), any::<u16>());
     let times = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>());
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use chanterelle_core::base::{BoardId, EventId, Seconds, ThreadId};
+use chanterelle_core::base::{AuthorId, BoardId, EventId, Seconds, ThreadId};
 use chanterelle_core::event::Kind;
 use chanterelle_core::store::{Index, Row};
 use chanterelle_core::view::{
-    Bump, PostState, PostView, QuoteTarget, board_card, bump, post_view, thread_card,
+    Bump, PostState, PostView, QuoteTarget, Source, Texts, board_card, bump, post_view, thread_card,
 };
 use ipld_core::ipld;
 use ipld_core::ipld::Ipld;
@@ -24,8 +24,13 @@ fn saved(_: &Row) -> PostState {
     PostState::Saved
 }
 
+fn source<'a>(index: &'a Index, texts: &'a Texts) -> Source<'a> {
+    static NOBODY: BTreeSet<AuthorId> = BTreeSet::new();
+    Source { index, texts, state: &saved, producers: &NOBODY }
+}
+
 fn shown(world: &World, id: &EventId) -> PostView {
-    post_view(&world.index(), &world.texts(), &saved, id).expect("a post that is held")
+    post_view(source(&world.index(), &world.texts()), id).expect("a post that is held")
 }
 
 fn bumped(world: &World, thread: &ThreadId) -> (u64, u32, bool) {
@@ -150,7 +155,7 @@ fn a_withdrawn_post_keeps_its_place_and_says_nothing() {
     world.delete(1, thread, 60);
     let (index, texts) = (world.index(), world.texts());
     let bump = bump(&index, &mushrooms(), &thread, BUMP_LIMIT);
-    let card = thread_card(&index, &texts, &saved, &mushrooms(), &thread, &bump, 100).expect("still there");
+    let card = thread_card(source(&index, &texts), &mushrooms(), &thread, &bump, 100).expect("still there");
     assert_eq!((card.deleted, card.excerpt.as_str(), card.subject), (true, "", None));
 }
 
@@ -205,7 +210,7 @@ fn a_post_is_as_far_as_the_last_thing_done_to_it() {
         (PostState::Sent, PostState::Sent, PostState::Sent),
     ] {
         let state = |row: &Row| if row.id == edit { of_edit } else { of_post };
-        let view = post_view(&index, &texts, &state, &post).expect("held");
+        let view = post_view(Source { state: &state, ..source(&index, &texts) }, &post).expect("held");
         assert_eq!(view.state, expected, "{of_post:?}, {of_edit:?}");
     }
 }
@@ -243,7 +248,7 @@ fn an_excerpt_is_cut_by_characters() {
     );
     let (index, texts) = (world.index(), world.texts());
     let excerpt = |limit: usize| {
-        let card = thread_card(&index, &texts, &saved, &mushrooms(), &thread, &Bump::default(), limit);
+        let card = thread_card(source(&index, &texts), &mushrooms(), &thread, &Bump::default(), limit);
         card.expect("held").excerpt
     };
     assert_eq!((excerpt(0).as_str(), excerpt(4).as_str(), excerpt(99).as_str()), ("", "né 🍄", "né 🍄🍄"));

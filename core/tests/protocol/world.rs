@@ -4,12 +4,12 @@ use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chanterelle_core::admit::Admission;
-use chanterelle_core::base::{AuthorId, BoardId, BoardName, EventId, Limits, Seconds, ThreadId};
+use chanterelle_core::base::{AuthorId, BlobId, BoardId, BoardName, EventId, Limits, Seconds, ThreadId};
 use chanterelle_core::crypto::{no_board, open_board_id};
-use chanterelle_core::event::{Event, Fields, Kind, Ref};
+use chanterelle_core::event::{BlobRef, Event, Fields, Kind, Ref};
 use chanterelle_core::store::{Index, Row};
 use chanterelle_core::view::{
-    BoardCard, Bump, PostState, PostView, Texts, ThreadCard, ThreadHead, board_card, bump, post_view,
+    BoardCard, Bump, PostState, PostView, Source, Texts, ThreadCard, ThreadHead, board_card, bump, post_view,
     text_of, thread_card, thread_head,
 };
 use ipld_core::ipld;
@@ -180,18 +180,22 @@ impl World {
         let pairs = || boards.iter().flat_map(|board| ids.iter().map(move |id| (*board, *id)));
         let bumps: BTreeMap<_, _> =
             pairs().map(|(board, id)| ((board, id), bump(index, &board, &id, BUMP_LIMIT))).collect();
-        let card =
-            |(board, id): &(BoardId, EventId), bump| thread_card(index, &texts, &state, board, id, bump, 5);
-        let head = |(board, id): &(BoardId, EventId), bump| thread_head(index, &texts, board, id, bump);
+        let producers = BTreeSet::from([author(PRODUCER)]);
+        let source = Source { index, texts: &texts, state: &state, producers: &producers };
+        let card = |(board, id): &(BoardId, EventId), bump| thread_card(source, board, id, bump, 5);
+        let head = |(board, id): &(BoardId, EventId), bump| thread_head(source, board, id, bump);
         Shown {
             boards: boards.iter().map(|board| (*board, board_card(index, board, None, false))).collect(),
             cards: bumps.iter().map(|(place, bump)| (*place, card(place, bump))).collect(),
             heads: bumps.iter().map(|(place, bump)| (*place, head(place, bump))).collect(),
-            posts: ids.iter().map(|id| (*id, post_view(index, &texts, &state, id))).collect(),
+            posts: ids.iter().map(|id| (*id, post_view(source, id))).collect(),
             bumps,
         }
     }
 }
+
+/// Whose renditions are believed by whoever looks.
+pub(super) const PRODUCER: u8 = 2;
 
 /// Everything a person could see.
 #[derive(Debug, PartialEq)]
@@ -228,9 +232,10 @@ fn step() -> impl Strategy<Value = Step> {
         Kind::DELETE,
         Kind::PROFILE,
         Kind::FOLLOW,
+        Kind::RENDITION,
         Kind(9),
     ];
-    let rel = select(vec!["answers", "quotes", "edits", "deletes", "other"]);
+    let rel = select(vec!["answers", "quotes", "edits", "deletes", "renders", "other"]);
     let refs = vec((rel, any::<prop::sample::Index>()), 0..4);
     let place = (select(kinds), 1..4_u8, select(vec![0, 0, 0, 1_u8]), any::<prop::sample::Index>(), refs);
     (place, 0..20_u64, 0..25_u64, 0..3_u64, any::<bool>()).prop_map(
@@ -291,8 +296,12 @@ fn play(world: &mut World, n: usize, step: &Step) {
     let own = match kind {
         Kind::EDIT => "edits",
         Kind::DELETE => "deletes",
+        Kind::RENDITION => "renders",
         _ => "",
     };
+    if kind == Kind::RENDITION {
+        refs.clear();
+    }
     refs.retain(|reference| reference.rel != own);
     let comment = format!("text {n}");
     let body = match kind {
@@ -307,7 +316,22 @@ fn play(world: &mut World, n: usize, step: &Step) {
         Kind::PROFILE => ipld!({ "name": comment }),
         Kind::FOLLOW if flag => ipld!({ "who": Ipld::Bytes(key(author).public().0.to_vec()), "ended": true }),
         Kind::FOLLOW => ipld!({ "who": Ipld::Bytes(key(author).public().0.to_vec()) }),
+        Kind::RENDITION => {
+            ipld!({ "profile": "low", "source": Ipld::Bytes(vec![1; 32]), "type": "video/mp4" })
+        }
         _ => ipld!(["something new"]),
+    };
+    let mut body = body;
+    // A file with a thumbnail and one without.
+    let with_files = seq == 1 && matches!(kind, Kind::THREAD | Kind::POST);
+    if let (true, Ipld::Map(body)) = (with_files, &mut body) {
+        let files = ipld!([{ "type": "image/webp", "thumb": true }, { "type": "text/plain" }]);
+        body.insert("files".to_owned(), files);
+    }
+    let blobs = match kind {
+        Kind::RENDITION => 1,
+        _ if with_files => 3,
+        _ => 0,
     };
     let times = (step.time, step.seen);
     world.write(author, kind, body, |fields| {
@@ -318,6 +342,7 @@ fn play(world: &mut World, n: usize, step: &Step) {
         if !own.is_empty() {
             refs.push(reference(own, target));
         }
+        fields.blobs = (1..=blobs).map(|n| BlobRef { id: BlobId([n; 32]), size: n.into() }).collect();
         fields.refs = if kind.is_fact() { Vec::new() } else { refs };
     });
     world.seen(step.seen);

@@ -25,7 +25,7 @@ impl Network<'_> {
         let held: Vec<EventId> = known.iter().filter(|id| node.index().contains(id)).copied().collect();
         let comment = format!("written at {} by {peer}", self.now.0);
         let content = if held.is_empty() || self.rng.below(5) == 0 {
-            Content::Thread { board, subject: None, comment }
+            Content::Thread { board, subject: None, comment, files: Vec::new() }
         } else {
             let thread = held[self.rng.below(held.len() as u64) as usize];
             let own = node.index().unsent().find(|row| row.kind == Kind::POST).map(|row| row.id);
@@ -35,7 +35,14 @@ impl Network<'_> {
                 _ => {
                     let comment = format!(">>{}\n{comment}", thread.short());
                     let board = open_board_id(&board);
-                    Content::Post { board, thread, comment, sage: false, quotes: vec![thread] }
+                    Content::Post {
+                        board,
+                        thread,
+                        comment,
+                        sage: false,
+                        quotes: vec![thread],
+                        files: Vec::new(),
+                    }
                 }
             }
         };
