@@ -1,6 +1,8 @@
 //! Prints the published vectors as they come out of the code: how `tests/vectors/protocol.json` is made anew when a
 //! format changes on purpose. The test `golden` compares the file with the code.
 
+#[path = "../tests/protocol/media.rs"]
+mod media;
 #[path = "../tests/protocol/notation.rs"]
 mod notation;
 #[path = "../tests/protocol/samples.rs"]

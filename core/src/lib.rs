@@ -18,6 +18,7 @@ pub mod crypto;
 pub mod event;
 pub mod gossip;
 pub mod invite;
+pub mod media;
 pub mod node;
 pub mod overlay;
 #[cfg(feature = "sim")]

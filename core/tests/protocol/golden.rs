@@ -5,6 +5,8 @@ use chanterelle_core::base::Limits;
 use chanterelle_core::crypto::{SecretKey, blinded, connect_code_hash, event_id, peer_record_hash, verify};
 use chanterelle_core::event::{Event, Fields};
 use chanterelle_core::invite::{ConnectCode, FriendCode, Half, ReachRecord, days};
+use chanterelle_core::media::MediaFrame;
+use chanterelle_core::media::tree::{GROUP_BYTES, blob_id, verify as verify_slice};
 use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Deframer, Frame};
@@ -13,6 +15,7 @@ use miniz_oxide::inflate::decompress_to_vec;
 use serde::Deserialize;
 use serde_bytes::{ByteArray, Bytes};
 
+use super::media;
 use super::notation::from_json;
 use super::samples;
 use super::vectors::{self, Vectors};
@@ -36,6 +39,12 @@ fn encoding_gives_the_published_bytes() {
     }
     for (golden, built) in golden.frames.iter().zip(&built.frames) {
         assert_eq!(golden, built, "frame {}", golden.name);
+    }
+    for (golden, built) in golden.media.iter().zip(&built.media) {
+        assert_eq!(golden, built, "media frame {}", golden.name);
+    }
+    for (golden, built) in golden.blobs.iter().zip(&built.blobs) {
+        assert_eq!(golden, built, "blob {}", golden.name);
     }
     for (golden, built) in golden.rows.iter().zip(&built.rows) {
         assert_eq!(golden, built, "row {}", golden.name);
@@ -111,6 +120,48 @@ fn frames_decode_to_their_values() {
         packed += usize::from(bytes[0]);
     }
     assert!(packed > 0, "a compressed frame is among them");
+}
+
+#[test]
+fn media_frames_decode_to_their_values() {
+    let limits = Limits::default();
+    let (golden, samples) = (golden(), media::frames());
+    assert_eq!(golden.media.len(), samples.len());
+    for (vector, (name, sample)) in golden.media.iter().zip(samples) {
+        assert_eq!(vector.name, name);
+        let mut deframer = Deframer::new(limits.media_frame_bytes);
+        deframer.push(&unhex(&vector.stream));
+        let bytes = deframer.next_frame().expect("within the limit").expect("a whole frame");
+        assert_eq!(deframer.next_frame(), Ok(None), "{name}");
+        assert_eq!(bytes, unhex(&vector.plain), "{name}");
+        assert_eq!(MediaFrame::decode(&bytes, &limits), Ok(sample), "{name}");
+        let item = from_json(&vector.frame);
+        assert_eq!(serde_ipld_dagcbor::to_vec(&item).expect("plain values encode"), bytes, "{name}");
+    }
+}
+
+/// Outboards and slices are what their ids demand: the root of the tree, and every slice by itself.
+#[test]
+fn blobs_and_their_slices_verify() {
+    let mut parents = 0;
+    for vector in golden().blobs {
+        let (name, content) = (&vector.name, media::content(vector.size));
+        let outboard = unhex(&vector.outboard);
+        let id = blob_id(&content);
+        assert_eq!(id.to_string(), vector.id, "{name}");
+        for slice in &vector.slices {
+            let bytes = unhex(&slice.bytes);
+            let verified = verify_slice(&id, vector.size, slice.first, slice.count, &bytes);
+            let verified = verified.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let start = (u64::from(slice.first) * GROUP_BYTES) as usize;
+            assert_eq!(verified.data, content[start..][..verified.data.len()], "{name}");
+            for (node, parent) in &verified.parents {
+                assert_eq!(outboard[node.offset() as usize..][..64], *parent, "{name}");
+            }
+            parents += verified.parents.len();
+        }
+    }
+    assert!(parents > 0, "a slice with parents is among them");
 }
 
 #[test]

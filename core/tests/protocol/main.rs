@@ -14,6 +14,7 @@ mod hostile;
 mod index;
 mod invite;
 mod kit;
+mod media;
 mod naive;
 mod notation;
 mod overlay;

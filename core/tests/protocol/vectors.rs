@@ -15,6 +15,7 @@ use ipld_core::ipld::Ipld;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::media::{self, BlobVector};
 use super::notation::to_json;
 use super::samples;
 
@@ -24,6 +25,8 @@ pub(super) struct Vectors {
     pub(super) about: String,
     pub(super) events: Vec<EventVector>,
     pub(super) frames: Vec<FrameVector>,
+    pub(super) media: Vec<FrameVector>,
+    pub(super) blobs: Vec<BlobVector>,
     pub(super) codes: Vec<CodeVector>,
     pub(super) records: Vec<RecordVector>,
     pub(super) peers: Vec<PeerVector>,
@@ -54,8 +57,8 @@ pub(super) struct FrameVector {
     pub(super) frame: Value,
     /// `frame` in DAG-CBOR.
     pub(super) plain: String,
-    /// What goes onto the stream: length, packing, payload. When the payload is compressed, other bytes that inflate
-    /// to `plain` are as good.
+    /// What goes onto the stream: length, packing, payload; of a media frame there is no packing. When the payload is
+    /// compressed, other bytes that inflate to `plain` are as good.
     pub(super) stream: String,
 }
 
@@ -167,13 +170,16 @@ pub(super) struct RowFields {
 }
 
 const ABOUT: &str = "Published bytes of the Chanterelle protocol; docs/protocol.md says what they are, how to \
-    check them with other software and how they are made. A byte string is written {\"bytes\": \"<hexadecimal>\"}.";
+    check them with other software and how they are made. A byte string is written {\"bytes\": \"<hexadecimal>\"}. Byte n \
+    of a blob is n modulo 251.";
 
 pub(super) fn build() -> Vectors {
     Vectors {
         about: ABOUT.to_owned(),
         events: samples::events().iter().map(event).collect(),
         frames: samples::frames().iter().map(|(name, sample)| frame(name, sample)).collect(),
+        media: media::frames().into_iter().map(media::frame).collect(),
+        blobs: media::blobs(),
         codes: samples::codes().into_iter().map(code).collect(),
         records: vec![record()],
         peers: vec![peer_record()],

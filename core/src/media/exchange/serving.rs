@@ -1,0 +1,191 @@
+//! Their streams: what peers look for and ask for, and how it is given out.
+//!
+//! Peers are served in turn, a request each; of one peer no more is read than its connection takes.
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+
+use crate::base::{BlobId, Instant, PeerId};
+use crate::media::tree::slice_bytes;
+use crate::media::{Groups, HeldItem, MediaFrame};
+
+use super::peer::{Get, Serving};
+use super::{CloseReason, Exchange, MediaStream, Output, Reading, Ticket};
+
+/// Room left in a frame for one more bitmap of the largest blob.
+const BITMAP_ROOM: usize = 40 * 1024;
+
+impl Exchange {
+    pub(super) fn accepted(&mut self, id: PeerId) {
+        self.close_serving(id);
+        if self.is_banned(&id) {
+            let (stream, reason) = (MediaStream::Theirs, CloseReason::Banned);
+            self.outputs.push_back(Output::CloseStream { peer: id, stream, reason });
+        } else if self.peers.contains_key(&id) {
+            let epoch = self.name();
+            let serving = &mut self.peers.get_mut(&id).expect("it was there").serving;
+            (serving.is_open, serving.epoch) = (true, epoch);
+        }
+    }
+
+    /// Forgets what was asked on a stream that is no more; what is being read for it is dropped when it comes.
+    pub(super) fn close_serving(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let before = core::mem::take(&mut peer.serving);
+        before.looks.keys().for_each(|blob| self.looks_no_longer(id, blob));
+        self.hungry.remove(&id);
+        self.touched.insert(id);
+    }
+
+    /// A peer says what it looks for. Followed when the last one was long enough ago.
+    pub(super) fn look(&mut self, id: PeerId, ids: Vec<BlobId>) -> Result<(), CloseReason> {
+        self.peers.get_mut(&id).expect("its frame came").serving.next_looks = Some(ids);
+        Ok(())
+    }
+
+    pub(super) fn follow_their_looks(&mut self, id: PeerId) {
+        let (now, every) = (self.now, self.limits.media_look_every);
+        let Some(serving) = self.peers.get_mut(&id).map(|peer| &mut peer.serving) else { return };
+        let is_due = serving.looked_at.is_none_or(|at| at + every <= now);
+        let Some(looks) = serving.next_looks.take_if(|_| is_due) else { return };
+        let looks: BTreeSet<BlobId> = looks.into_iter().collect();
+        serving.looked_at = Some(now);
+        let gone: Vec<BlobId> = serving.looks.keys().filter(|blob| !looks.contains(blob)).copied().collect();
+        for blob in &gone {
+            serving.looks.remove(blob);
+            serving.untold.remove(blob);
+        }
+        for blob in looks {
+            if let Entry::Vacant(new) = serving.looks.entry(blob) {
+                new.insert(None);
+                serving.untold.insert(blob);
+                self.lookers.entry(blob).or_default().insert(id);
+            }
+        }
+        gone.iter().for_each(|blob| self.looks_no_longer(id, blob));
+    }
+
+    fn looks_no_longer(&mut self, id: PeerId, blob: &BlobId) {
+        if let Some(lookers) = self.lookers.get_mut(blob) {
+            lookers.remove(&id);
+            if lookers.is_empty() {
+                self.lookers.remove(blob);
+            }
+        }
+    }
+
+    /// Tells a peer what has changed of that it looks for, each blob not too often.
+    pub(super) fn tell(&mut self, id: PeerId) {
+        loop {
+            let Some(serving) = self.peers.get_mut(&id).map(|peer| &mut peer.serving) else { return };
+            if !serving.has_room(&self.limits) {
+                return;
+            }
+            let (mut items, mut bytes) = (Vec::new(), 0);
+            for blob in serving.untold.clone() {
+                if items.len() == self.limits.media_held
+                    || bytes + BITMAP_ROOM > self.limits.media_frame_bytes
+                {
+                    break;
+                }
+                let told = serving.looks.get_mut(&blob).expect("only what is looked for is told");
+                if told.is_some_and(|at| at + self.limits.media_held_every > self.now) {
+                    continue;
+                }
+                serving.untold.remove(&blob);
+                let held = self.held.get(&blob);
+                let size = held.map_or(1, |held| held.size);
+                let groups = held.map_or_else(|| Groups::none(1), |held| held.groups.clone());
+                // Nobody has to be told that there is still nothing.
+                if groups.is_none() && told.is_none() {
+                    continue;
+                }
+                *told = Some(self.now);
+                let item = HeldItem::new(blob, size, &groups);
+                bytes += 64 + item.groups.as_ref().map_or(0, Vec::len);
+                items.push(item);
+            }
+            if items.is_empty() {
+                return;
+            }
+            self.send(id, MediaStream::Theirs, &MediaFrame::Held { items });
+        }
+    }
+
+    /// When there is something to say to a peer, though nothing comes.
+    pub(super) fn serving_due(&self, serving: &Serving) -> Option<Instant> {
+        let look =
+            serving.next_looks.as_ref().and(serving.looked_at).map(|at| at + self.limits.media_look_every);
+        let told = serving.untold.iter().filter_map(|blob| serving.looks.get(blob).copied().flatten());
+        let tell = told.min().map(|at| at + self.limits.media_held_every);
+        // Who does not read is told when it does.
+        tell.filter(|_| serving.has_room(&self.limits)).into_iter().chain(look).min()
+    }
+
+    /// A peer asks for groups.
+    pub(super) fn get(&mut self, id: PeerId, get: Get) -> Result<(), CloseReason> {
+        let serving = &mut self.peers.get_mut(&id).expect("its frame came").serving;
+        if serving.calls.len() >= self.limits.media_gets {
+            return Err(CloseReason::TooManyGets);
+        }
+        if !serving.calls.insert(get.call) {
+            return Err(CloseReason::RepeatedCall);
+        }
+        serving.queue.push_back(get);
+        self.mind_hunger(id);
+        Ok(())
+    }
+
+    /// Whether a peer has requests that could be begun.
+    pub(super) fn mind_hunger(&mut self, id: PeerId) {
+        let serving = &self.peers[&id].serving;
+        if serving.has_room(&self.limits) && !serving.queue.is_empty() {
+            self.hungry.insert(id);
+        } else {
+            self.hungry.remove(&id);
+        }
+    }
+
+    /// Begins requests, a peer after the other, while the storage may be asked for more.
+    pub(super) fn serve(&mut self) {
+        use core::ops::Bound::{Excluded, Unbounded};
+        while self.reads.len() < self.limits.media_reads {
+            let behind = self.hungry.range((Excluded(self.served), Unbounded)).next();
+            let Some(id) = behind.or_else(|| self.hungry.first()).copied() else { return };
+            self.served = id;
+            self.touched.insert(id);
+            let serving = &mut self.peers.get_mut(&id).expect("who is hungry is there").serving;
+            let get = serving.queue.pop_front().expect("who is hungry has asked");
+            let held = self.held.get(&get.id).filter(|held| held.groups.covers(get.first, get.count));
+            if let Some(size) = held.map(|held| held.size) {
+                let bytes = slice_bytes(size, get.first, get.count).expect("what is held is there");
+                serving.reading += bytes;
+                let (epoch, ticket) = (serving.epoch, self.name());
+                let Get { call, id: blob, first, count } = get;
+                self.reads.insert(ticket, Reading { peer: id, epoch, call, id: blob, bytes });
+                self.outputs.push_back(Output::Read { ticket, id: blob, size, first, count });
+            } else {
+                serving.calls.remove(&get.call);
+                self.send(id, MediaStream::Theirs, &MediaFrame::None { call: get.call });
+            }
+            self.mind_hunger(id);
+        }
+    }
+
+    pub(super) fn read_done(&mut self, ticket: Ticket, slice: Option<Vec<u8>>) {
+        let Some(reading) = self.reads.remove(&ticket) else { return };
+        let Some(peer) = self.peers.get_mut(&reading.peer) else { return };
+        if peer.serving.epoch != reading.epoch {
+            return;
+        }
+        peer.serving.reading = peer.serving.reading.saturating_sub(reading.bytes);
+        peer.serving.calls.remove(&reading.call);
+        let is_held = self.held.contains_key(&reading.id);
+        let slice = slice.filter(|slice| is_held && slice.len() as u64 == reading.bytes);
+        let call = reading.call;
+        let frame = slice.map_or(MediaFrame::None { call }, |bytes| MediaFrame::Slice { call, bytes });
+        self.send(reading.peer, MediaStream::Theirs, &frame);
+        self.mind_hunger(reading.peer);
+        self.touched.insert(reading.peer);
+    }
+}

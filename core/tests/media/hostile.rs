@@ -1,0 +1,439 @@
+//! An exchange by itself, and peers that keep to nothing: frames of the wrong side, floods, peers that do not read.
+
+use std::collections::BTreeSet;
+
+use chanterelle_core::base::{BlobId, Instant, Limits, PeerId};
+use chanterelle_core::media::exchange::{CloseReason, Exchange, Input, MediaStream, Output, Priority, Want};
+use chanterelle_core::media::tree::{groups_in, slice_bytes};
+use chanterelle_core::media::{Groups, HeldItem, MediaFrame, MediaFrameError};
+use proptest::prelude::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::tree::runner;
+
+const SIZE: u64 = 100 * 16_384;
+
+fn peer(name: u8) -> PeerId {
+    PeerId([name; 32])
+}
+
+fn id(name: u8) -> BlobId {
+    BlobId([name; 32])
+}
+
+/// An exchange that is fed by hand.
+struct Hand {
+    exchange: Exchange,
+    now: u64,
+}
+
+impl Hand {
+    fn new() -> Self {
+        Self { exchange: Exchange::new([1; 32], Limits::default()), now: 1_000 }
+    }
+
+    /// With a peer that has opened a stream to us.
+    fn asked_by(peers: &[u8]) -> Self {
+        let mut hand = Self::new();
+        for name in peers {
+            hand.tell(Input::Came(peer(*name)));
+            hand.tell(Input::Accepted(peer(*name)));
+        }
+        hand
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Output> {
+        self.exchange.handle(Instant(self.now), input);
+        core::iter::from_fn(|| self.exchange.poll_output()).collect()
+    }
+
+    fn hear(&mut self, from: u8, stream: MediaStream, frame: &MediaFrame) -> Vec<Output> {
+        self.tell(Input::Received { peer: peer(from), stream, frame: frame.encode() })
+    }
+
+    fn hold(&mut self, name: u8) {
+        self.tell(Input::Hold { id: id(name), size: SIZE, groups: Groups::all(100) });
+    }
+}
+
+fn get(call: u64, name: u8) -> MediaFrame {
+    MediaFrame::Get { call, id: id(name), first: 0, count: 16 }
+}
+
+fn closed(name: u8, stream: MediaStream, reason: CloseReason) -> Output {
+    Output::CloseStream { peer: peer(name), stream, reason }
+}
+
+fn reads(outputs: &[Output]) -> Vec<u64> {
+    let ticket = |output: &Output| match output {
+        Output::Read { ticket, .. } => Some(*ticket),
+        _ => None,
+    };
+    outputs.iter().filter_map(ticket).collect()
+}
+
+#[test]
+fn what_is_not_its_to_send_ends_it() {
+    let theirs = MediaStream::Theirs;
+    for (frame, reason) in [
+        (MediaFrame::Held { items: vec![] }.encode(), CloseReason::WrongSide),
+        (MediaFrame::Slice { call: 1, bytes: vec![] }.encode(), CloseReason::WrongSide),
+        (MediaFrame::None { call: 1 }.encode(), CloseReason::WrongSide),
+        (vec![0xa0], CloseReason::Frame(MediaFrameError::Form)),
+        (vec![0; 400_000], CloseReason::Frame(MediaFrameError::Size)),
+    ] {
+        let mut hand = Hand::asked_by(&[1]);
+        let outputs = hand.tell(Input::Received { peer: peer(1), stream: theirs, frame });
+        assert_eq!(outputs, [closed(1, theirs, reason)]);
+        // It may come again, and is not heard.
+        hand.tell(Input::Left(peer(1)));
+        hand.tell(Input::Came(peer(1)));
+        assert_eq!(hand.tell(Input::Accepted(peer(1))), [closed(1, theirs, CloseReason::Banned)]);
+        assert_eq!(hand.hear(1, theirs, &get(1, 1)), []);
+    }
+}
+
+#[test]
+fn an_answer_to_no_question_ends_it() {
+    let mut hand = Hand::new();
+    hand.tell(Input::Came(peer(1)));
+    let want = Want { id: id(1), size: SIZE, priority: Priority::Original, hints: vec![] };
+    hand.now += 1_000;
+    assert_eq!(hand.tell(Input::Want(want))[0], Output::OpenStream(peer(1)));
+    let look = hand.tell(Input::Opened(peer(1)));
+    assert!(
+        matches!(&look[0], Output::Send { frame, .. } if *frame == MediaFrame::Look { ids: vec![id(1)] }.encode())
+    );
+    let ours = MediaStream::Ours;
+    let outputs = hand.hear(1, ours, &MediaFrame::None { call: 77 });
+    assert_eq!(outputs[0], closed(1, ours, CloseReason::UnknownCall));
+    hand.now += 1_000_000;
+    assert_eq!(hand.tell(Input::Wake), [], "it is not asked again");
+}
+
+#[test]
+fn who_says_no_is_asked_again_when_it_says_yes() {
+    let ours = MediaStream::Ours;
+    let mut hand = Hand::new();
+    hand.tell(Input::Came(peer(1)));
+    hand.tell(Input::Want(Want { id: id(1), size: SIZE, priority: Priority::Original, hints: vec![] }));
+    hand.tell(Input::Opened(peer(1)));
+    let calls = |outputs: Vec<Output>| {
+        let call = |output: &Output| match output {
+            Output::Send { frame, .. } => match MediaFrame::decode(frame, &Limits::default()) {
+                Ok(MediaFrame::Get { call, .. }) => Some(call),
+                _ => None,
+            },
+            _ => None,
+        };
+        outputs.iter().filter_map(call).collect::<Vec<u64>>()
+    };
+    let held = MediaFrame::Held { items: vec![HeldItem { id: id(1), size: SIZE, groups: None }] };
+    let asked = calls(hand.hear(1, ours, &held));
+    assert!(asked.len() >= 2, "{asked:?}");
+    for call in asked {
+        assert!(calls(hand.hear(1, ours, &MediaFrame::None { call })).is_empty(), "it says no to all of it");
+    }
+    hand.now += 60_000;
+    assert!(calls(hand.tell(Input::Wake)).is_empty());
+    assert!(!calls(hand.hear(1, ours, &held)).is_empty());
+}
+
+#[test]
+fn requests_are_bounded_and_have_names() {
+    let mut hand = Hand::asked_by(&[1, 2]);
+    hand.hold(1);
+    let theirs = MediaStream::Theirs;
+    for call in 0..32 {
+        assert!(
+            !hand
+                .hear(1, theirs, &get(call, 1))
+                .iter()
+                .any(|output| matches!(output, Output::CloseStream { .. }))
+        );
+    }
+    let outputs = hand.hear(1, theirs, &get(32, 1));
+    assert!(outputs.contains(&closed(1, theirs, CloseReason::TooManyGets)));
+    hand.hear(2, theirs, &get(5, 1));
+    let outputs = hand.hear(2, theirs, &get(5, 1));
+    assert!(outputs.contains(&closed(2, theirs, CloseReason::RepeatedCall)));
+}
+
+#[test]
+fn what_is_not_held_is_not_given() {
+    let mut hand = Hand::asked_by(&[1]);
+    hand.hold(1);
+    let theirs = MediaStream::Theirs;
+    for (call, name, first) in [(1, 2, 0), (2, 1, 85), (3, 1, u32::MAX)] {
+        let frame = MediaFrame::Get { call, id: id(name), first, count: 16 };
+        let none = MediaFrame::None { call }.encode();
+        let sent = Output::Send { peer: peer(1), stream: theirs, frame: none };
+        assert_eq!(hand.hear(1, theirs, &frame), [sent]);
+    }
+    // Nor what cannot be read, was read wrongly, or was forgotten meanwhile.
+    for (call, slice, is_forgotten) in
+        [(4, None, false), (5, Some(vec![0; 5]), false), (6, Some(vec![]), true)]
+    {
+        let ticket = reads(&hand.hear(1, theirs, &get(call, 1)))[0];
+        if is_forgotten {
+            hand.tell(Input::Forget(id(1)));
+        }
+        let frame = MediaFrame::None { call }.encode();
+        assert_eq!(
+            hand.tell(Input::ReadDone { ticket, slice }),
+            [Output::Send { peer: peer(1), stream: theirs, frame }]
+        );
+    }
+}
+
+/// An answer to what was asked on another stream would be one to no question.
+#[test]
+fn what_was_read_for_another_stream_is_dropped() {
+    let theirs = MediaStream::Theirs;
+    let bytes = slice_bytes(SIZE, 0, 16).expect("in range") as usize;
+    let again = [
+        vec![Input::Accepted(peer(1))],
+        vec![Input::Left(peer(1)), Input::Came(peer(1)), Input::Accepted(peer(1))],
+    ];
+    for inputs in again {
+        let mut hand = Hand::asked_by(&[1]);
+        hand.hold(1);
+        let ticket = reads(&hand.hear(1, theirs, &get(4, 1)))[0];
+        inputs.into_iter().for_each(|input| assert_eq!(hand.tell(input), []));
+        assert_eq!(hand.tell(Input::ReadDone { ticket, slice: Some(vec![0; bytes]) }), []);
+        assert_eq!(reads(&hand.hear(1, theirs, &get(4, 1))).len(), 1, "its names are its own");
+    }
+}
+
+#[test]
+fn who_does_not_read_is_read_no_more_for() {
+    let mut hand = Hand::asked_by(&[1]);
+    hand.hold(1);
+    let bytes = slice_bytes(SIZE, 0, 16).expect("in range");
+    let mut tickets = Vec::new();
+    (0..32).for_each(|call| tickets.extend(reads(&hand.hear(1, MediaStream::Theirs, &get(call, 1)))));
+    let (mut handed_out, mut at) = (0, 0);
+    while let Some(ticket) = tickets.get(at).copied() {
+        let outputs = hand.tell(Input::ReadDone { ticket, slice: Some(vec![0; bytes as usize]) });
+        tickets.extend(reads(&outputs));
+        handed_out += bytes;
+        at += 1;
+    }
+    let most = Limits::default().media_unflushed_bytes + bytes;
+    assert!(handed_out > most / 2 && handed_out <= most, "{handed_out} bytes");
+    // As it reads, it goes on.
+    let outputs = hand.tell(Input::Flushed { peer: peer(1), stream: MediaStream::Theirs, bytes: 600_000 });
+    assert!(!reads(&outputs).is_empty());
+}
+
+#[test]
+fn peers_are_served_in_turn() {
+    let mut hand = Hand::asked_by(&[1, 2, 3]);
+    hand.hold(1);
+    let mut waiting: BTreeSet<u64> = BTreeSet::new();
+    let mut served: Vec<u8> = Vec::new();
+    // The first asks for all it may before the others come.
+    for (name, calls) in [(1, 32), (2, 8), (3, 8)] {
+        for call in 0..calls {
+            let frame = MediaFrame::Get { call, id: id(1), first: call as u32, count: 1 };
+            waiting.extend(reads(&hand.hear(name, MediaStream::Theirs, &frame)));
+        }
+    }
+    let bytes = slice_bytes(SIZE, 0, 1).expect("in range") as usize;
+    let mut done = 0;
+    while done < 48 {
+        let ticket = waiting.pop_first().expect("there is more to read");
+        let outputs = hand.tell(Input::ReadDone { ticket, slice: Some(vec![0; bytes]) });
+        for output in &outputs {
+            match output {
+                Output::Send { peer, frame, .. } => {
+                    served.push(peer.0[0]);
+                    let (peer, bytes) = (*peer, frame.len() as u64);
+                    let more = hand.tell(Input::Flushed { peer, stream: MediaStream::Theirs, bytes });
+                    waiting.extend(reads(&more));
+                }
+                Output::Read { ticket, .. } => waiting.extend([*ticket]),
+                _ => {}
+            }
+        }
+        done += 1;
+    }
+    let late = served.iter().rposition(|name| *name != 1).expect("the others were served");
+    assert!(late < 16 + 3 * 8 + 2, "{served:?}");
+}
+
+/// Each word about what is looked for may be answered with many bitmaps.
+#[test]
+fn a_flood_of_looks_is_followed_slowly() {
+    let mut hand = Hand::asked_by(&[1]);
+    let total = groups_in(Limits::default().blob_bytes);
+    for name in 0..200 {
+        let mut groups = Groups::none(total);
+        groups.insert(u32::from(name) * 3);
+        hand.tell(Input::Hold { id: id(name), size: Limits::default().blob_bytes, groups });
+    }
+    let sent = |outputs: Vec<Output>| {
+        let bytes = |output: &Output| if let Output::Send { frame, .. } = output { frame.len() } else { 0 };
+        outputs.iter().map(bytes).sum::<usize>()
+    };
+    let mut bytes = 0;
+    for turn in 0..1_000_u64 {
+        let names = if turn % 2 == 0 { 0..100 } else { 100..200 };
+        let ids = names.map(id).collect();
+        bytes += sent(hand.hear(1, MediaStream::Theirs, &MediaFrame::Look { ids }));
+        hand.now += u64::from(turn % 100 == 0) * 10;
+    }
+    let most = Limits::default().media_unflushed_bytes as usize + 320 * 1024;
+    assert!(bytes > 100_000 && bytes <= most, "{bytes}");
+}
+
+#[test]
+fn each_blob_is_told_of_once_a_second() {
+    let mut hand = Hand::asked_by(&[1]);
+    let mut groups = Groups::none(100);
+    let mut told = Vec::new();
+    hand.hear(1, MediaStream::Theirs, &MediaFrame::Look { ids: vec![id(1), id(2)] });
+    for group in 0..100 {
+        groups.insert(group);
+        let outputs = hand.tell(Input::Hold { id: id(1), size: SIZE, groups: groups.clone() });
+        for output in outputs {
+            let Output::Send { frame, .. } = output else { panic!("only words are said") };
+            let Ok(MediaFrame::Held { items }) = MediaFrame::decode(&frame, &Limits::default()) else {
+                panic!("held")
+            };
+            let item: &HeldItem = &items[0];
+            told.push((hand.now, item.groups(&Limits::default()).expect("a bitmap").count()));
+        }
+        hand.now += 40;
+    }
+    assert_eq!(told, [(1_000, 1), (2_000, 26), (3_000, 51), (4_000, 76)]);
+    assert_eq!(hand.exchange.poll_timeout(), Some(Instant(5_000)), "the rest is not forgotten");
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Input(u8, u8, u8),
+    Frame(u8, bool, u8, u64, u8),
+    Bytes(u8, bool, Vec<u8>),
+    Answer(u8, bool),
+    Pass(u16),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (0_u8..12, 0_u8..4, 0_u8..4).prop_map(|(what, peer, blob)| Act::Input(what, peer, blob)),
+        6 => (0_u8..4, any::<bool>(), 0_u8..8, 0_u64..40, 0_u8..4)
+            .prop_map(|(peer, ours, what, call, blob)| Act::Frame(peer, ours, what, call, blob)),
+        1 => (0_u8..4, any::<bool>(), prop::collection::vec(any::<u8>(), 0..20))
+            .prop_map(|(peer, ours, bytes)| Act::Bytes(peer, ours, bytes)),
+        4 => (any::<u8>(), any::<bool>()).prop_map(|(ticket, is_good)| Act::Answer(ticket, is_good)),
+        2 => (0_u16..30_000).prop_map(Act::Pass),
+    ]
+}
+
+fn side(is_ours: bool) -> MediaStream {
+    if is_ours { MediaStream::Ours } else { MediaStream::Theirs }
+}
+
+/// An input by numbers; sizes disagree on purpose.
+fn input(what: u8, name: u8, blob: u8) -> Input {
+    let (of, blob) = (peer(name), id(blob));
+    let size = if name == 3 { SIZE - 1 } else { SIZE };
+    match what {
+        0 | 1 => Input::Came(of),
+        2 => Input::Opened(of),
+        3 => Input::Accepted(of),
+        4 => Input::Closed(of, side(name == 2)),
+        5 => Input::Left(of),
+        6 | 7 => Input::Want(Want { id: blob, size, priority: Priority::Original, hints: vec![of] }),
+        8 => Input::Unwant(blob),
+        9 => Input::Watch(vec![blob]),
+        10 => Input::Hold {
+            id: blob,
+            size,
+            groups: Groups::from_bytes(100, &[name; 13]).unwrap_or(Groups::all(100)),
+        },
+        _ => Input::Forget(blob),
+    }
+}
+
+fn frame(what: u8, call: u64, blob: u8) -> MediaFrame {
+    let id = id(blob);
+    match what {
+        0 => MediaFrame::Look { ids: vec![id] },
+        1 => MediaFrame::Get { call, id, first: call as u32, count: 1 + call as u32 % 16 },
+        2 => MediaFrame::Held { items: vec![HeldItem { id, size: SIZE, groups: None }] },
+        3 => MediaFrame::Held { items: vec![HeldItem { id, size: SIZE, groups: Some(vec![]) }] },
+        4 => MediaFrame::Held {
+            items: vec![HeldItem { id, size: SIZE, groups: Some([vec![call as u8; 12], vec![1]].concat()) }],
+        },
+        5 => MediaFrame::Held { items: vec![HeldItem { id, size: 1 + call, groups: None }] },
+        6 => MediaFrame::None { call },
+        _ => MediaFrame::Slice { call, bytes: vec![7; call as usize] },
+    }
+}
+
+/// Any inputs in any order: nothing panics, what is handed out stays bounded, no deadline stands still, and one seed and
+/// one list of inputs give one list of outputs.
+#[test]
+fn anything_may_happen_in_any_order() {
+    let law = |acts: Vec<Act>| {
+        let (mut hand, mut twin) = (Hand::new(), Hand::new());
+        let mut open: Vec<(u64, bool, usize)> = Vec::new();
+        for act in &acts {
+            let input = match act {
+                Act::Input(what, name, blob) => input(*what, *name, *blob),
+                Act::Frame(name, ours, what, call, blob) => Input::Received {
+                    peer: peer(*name),
+                    stream: side(*ours),
+                    frame: frame(*what, *call, *blob).encode(),
+                },
+                Act::Bytes(name, ours, bytes) => {
+                    Input::Received { peer: peer(*name), stream: side(*ours), frame: bytes.clone() }
+                }
+                Act::Answer(at, is_good) if !open.is_empty() => {
+                    let (ticket, is_read, bytes) = open.remove(usize::from(*at) % open.len());
+                    match is_read {
+                        true => Input::ReadDone { ticket, slice: is_good.then(|| vec![0; bytes]) },
+                        false => Input::WriteDone { ticket, stored: *is_good },
+                    }
+                }
+                Act::Answer(..) => {
+                    Input::Flushed { peer: peer(1), stream: MediaStream::Theirs, bytes: 1_000 }
+                }
+                Act::Pass(milliseconds) => {
+                    (hand.now, twin.now) =
+                        (hand.now + u64::from(*milliseconds), twin.now + u64::from(*milliseconds));
+                    Input::Wake
+                }
+            };
+            let outputs = hand.tell(input.clone());
+            prop_assert_eq!(&outputs, &twin.tell(input));
+            for output in outputs {
+                match output {
+                    Output::Read { ticket, size, first, count, .. } => {
+                        open.push((
+                            ticket,
+                            true,
+                            slice_bytes(size, first, count).expect("in range") as usize,
+                        ));
+                    }
+                    Output::Write { .. } => prop_assert!(false, "nothing here is a blob"),
+                    _ => {}
+                }
+            }
+            prop_assert!(open.len() <= Limits::default().media_reads);
+            if hand.exchange.poll_timeout().is_some_and(|at| at.0 <= hand.now) {
+                hand.tell(Input::Wake);
+                twin.tell(Input::Wake);
+                prop_assert!(
+                    hand.exchange.poll_timeout().is_none_or(|at| at.0 > hand.now),
+                    "a deadline stands still"
+                );
+            }
+        }
+        Ok(())
+    };
+    runner(1_500).run(&prop::collection::vec(act(), 0..80), law).expect("the law of anything");
+}
