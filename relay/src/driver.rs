@@ -15,14 +15,17 @@ use std::time::{Duration, Instant as StdInstant, SystemTime, UNIX_EPOCH};
 
 use chanterelle_core::Node;
 use chanterelle_core::base::{EventId, Instant, Limits, Now, PeerId, Seconds};
+use chanterelle_core::crypto::Identity;
+use chanterelle_core::event::{Draft, Kind};
 use chanterelle_core::node::{
-    Batch, CloseReason, Input, Notice, Output, Setup, StorageError, Ticket, Update,
+    Batch, CloseReason, Command, Input, Notice, Output, Setup, StorageError, Ticket, Update,
 };
 use chanterelle_core::wire::{Frame, Role};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::media;
 use crate::metrics::Metrics;
 use crate::net::session::{Opener, Outbox, SessionEvent, SessionId};
 use crate::relays::Relays;
@@ -52,6 +55,14 @@ pub struct Config {
     pub metrics: Arc<Metrics>,
     /// Other relays, to be told which peers are some.
     pub relays: Relays,
+    /// As whom this relay signs what it publishes.
+    pub identity: Identity,
+    /// The exchange of files, to be told of peers and of events with files.
+    pub media: mpsc::UnboundedSender<media::Note>,
+    /// What is to be published, each with a number.
+    pub drafts: mpsc::Receiver<(u32, Draft)>,
+    /// To be told the numbers of what is stored or refused.
+    pub published: mpsc::UnboundedSender<u32>,
     /// What sessions tell.
     pub sessions: mpsc::Receiver<SessionEvent>,
     /// Peers to be disconnected altogether.
@@ -77,8 +88,15 @@ pub enum DriverError {
 
 /// An answer of the storage.
 enum Done {
-    Persisted(Ticket, usize, Duration, Result<(), StorageError>),
+    Persisted(Ticket, Stored, Duration, Result<(), StorageError>),
     Read(Ticket, Vec<(EventId, Vec<u8>)>),
+}
+
+/// What a batch held.
+struct Stored {
+    events: usize,
+    /// Those that may have files, each with who brought it.
+    with_files: Vec<(EventId, Option<PeerId>)>,
 }
 
 struct Session {
@@ -95,6 +113,9 @@ pub struct Driver {
     node: Node,
     peer: PeerId,
     relays: Relays,
+    media: mpsc::UnboundedSender<media::Note>,
+    drafts: mpsc::Receiver<(u32, Draft)>,
+    published: mpsc::UnboundedSender<u32>,
     clock: Clock,
     limits: Limits,
     storage: Storage,
@@ -127,7 +148,7 @@ impl Driver {
             seed,
             peer: config.peer,
             role: Role::Relay,
-            identity: None,
+            identity: Some(config.identity),
             agent: config.agent,
             limits: config.limits.clone(),
         };
@@ -136,6 +157,9 @@ impl Driver {
             node: Node::new(setup, clock.now()),
             peer: config.peer,
             relays: config.relays,
+            media: config.media,
+            drafts: config.drafts,
+            published: config.published,
             clock,
             limits: config.limits,
             storage: config.storage,
@@ -171,6 +195,9 @@ impl Driver {
                 Some(done) = self.done.recv() => self.on_done(done),
                 () = stop.cancelled() => break,
                 Some(event) = self.events.recv() => self.on_session_event(event),
+                Some((request, draft)) = self.drafts.recv() => {
+                    self.handle(Input::Command(Command::Publish(request, draft)));
+                }
                 () = sleep_until(deadline.into()) => {}
             }
             if self.deadline() <= StdInstant::now() {
@@ -246,6 +273,7 @@ impl Driver {
             self.forget(&peer);
             self.handle(Input::Disconnected(peer));
         }
+        self.tell_media(media::Note::Came(peer));
         let session = Session { id, by, opened: StdInstant::now(), outbox, greeted: false };
         self.sessions.insert(peer, session);
         self.handle(Input::Connected(peer));
@@ -277,6 +305,7 @@ impl Driver {
 
     fn forget(&mut self, peer: &PeerId) {
         if self.sessions.remove(peer).is_some() {
+            self.tell_media(media::Note::Left(*peer));
             self.relays.left(peer, StdInstant::now());
         }
     }
@@ -284,11 +313,14 @@ impl Driver {
     fn on_done(&mut self, done: Done) {
         self.pending -= 1;
         match done {
-            Done::Persisted(ticket, events, took, result) => {
+            Done::Persisted(ticket, stored, took, result) => {
                 let since = self.in_flight.take();
                 if result.is_ok() {
                     self.metrics.commits.inc();
-                    self.metrics.events_stored.inc_by(events as u64);
+                    self.metrics.events_stored.inc_by(stored.events as u64);
+                    if !stored.with_files.is_empty() {
+                        self.tell_media(media::Note::Stored(stored.with_files));
+                    }
                     self.metrics.commit_seconds.observe(took.as_secs_f64());
                     if let Some(since) = since {
                         self.metrics.ack_seconds.observe(since.elapsed().as_secs_f64());
@@ -325,6 +357,11 @@ impl Driver {
             Output::Persist(batch) => self.persist(batch),
             Output::Read(ticket, ids) => self.read(ticket, ids),
             Output::Update(Update::Notice(notice)) => on_notice(&notice),
+            Output::Update(Update::Saved { request }) => self.ended(request),
+            Output::Update(Update::Refused { request, reason }) => {
+                tracing::warn!(%reason, "what was made of a file cannot be announced");
+                self.ended(request);
+            }
             // A relay has nobody to tell, and dials only whom its operator names.
             Output::Update(_) | Output::Relays(_) | Output::Dial(..) => {}
         }
@@ -352,8 +389,7 @@ impl Driver {
         tokio::spawn(async move {
             let begun = StdInstant::now();
             let result = storage.store(&batch).await;
-            let events = batch.puts.iter().filter(|put| put.event.is_some()).count();
-            let _ = finish.send(Done::Persisted(batch.ticket, events, begun.elapsed(), result));
+            let _ = finish.send(Done::Persisted(batch.ticket, Stored::of(&batch), begun.elapsed(), result));
         });
     }
 
@@ -368,12 +404,32 @@ impl Driver {
         });
     }
 
+    /// What was to be published is stored, or will not be.
+    fn ended(&self, request: u32) {
+        // The publisher may have stopped.
+        let _ = self.published.send(request);
+    }
+
+    fn tell_media(&self, note: media::Note) {
+        // The exchange may have stopped.
+        let _ = self.media.send(note);
+    }
+
     /// The node's deadline; far away when it has none.
     fn deadline(&self) -> StdInstant {
         match self.node.poll_timeout() {
             Some(at) => self.clock.std(at),
             None => StdInstant::now() + Duration::from_secs(3_600),
         }
+    }
+}
+
+impl Stored {
+    fn of(batch: &Batch) -> Stored {
+        let new = batch.puts.iter().filter(|put| put.event.is_some());
+        let may_have = |kind: Kind| kind.is_post() || kind == Kind::RENDITION || !kind.is_known();
+        let with_files = new.clone().filter(|put| may_have(put.row.kind));
+        Stored { events: new.count(), with_files: with_files.map(|put| (put.row.id, put.from)).collect() }
     }
 }
 

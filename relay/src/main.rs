@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chanterelle_relay::media::render;
 use chanterelle_relay::settings::{Keys, Settings};
 use chanterelle_relay::{Application, telemetry};
 use clap::{Parser, Subcommand};
@@ -27,6 +28,9 @@ enum Command {
     Serve(Options),
     /// Print the settings that `serve` would run with, as a configuration file, and exit
     Settings(Options),
+    /// Make a smaller file of a file; the relay starts this for each one, and nobody else has to
+    #[command(hide = true)]
+    Render(render::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Settings(options) => options.merge().and_then(show),
         Command::Serve(options) => options.merge().and_then(serve),
+        Command::Render(arguments) => return render::main(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

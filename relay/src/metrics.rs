@@ -90,6 +90,20 @@ pub struct Metrics {
     pub stun_dropped: ByReason,
     /// When the TLS certificate in use ends, seconds since 1970; zero while there is none.
     pub certificate_expiry: Gauge,
+    /// Files in the media store.
+    pub blobs: Gauge,
+    /// Their bytes.
+    pub blob_bytes: Gauge,
+    /// Uploads `created`, `completed`, `terminated` and `expired`.
+    pub uploads: ByReason,
+    /// Bytes of uploads taken.
+    pub upload_bytes: Counter,
+    /// Files and uploads refused: `blocked`, `full`, `quota`, `too_large`, `checksum`, `authorization`.
+    pub media_refused: ByReason,
+    /// Bytes of files that were asked for.
+    pub media_served_bytes: Counter,
+    /// Bytes free on the disk of the data folder.
+    pub media_disk_free: Gauge,
 }
 
 /// From 1 ms to 16 s: a commit takes a few milliseconds, a person notices a second.
@@ -125,8 +139,16 @@ impl Default for Metrics {
             stun_answered: Counter::default(),
             stun_dropped: ByReason::default(),
             certificate_expiry: Gauge::default(),
+            blobs: Gauge::default(),
+            blob_bytes: Gauge::default(),
+            uploads: ByReason::default(),
+            upload_bytes: Counter::default(),
+            media_refused: ByReason::default(),
+            media_served_bytes: Counter::default(),
+            media_disk_free: Gauge::default(),
         };
         metrics.register();
+        metrics.register_media();
         metrics
     }
 }
@@ -177,6 +199,25 @@ impl Metrics {
             "certificate_expiry_seconds",
             "When the TLS certificate in use ends, since 1970; zero while there is none",
             self.certificate_expiry.clone(),
+        );
+    }
+
+    fn register_media(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("blobs", "Files in the media store", self.blobs.clone());
+        registry.register("blob_bytes", "Bytes of the files in the media store", self.blob_bytes.clone());
+        registry.register("uploads", "Uploads, by what became of them", self.uploads.clone());
+        registry.register("upload_bytes", "Bytes of uploads taken", self.upload_bytes.clone());
+        registry.register("media_refused", "Files and uploads refused", self.media_refused.clone());
+        registry.register(
+            "media_served_bytes",
+            "Bytes of files that were asked for",
+            self.media_served_bytes.clone(),
+        );
+        registry.register(
+            "disk_free_bytes",
+            "Bytes free on the disk of the data folder",
+            self.media_disk_free.clone(),
         );
     }
 

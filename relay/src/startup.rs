@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chanterelle_core::base::Limits;
+use chanterelle_core::crypto::{Identity, relay_root};
+use futures::FutureExt as _;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use tokio::net::{TcpListener, UdpSocket};
@@ -25,6 +27,8 @@ use crate::driver::{self, Driver, DriverError};
 use crate::http::assets::Assets;
 use crate::http::serve::Server;
 use crate::http::{self, App};
+use crate::media::jobs::QueueError;
+use crate::media::{self, Media, MediaError};
 use crate::metrics::Metrics;
 use crate::net::dialler::Dialler;
 use crate::net::key::{self, KeyError};
@@ -42,6 +46,9 @@ const EVENT_QUEUE: usize = 128;
 
 /// Upgraded WebSockets that wait for libp2p.
 const INCOMING_QUEUE: usize = 256;
+
+/// For what the secret is derived under which client addresses are kept. A relay with another key counts anew.
+const ADDRESSES: &[u8] = b"chanterelle relay client addresses";
 
 /// Names of a certificate that are told as addresses; some certificates have a hundred.
 const NAMES: usize = 8;
@@ -72,6 +79,12 @@ pub enum StartError {
     /// TLS is asked for and cannot be had.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The place for files cannot be used.
+    #[error("cannot use the place for files: {0}")]
+    Media(#[from] MediaError),
+    /// The queue of renditions cannot be used.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// libp2p cannot be set up.
     #[error("cannot set up libp2p: {0}")]
     Network(String),
@@ -106,6 +119,7 @@ pub struct Application {
     network: JoinHandle<()>,
     server: JoinHandle<()>,
     stun: JoinHandle<()>,
+    files: JoinHandle<()>,
     _lock: DataLock,
 }
 
@@ -127,6 +141,18 @@ impl Application {
         let has_tls = tls.is_some();
         let relays = Relays::new(metrics.relays.clone());
         let storage = Storage::open(&settings.data, settings.max_database_mib, metrics.clone()).await?;
+        let identity = Identity::from_root(relay_root(&key::seed(&key)));
+        let (media_ends, driver_ends, changes) = media::run::ends();
+        let media = Media::open(media::Config {
+            data: settings.data.clone(),
+            settings: settings.media.clone(),
+            storage: storage.clone(),
+            metrics: metrics.clone(),
+            secret: key.derive_secret(ADDRESSES).expect("the relay's key is Ed25519"),
+            producer: identity.identity().public(),
+            changes,
+            stop: stop.clone(),
+        })?;
 
         let limits = Limits::default();
         let agent = concat!("chanterelle/", env!("CARGO_PKG_VERSION"));
@@ -146,6 +172,10 @@ impl Application {
             storage: storage.clone(),
             metrics: metrics.clone(),
             relays: relays.clone(),
+            identity,
+            media: driver_ends.media,
+            drafts: driver_ends.drafts,
+            published: driver_ends.published,
             sessions: session_events_receiver,
             disconnect,
             restored,
@@ -181,6 +211,18 @@ impl Application {
             sessions.clone(),
         )
         .map_err(StartError::Network)?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(DriverError::Entropy)?;
+        let files = media::run::start(
+            &media,
+            media_ends,
+            &settings.media.renditions,
+            &settings.data,
+            network.media(),
+            seed,
+            stop.clone(),
+        )
+        .await?;
 
         let slots = Slots::new(
             settings.max_connections,
@@ -200,6 +242,7 @@ impl Application {
             relays,
             assets: Arc::new(Assets::embedded()),
             storage: storage.clone(),
+            media: media.clone(),
             metrics: metrics.clone(),
             slots: slots.clone(),
             rate: rate.clone(),
@@ -226,6 +269,7 @@ impl Application {
             driver: tokio::task::spawn_blocking(move || runtime.block_on(driver.run())),
             network: tokio::spawn(network.run(stop.clone(), stop_network.clone())),
             server: tokio::spawn(server.run(stop.clone())),
+            files: tokio::spawn(files.join_all().map(drop)),
             stun: tokio::spawn(run_stun(stun, metrics, stop.clone())),
             stop,
             stop_network,
@@ -279,6 +323,7 @@ impl Application {
             _ = &mut self.network => RunError::Ended("the network"),
             _ = &mut self.server => RunError::Ended("the HTTP server"),
             _ = &mut self.stun => RunError::Ended("the STUN server"),
+            _ = &mut self.files => RunError::Ended("the keeping of files"),
         }
     }
 
@@ -306,6 +351,10 @@ impl Application {
         if timeout_at(until(0.9), end(self.server)).await.is_err() {
             tracing::warn!("some requests were not answered in time");
             server_abort.abort();
+        }
+        // What a request has begun to write is finished, so that it counts.
+        if timeout_at(until(0.95), end(self.files)).await.is_err() {
+            tracing::warn!("some uploads were not finished in time; they go on where the database says");
         }
         if timeout_at(until(1.0), self.storage.close()).await.is_err() {
             tracing::warn!("the database was not closed in time; the next start reads its log");

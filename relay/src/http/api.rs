@@ -65,7 +65,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
 
 /// What this relay is and how peers reach it.
 pub(super) async fn info(State(app): State<App>) -> Response {
-    let limits = &app.limits;
+    let (limits, media) = (&app.limits, &app.settings.media);
     let relays = app.relays.addresses(app.settings.is_development(), Instant::now());
     let body = json!({
         "software": env!("CARGO_PKG_NAME").trim_end_matches("-relay"),
@@ -81,9 +81,17 @@ pub(super) async fn info(State(app): State<App>) -> Response {
             "subject_chars": limits.subject_chars,
             "refs": limits.refs,
             "blobs": limits.blobs,
+            "blob_bytes": limits.blob_bytes,
+            "upload_bytes": media.blob_bytes,
             "future_seconds": limits.future_seconds,
             "request_bytes": MAX_BODY,
             "api_requests_per_minute": app.settings.api_requests_per_minute,
+        },
+        "media": {
+            "uploads": media.uploads.label(),
+            "upload_path": "/api/v1/uploads",
+            "origin": media.origin.as_ref().map(|origin| origin.origin().ascii_serialization()),
+            "pin_seconds": media.pin.as_secs(),
         },
     });
     let headers = [

@@ -36,6 +36,16 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "https_required", message)
     }
 
+    /// Another refusal of media or uploads, under a code of its own.
+    pub(crate) fn refused(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError::new(status, code, message)
+    }
+
+    /// 401: who asks has to say who they are, and has not, or not so that it can be believed.
+    pub(crate) fn unauthorized(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
     /// 404: there is nothing at this path.
     #[must_use]
     pub(crate) fn not_found() -> ApiError {
@@ -118,6 +128,9 @@ impl IntoResponse for ApiError {
         let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let mut response = (self.status, [content_type, no_store], body).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Chanterelle"));
+        }
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + 1;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,14 +1,18 @@
-//! The HTTP server: page, API and the door for libp2p's WebSockets, on one port.
+//! The HTTP server: page, API, files, and the door for libp2p's WebSockets, on one port.
 //!
-//! Events do not pass through here; they travel between peers on `/chanterelle/1` alone. No route changes anything.
+//! Events do not pass through here; they travel between peers on `/chanterelle/1` alone. Only an upload changes anything.
 
 mod api;
 pub(crate) mod assets;
+mod content;
 mod error;
+mod media;
 mod pace;
 mod pages;
+mod range;
 mod security;
 pub(crate) mod serve;
+mod uploads;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,7 +23,7 @@ use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use chanterelle_core::base::Limits;
 use futures::FutureExt as _;
 use libp2p::{Multiaddr, PeerId};
@@ -27,6 +31,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::{self, ClientKey, Rate, Slots};
+use crate::media::Media;
 use crate::metrics::{Answer, Metrics};
 use crate::net::transport::Incoming;
 use crate::relays::Relays;
@@ -57,8 +62,10 @@ pub(crate) struct App {
     pub(crate) relays: Relays,
     /// The page.
     pub(crate) assets: Arc<Assets>,
-    /// The storage, to be probed.
+    /// The storage, to be probed, and asked what is known of files.
     pub(crate) storage: Storage,
+    /// Files.
+    pub(crate) media: Media,
     /// Figures.
     pub(crate) metrics: Arc<Metrics>,
     /// Open connections.
@@ -89,7 +96,15 @@ pub(crate) fn router(app: App) -> Router {
     let api = Router::new()
         .route("/api/v1/info", get(api::info))
         .route("/api/system.version", get(api::info))
+        .route("/api/v1/content/{id}", get(content::content))
         .route_layer(from_fn_with_state(app.clone(), limit_rate));
+    // Refusals of the limit are told as all answers to uploads are.
+    let uploads = Router::new()
+        .route("/api/v1/uploads", any(uploads::handle))
+        .route("/api/v1/uploads/", any(uploads::handle))
+        .route("/api/v1/uploads/{id}", any(uploads::handle))
+        .route_layer(from_fn_with_state(app.clone(), limit_rate))
+        .route_layer(from_fn(uploads::answer));
     Router::new()
         .route("/", get(pages::root))
         .route("/b/{board}", get(pages::board))
@@ -101,10 +116,13 @@ pub(crate) fn router(app: App) -> Router {
         .route("/livez", get(api::livez))
         .route("/readyz", get(api::readyz))
         .route("/metrics", get(api::metrics))
+        .route("/media/{id}", get(media::file).options(media::options))
         .merge(api)
+        .merge(uploads)
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(pages::file)
         .layer(from_fn(limit_body))
+        .layer(from_fn_with_state(app.clone(), limit_host))
         .layer(from_fn_with_state(app.clone(), observe))
         .layer(from_fn_with_state(security, security::apply))
         .with_state(app)
@@ -140,9 +158,21 @@ async fn limit_rate(State(app): State<App>, request: Request, next: Next) -> Res
     }
 }
 
-/// Nothing here reads a body. One that is too large is refused, and so is one of which nobody can say how large it is.
+/// On an origin that is for files, there is nothing else: no page, and no API of the same origin as a file.
+async fn limit_host(State(app): State<App>, request: Request, next: Next) -> Response {
+    let is_file = request.uri().path().starts_with("/media/");
+    match &app.settings.media.origin {
+        Some(origin) if !is_file && media::is_host(request.headers(), origin) => {
+            ApiError::not_found().into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// Nothing here reads a body but uploads, which count. One that is too large is refused, and so is one of which nobody can say how large it is.
 async fn limit_body(request: Request, next: Next) -> Response {
-    if request.body().size_hint().upper().is_none_or(|bytes| bytes > MAX_BODY) {
+    let is_counted = uploads::is_upload(request.uri().path());
+    if !is_counted && request.body().size_hint().upper().is_none_or(|bytes| bytes > MAX_BODY) {
         return ApiError::too_large(MAX_BODY).into_response();
     }
     next.run(request).await

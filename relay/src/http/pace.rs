@@ -20,10 +20,10 @@ use crate::clients::Slot;
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Over this long the rate is measured: short enough to free places, long enough for a phone in a tunnel.
-const WINDOW: Duration = Duration::from_secs(10);
+pub(crate) const WINDOW: Duration = Duration::from_secs(10);
 
 /// Bytes that must pass in one window: 1 KiB a second.
-const WINDOW_BYTES: usize = 10 * 1024;
+pub(crate) const WINDOW_BYTES: usize = 10 * 1024;
 
 /// Measures what passes while somebody waits for it.
 #[derive(Debug, Default)]

@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
+use url::Url;
 
 use crate::settings::{Settings, Tls};
 
@@ -20,7 +21,11 @@ impl SecurityHeaders {
     /// For the page shell `index`, served under `settings`.
     #[must_use]
     pub(crate) fn new(index: &[u8], settings: &Settings) -> SecurityHeaders {
-        let policy = content_security_policy(&String::from_utf8_lossy(index), settings.is_development());
+        let policy = content_security_policy(
+            &String::from_utf8_lossy(index),
+            settings.is_development(),
+            settings.media.origin.as_ref(),
+        );
         let policy = HeaderValue::try_from(policy).expect("directives and hashes are a header value");
         let fixed = HeaderValue::from_static;
         let mut headers = vec![
@@ -52,12 +57,16 @@ pub(crate) async fn apply(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().extend(headers.0);
+    for (name, value) in headers.0 {
+        // What is no page says for itself what it may do.
+        response.headers_mut().entry(name).or_insert(value);
+    }
     response
 }
 
-/// In `development` the page may also dial unencrypted relays on loopback.
-fn content_security_policy(index: &str, development: bool) -> String {
+/// In `development` the page may also dial unencrypted relays on loopback. Files may be shown from `media`, too.
+fn content_security_policy(index: &str, development: bool, media: Option<&Url>) -> String {
+    let media = media.map_or(String::new(), |origin| format!(" {}", origin.origin().ascii_serialization()));
     let scripts = hashes(index, "script");
     let styles = hashes(index, "style");
     let loopback = if development {
@@ -70,8 +79,8 @@ fn content_security_policy(index: &str, development: bool) -> String {
         format!("script-src 'self' 'wasm-unsafe-eval'{scripts}"),
         format!("connect-src 'self' https: wss:{loopback}"),
         "worker-src 'self'".to_owned(),
-        "img-src 'self' blob: data:".to_owned(),
-        "media-src 'self' blob:".to_owned(),
+        format!("img-src 'self' blob: data:{media}"),
+        format!("media-src 'self' blob:{media}"),
         format!("style-src 'self'{styles}"),
         "object-src 'none'".to_owned(),
         "base-uri 'none'".to_owned(),
@@ -117,15 +126,18 @@ mod tests {
 
     #[test]
     fn unencrypted_connections_are_for_development_on_loopback() {
-        let public = content_security_policy(INDEX, false);
+        let public = content_security_policy(INDEX, false, None);
         assert!(public.contains("connect-src 'self' https: wss:; "), "{public}");
         assert!(
             !public.contains("ws://")
                 && !public.contains("'unsafe-inline'")
                 && !public.contains("'unsafe-eval'")
         );
-        let development = content_security_policy(INDEX, true);
+        let development = content_security_policy(INDEX, true, None);
         assert!(development.contains("connect-src 'self' https: wss: ws://127.0.0.1:*"), "{development}");
+        let origin = "https://media.example".parse().expect("a URL");
+        let elsewhere = content_security_policy(INDEX, false, Some(&origin));
+        assert!(elsewhere.contains("img-src 'self' blob: data: https://media.example; "), "{elsewhere}");
         for directive in ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
             assert!(public.contains(directive));
         }

@@ -56,6 +56,12 @@ fn create(path: &Path) -> Result<Keypair, KeyError> {
     Ok(key)
 }
 
+/// The secret seed of a key from [`load_or_create`].
+pub(crate) fn seed(key: &Keypair) -> [u8; 32] {
+    let key = key.clone().try_into_ed25519().expect("the relay's key is Ed25519");
+    key.secret().as_ref().try_into().expect("an Ed25519 seed has 32 bytes")
+}
+
 /// The protocol's name of a libp2p peer; `None` unless its key is Ed25519.
 #[must_use]
 pub fn core_peer(peer: &libp2p::PeerId) -> Option<PeerId> {

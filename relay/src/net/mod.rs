@@ -7,6 +7,7 @@
 pub(crate) mod dialler;
 pub mod key;
 mod links;
+pub(crate) mod media;
 mod muxer;
 pub mod session;
 mod streams;
@@ -115,6 +116,7 @@ struct Ended {
 struct Behaviour {
     limits: connection_limits::Behaviour,
     streams: streams::Behaviour,
+    media: libp2p_stream::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     relay: relay::Behaviour,
@@ -149,6 +151,7 @@ impl Network {
         let behaviour = Behaviour {
             limits,
             streams: streams::Behaviour::default(),
+            media: libp2p_stream::Behaviour::new(),
             identify: identify::Behaviour::new(
                 // Peers are told where the world reaches this relay, not where it listens behind its proxy.
                 identify::Config::new(SESSION_PROTOCOL.to_owned(), public)
@@ -180,6 +183,11 @@ impl Network {
             ended,
             end,
         })
+    }
+
+    /// Opens streams of media, and takes those of peers.
+    pub(crate) fn media(&self) -> libp2p_stream::Control {
+        self.swarm.behaviour().media.new_control()
     }
 
     /// Runs until `stop`, then drops every connection. From `drain` on nobody is dialled any more.

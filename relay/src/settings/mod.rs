@@ -6,6 +6,7 @@
 //! configuration file.
 
 mod keys;
+mod media;
 mod values;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use libp2p::Multiaddr;
 use serde::Serialize;
 
 pub use keys::Keys;
+pub use media::{BlobPlace, Bucket, MediaSettings, RenditionSettings, UploadsBy};
 use values::{at_least_one, drain, each, external, ice_server, log_format, parse, peer, stun_listen, tls};
 
 /// Everything that can be set, checked.
@@ -50,6 +52,8 @@ pub struct Settings {
     pub api_requests_per_minute: u32,
     /// Size of the database file, in MiB, beyond which nothing more is stored; `None` is the disk's size.
     pub max_database_mib: Option<u32>,
+    /// What is set about files.
+    pub media: MediaSettings,
     /// How long a stopping relay may take to finish what it began.
     pub drain: Duration,
 }
@@ -141,6 +145,7 @@ impl Keys {
     pub fn resolve(self) -> Result<Settings, SettingsError> {
         let keys = self.or(Keys::defaults());
         let set = "a default exists for every key";
+        let media = media::resolve(&keys)?;
         Ok(Settings {
             listen: parse(
                 "listen",
@@ -174,6 +179,7 @@ impl Keys {
                 keys.api_requests_per_minute.expect(set),
             )?,
             max_database_mib: keys.max_database_mib.filter(|&mib| mib > 0),
+            media,
             drain: drain(keys.drain_seconds.expect(set))?,
         })
     }
@@ -206,7 +212,7 @@ mod tests {
     fn every_key_is_a_flag_an_environment_variable_and_a_line_of_the_file() {
         let command = Keys::augment_args(clap::Command::new("test"));
         let arguments: Vec<_> = command.get_arguments().cloned().collect();
-        assert_eq!(arguments.len(), 19);
+        assert_eq!(arguments.len(), 39);
         for argument in arguments {
             let name = argument.get_id().as_str();
             assert_eq!(argument.get_long(), Some(name.replace('_', "-").as_str()));

@@ -7,7 +7,7 @@ use chanterelle_core::node::{Batch, Put, StorageError};
 use chanterelle_core::store::Row;
 use sqlx::{Connection as _, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::Storage;
+use super::{Storage, refs, signed};
 
 /// Rows in one statement: a few hundred save nothing more, and the statement's text stays in the cache.
 const INSERT: usize = 64;
@@ -113,6 +113,8 @@ async fn write(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), s
         batch.puts.iter().filter_map(|put| Some((put, put.event.as_deref()?))).collect();
     for puts in new.chunks(INSERT) {
         insert(&mut transaction, puts).await?;
+        let rows: Vec<(&Row, &[u8])> = puts.iter().map(|(put, bytes)| (&put.row, *bytes)).collect();
+        refs::write(&mut transaction, &rows).await?;
     }
     for put in batch.puts.iter().filter(|put| put.event.is_none()) {
         update(&mut transaction, &put.row).await?;
@@ -166,9 +168,4 @@ fn packed(row: &Row) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     row.pack(&mut bytes);
     bytes
-}
-
-/// Times are at most 2^53 in an event.
-fn signed(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
 }

@@ -1,24 +1,33 @@
 //! Where events stay: one SQLite database in the data folder, one writer, a few readers.
 //!
 //! A batch is one transaction, and it is acknowledged only after the commit reached the disk (`synchronous=FULL`).
-//! Keeps what the node hands it; knows no protocol, forgets nothing, and never repairs a damaged database.
+//! Keeps what the node hands it; knows no protocol, forgets no event, and never repairs a damaged database. Beside the
+//! events stands what is known of blobs and uploads; their bytes are in `media`.
 
+mod blobs;
 mod events;
+mod jobs;
 mod lock;
+mod refs;
+mod uploads;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use chanterelle_core::node::StorageError;
+use futures::future::BoxFuture;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Executor as _, SqlSafeStr as _};
+use sqlx::{Connection as _, Executor as _, SqlSafeStr as _, SqliteConnection};
 
+pub use blobs::{Blob, Keeping, Owner, Pin, References, Totals, Wanted};
 pub use events::Position;
+pub use jobs::{Ended, Finished, JobState, Place, Profile, Rendered, Rendition, Work};
 pub use lock::DataLock;
+pub use uploads::{Created, Part, Upload, UploadId};
 
 use crate::metrics::{Metrics, count};
 
@@ -113,7 +122,10 @@ impl Storage {
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|error| failed(&error))?;
-        Ok(Storage { writer, readers, metrics, health: Arc::default(), failure_counts: FAILURE_COUNTS })
+        let health = Arc::default();
+        let storage = Storage { writer, readers, metrics, health, failure_counts: FAILURE_COUNTS };
+        storage.fill_refs().await.map_err(|error| failed(&error))?;
+        Ok(storage)
     }
 
     /// Whether an event can be written right now: by what became of the last batch, and by writing something. A batch
@@ -160,6 +172,29 @@ impl Storage {
         self.writer.close().await;
     }
 
+    /// Does `work` in one transaction. When this returns, all of it is durable or nothing is. As with batches, the
+    /// connection of one that failed is closed.
+    async fn write<T, W>(&self, what: &'static str, work: W) -> Result<T, StorageError>
+    where
+        W: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send,
+    {
+        let failed = |error| self.failed(what, &error);
+        let mut writer = self.writer.acquire().await.map_err(failed)?;
+        let result = async {
+            let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+            let done = work(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(done)
+        };
+        let result = result.await;
+        if result.is_err()
+            && let Err(error) = writer.close().await
+        {
+            tracing::debug!(%error, "the connection of a failed transaction closed with an error");
+        }
+        result.map_err(failed)
+    }
+
     /// Counts, logs and translates a failure.
     fn failed(&self, what: &'static str, error: &sqlx::Error) -> StorageError {
         let error = storage_error(error);
@@ -181,13 +216,27 @@ fn storage_error(error: &sqlx::Error) -> StorageError {
     }
 }
 
+/// As SQLite has numbers. Times and sizes are far below 2^63.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The number again; none is written below zero.
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
 fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().replace('\n', "; ")
 }
 
 /// The tables, step by step. A step that has run anywhere is never changed again.
 fn migrations() -> Migrator {
-    let steps = [(1, "events", include_str!("../../migrations/0001_events.sql"))];
+    let steps = [
+        (1, "events", include_str!("../../migrations/0001_events.sql")),
+        (2, "media", include_str!("../../migrations/0002_media.sql")),
+        (3, "jobs", include_str!("../../migrations/0003_jobs.sql")),
+    ];
     let steps = steps.map(|(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });

@@ -1,0 +1,401 @@
+//! The relay's part in the exchange of blobs: it fetches what is to be kept from whoever holds it, and answers who asks.
+//!
+//! A loop around [`Exchange`], which decides whom to ask and what to answer; what is to be kept the database knows by the
+//! operator's settings. Bytes lie in a [`Fetch`] while a blob is on its way, and in the store when it is whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant as StdInstant};
+
+use chanterelle_core::base::{BlobId, EventId, Instant, Limits, PeerId};
+use chanterelle_core::media::Groups;
+use chanterelle_core::media::exchange::{Exchange, Input, MediaStream, Output, Priority, Ticket, Want};
+use chanterelle_core::media::tree::{Verified, groups_in};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::{Change, Fetch, Media, MediaError};
+use crate::net::media::{Lane, StreamEvent, Streams};
+use crate::storage::Wanted;
+
+/// Between two looks into the database for what is to be kept and is not there: also what there was no room for before.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Blobs looked for at a time. Each is a line in every `look` of a turn.
+const WANTS: usize = 256;
+
+/// Bytes of a blob after which what came is made durable.
+const SAVE_EVERY: u64 = 8 * 1024 * 1024;
+
+/// Events of streams that wait for the loop; each holds a frame at most.
+pub(crate) const STREAM_QUEUE: usize = 32;
+
+/// What the driver tells.
+#[derive(Debug)]
+pub enum Note {
+    /// There is a session with a peer.
+    Came(PeerId),
+    /// There is none any more.
+    Left(PeerId),
+    /// Events with files were stored, each brought by somebody.
+    Stored(Vec<(EventId, Option<PeerId>)>),
+}
+
+/// What became of something that took its time.
+enum Done {
+    Input(Input),
+    Wanted(Vec<Wanted>, Vec<PeerId>),
+    /// A blob is whole, and is in the store, or could not be put there.
+    Whole(BlobId, Result<(), MediaError>),
+}
+
+/// A blob on its way. `None` once it is in the store.
+struct Underway {
+    fetch: Option<Fetch>,
+    unsaved: u64,
+}
+
+/// Runs the exchange.
+pub(crate) struct Runner {
+    exchange: Exchange,
+    media: Media,
+    streams: Streams,
+    lanes: BTreeMap<(PeerId, MediaStream), Lane>,
+    next_lane: u64,
+    underway: HashMap<BlobId, Arc<Mutex<Underway>>>,
+    /// Blobs that the exchange looks for, with their sizes.
+    wants: BTreeMap<BlobId, u64>,
+    begun: StdInstant,
+    done: mpsc::UnboundedReceiver<Done>,
+    finish: mpsc::UnboundedSender<Done>,
+}
+
+impl Runner {
+    /// An exchange that has no peers and holds nothing yet.
+    pub(crate) fn new(seed: [u8; 32], limits: Limits, media: Media, streams: Streams) -> Runner {
+        let (finish, done) = mpsc::unbounded_channel();
+        Runner {
+            exchange: Exchange::new(seed, limits),
+            media,
+            streams,
+            lanes: BTreeMap::new(),
+            next_lane: 0,
+            underway: HashMap::new(),
+            wants: BTreeMap::new(),
+            begun: StdInstant::now(),
+            done,
+            finish,
+        }
+    }
+
+    /// Runs until told to stop.
+    pub(crate) async fn run(
+        mut self,
+        mut notes: mpsc::UnboundedReceiver<Note>,
+        mut changes: mpsc::UnboundedReceiver<Change>,
+        mut events: mpsc::Receiver<StreamEvent>,
+        stop: CancellationToken,
+    ) {
+        match self.media.held().await {
+            Ok(held) => held.into_iter().for_each(|(id, size)| self.hold(id, size)),
+            Err(error) => {
+                tracing::error!(%error, "cannot tell which files are stored; none is given to peers");
+            }
+        }
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let deadline = self.deadline();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(note) = notes.recv() => self.on_note(note),
+                Some(change) = changes.recv() => self.on_change(change),
+                Some(event) = events.recv() => self.on_stream(event),
+                Some(done) = self.done.recv() => self.on_done(done),
+                _ = look.tick() => self.look(),
+                () = sleep_until(deadline.into()) => self.input(Input::Wake),
+            }
+        }
+    }
+
+    fn on_note(&mut self, note: Note) {
+        match note {
+            Note::Came(peer) => self.input(Input::Came(peer)),
+            Note::Left(peer) => {
+                for stream in [MediaStream::Ours, MediaStream::Theirs] {
+                    self.lanes.remove(&(peer, stream));
+                }
+                self.input(Input::Left(peer));
+            }
+            Note::Stored(events) => {
+                let (media, finish) = (self.media.clone(), self.finish.clone());
+                let ids: Vec<EventId> = events.iter().map(|(id, _)| *id).collect();
+                let mut hints: Vec<PeerId> = events.into_iter().filter_map(|(_, from)| from).collect();
+                hints.sort_unstable();
+                hints.dedup();
+                tokio::spawn(async move {
+                    // First, so that nothing is fetched that is a form of what is blocked.
+                    log(media.block_for(&ids).await);
+                    // What cannot be read is logged, and looked for again later.
+                    let wanted = media.wanted_by(&ids).await.unwrap_or_default();
+                    let _ = finish.send(Done::Wanted(wanted, hints));
+                    log(media.render_for(&ids).await);
+                });
+            }
+        }
+    }
+
+    fn on_change(&mut self, change: Change) {
+        match change {
+            Change::Added(id, size) => {
+                self.wants.remove(&id);
+                self.hold(id, size);
+                let media = self.media.clone();
+                tokio::spawn(async move { log(media.render(&id).await) });
+            }
+            Change::Removed(id) => {
+                self.wants.remove(&id);
+                self.input(Input::Forget(id));
+            }
+        }
+    }
+
+    fn on_stream(&mut self, event: StreamEvent) {
+        let is_current = |runner: &Runner, peer, stream, number| {
+            runner.lanes.get(&(peer, stream)).is_some_and(|lane| lane.number == number)
+        };
+        match event {
+            StreamEvent::Opened(peer, Some(lane)) => {
+                self.lanes.insert((peer, MediaStream::Ours), lane);
+                self.input(Input::Opened(peer));
+            }
+            StreamEvent::Opened(peer, None) => self.input(Input::Unopened(peer)),
+            StreamEvent::Accepted(peer, lane) => {
+                self.lanes.insert((peer, MediaStream::Theirs), lane);
+                self.input(Input::Accepted(peer));
+            }
+            StreamEvent::Received(peer, stream, number, frame) if is_current(self, peer, stream, number) => {
+                self.input(Input::Received { peer, stream, frame });
+            }
+            StreamEvent::Flushed(peer, stream, number, bytes) if is_current(self, peer, stream, number) => {
+                self.input(Input::Flushed { peer, stream, bytes: bytes as u64 });
+            }
+            StreamEvent::Ended(peer, stream, number) if is_current(self, peer, stream, number) => {
+                self.lanes.remove(&(peer, stream));
+                self.input(Input::Closed(peer, stream));
+            }
+            // Of a stream that was broken off.
+            StreamEvent::Received(..) | StreamEvent::Flushed(..) | StreamEvent::Ended(..) => {}
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Input(input) => self.input(input),
+            Done::Wanted(wanted, hints) => {
+                for Wanted { id, size, .. } in wanted {
+                    self.want(id, size, hints.clone());
+                }
+            }
+            Done::Whole(id, outcome) => {
+                self.underway.remove(&id);
+                self.wants.remove(&id);
+                if let Err(error) = outcome {
+                    tracing::warn!(%id, %error, "a file that was fetched is not stored; it is fetched again later");
+                    self.input(Input::Forget(id));
+                }
+            }
+        }
+    }
+
+    /// Looks in the database for what is to be kept, and lets go what is not any more.
+    fn look(&mut self) {
+        let gone: Vec<BlobId> = self.wants.keys().filter(|id| self.media.is_blocked(id)).copied().collect();
+        for id in gone {
+            self.wants.remove(&id);
+            self.input(Input::Forget(id));
+        }
+        if self.wants.len() >= WANTS {
+            return;
+        }
+        let (media, finish, limit) = (self.media.clone(), self.finish.clone(), WANTS - self.wants.len());
+        let known: Vec<BlobId> = self.wants.keys().copied().collect();
+        tokio::spawn(async move {
+            let mut after = BlobId::default();
+            let mut found = Vec::new();
+            while found.len() < limit
+                && let Ok((wanted, next)) = media.wanted(&after, WANTS as u32).await
+            {
+                found.extend(wanted.into_iter().filter(|wanted| known.binary_search(&wanted.id).is_err()));
+                let Some(next) = next else { break };
+                after = next;
+            }
+            found.truncate(limit);
+            let _ = finish.send(Done::Wanted(found, Vec::new()));
+        });
+    }
+
+    /// Has a blob fetched, beginning with what came of it before.
+    fn want(&mut self, id: BlobId, size: u64, hints: Vec<PeerId>) {
+        let want = Want { id, size, priority: Priority::Background, hints };
+        if self.wants.contains_key(&id) {
+            return self.input(Input::Want(want));
+        }
+        if self.wants.len() >= WANTS {
+            return;
+        }
+        self.wants.insert(id, size);
+        let (media, finish) = (self.media.clone(), self.finish.clone());
+        let underway = Arc::new(Mutex::new(Underway { fetch: None, unsaved: 0 }));
+        self.underway.insert(id, underway.clone());
+        tokio::spawn(async move {
+            let mut underway = underway.lock().await;
+            match media.fetch(id, size).await {
+                Ok(fetch) => {
+                    let groups = Some(fetch.groups().clone()).filter(|groups| !groups.is_none());
+                    underway.fetch = Some(fetch);
+                    drop(underway);
+                    if let Some(groups) = groups {
+                        let _ = finish.send(Done::Input(Input::Hold { id, size, groups }));
+                    }
+                    let _ = finish.send(Done::Input(Input::Want(want)));
+                }
+                Err(error) => {
+                    let _ = finish.send(Done::Whole(id, Err(error)));
+                }
+            }
+        });
+    }
+
+    fn hold(&mut self, id: BlobId, size: u64) {
+        self.input(Input::Hold { id, size, groups: Groups::all(groups_in(size)) });
+    }
+
+    /// One input, and every output that follows from it.
+    fn input(&mut self, input: Input) {
+        let since = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.exchange.handle(Instant(since), input);
+        while let Some(output) = self.exchange.poll_output() {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::OpenStream(peer) => {
+                self.next_lane += 1;
+                self.streams.open(peer, self.next_lane);
+            }
+            Output::CloseStream { peer, stream, reason } => {
+                tracing::debug!(%peer, ?stream, %reason, "closing a stream of media");
+                self.lanes.remove(&(peer, stream));
+            }
+            Output::Send { peer, stream, frame } => {
+                if let Some(lane) = self.lanes.get(&(peer, stream)) {
+                    lane.send(frame);
+                }
+            }
+            Output::Read { ticket, id, size, first, count } => self.read(ticket, id, size, first, count),
+            Output::Write { ticket, id, first, data, parents, .. } => {
+                self.write(ticket, id, first, Verified { data, parents });
+            }
+            Output::Complete(id) => self.complete(id),
+            Output::Liar { peer, id } => {
+                tracing::warn!(%peer, %id, "a peer gave other bytes than those of the file; it is not asked again");
+                self.media.count_liar();
+            }
+            Output::Progress { .. } => {}
+        }
+    }
+
+    fn read(&self, ticket: Ticket, id: BlobId, size: u64, first: u32, count: u32) {
+        let (media, finish) = (self.media.clone(), self.finish.clone());
+        let underway = self.underway.get(&id).cloned();
+        tokio::spawn(async move {
+            let slice = read(&media, underway, id, size, first, count).await;
+            if let Err(error) = &slice {
+                tracing::debug!(%id, %error, "a file cannot be given to a peer");
+            }
+            let _ = finish.send(Done::Input(Input::ReadDone { ticket, slice: slice.ok() }));
+        });
+    }
+
+    fn write(&self, ticket: Ticket, id: BlobId, first: u32, verified: Verified) {
+        let finish = self.finish.clone();
+        let underway = self.underway.get(&id).cloned();
+        tokio::spawn(async move {
+            let written = match underway {
+                Some(underway) => write(&mut *underway.lock().await, first, verified).await,
+                None => Err(MediaError::NotFound),
+            };
+            if let Err(error) = &written {
+                tracing::warn!(%id, %error, "what came of a file is not stored");
+            }
+            let _ = finish.send(Done::Input(Input::WriteDone { ticket, stored: written.is_ok() }));
+        });
+    }
+
+    fn complete(&self, id: BlobId) {
+        let Some(underway) = self.underway.get(&id).cloned() else { return };
+        let finish = self.finish.clone();
+        tokio::spawn(async move {
+            // Whoever reads waits meanwhile, and finds it in the store.
+            let mut underway = underway.lock().await;
+            let outcome = match underway.fetch.take() {
+                Some(fetch) => fetch.finish().await.map(drop),
+                None => Err(MediaError::NotFound),
+            };
+            let _ = finish.send(Done::Whole(id, outcome));
+        });
+    }
+
+    /// The exchange's deadline; far away when it has none.
+    fn deadline(&self) -> StdInstant {
+        match self.exchange.poll_timeout() {
+            Some(at) => self.begun + Duration::from_millis(at.0),
+            None => StdInstant::now() + Duration::from_secs(3_600),
+        }
+    }
+}
+
+async fn read(
+    media: &Media,
+    underway: Option<Arc<Mutex<Underway>>>,
+    id: BlobId,
+    size: u64,
+    first: u32,
+    count: u32,
+) -> Result<Vec<u8>, MediaError> {
+    if let Some(underway) = underway {
+        let underway = underway.lock().await;
+        if let Some(fetch) = &underway.fetch {
+            return if media.is_blocked(&id) {
+                Err(MediaError::Blocked)
+            } else {
+                fetch.slice(first, count).await
+            };
+        }
+    }
+    let blob = media.blob(&id).await?.filter(|blob| blob.size == size).ok_or(MediaError::NotFound)?;
+    media.slice(&blob, first, count).await
+}
+
+async fn write(underway: &mut Underway, first: u32, verified: Verified) -> Result<(), MediaError> {
+    let fetch = underway.fetch.as_mut().ok_or(MediaError::NotFound)?;
+    let bytes = verified.data.len() as u64;
+    fetch.write(first, verified).await?;
+    underway.unsaved += bytes;
+    if underway.unsaved >= SAVE_EVERY {
+        underway.unsaved = 0;
+        fetch.save().await?;
+    }
+    Ok(())
+}
+
+/// What cannot be done for a file now is done when the next post has it, or after the next start.
+fn log(done: Result<(), MediaError>) {
+    if let Err(error) = done {
+        tracing::warn!(%error, "cannot do for a file what its post calls for");
+    }
+}

@@ -1,0 +1,199 @@
+//! A blob that comes group by group, from others who hold it: verified before it gets here, hashed again when it is whole.
+//!
+//! What has come can be given to others before the rest is there. It stays through a restart as far as
+//! [`Fetch::save`] has made it durable, and is removed when nothing has come for as long as an upload may rest. Asks
+//! nobody for anything: that is the exchange.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use chanterelle_core::base::BlobId;
+use chanterelle_core::media::Groups;
+use chanterelle_core::media::tree::{self, GROUP_BYTES, Node, PARENT_BYTES, Parent, Verified};
+use tokio::task::spawn_blocking;
+
+use super::busy::Taken;
+use super::staging::{Staging, sync_folder};
+use super::{Media, MediaError, store};
+
+/// Endings of the files of one fetch: content, tree, and which groups are there.
+const ENDINGS: [&str; 3] = [DATA, TREE, GROUPS];
+const DATA: &str = ".data";
+const TREE: &str = ".tree";
+const GROUPS: &str = ".groups";
+
+/// A blob under way.
+#[derive(Debug)]
+pub struct Fetch {
+    media: Media,
+    id: BlobId,
+    size: u64,
+    data: Arc<File>,
+    tree: Arc<File>,
+    groups: Groups,
+    _taken: Taken<BlobId>,
+}
+
+impl Fetch {
+    pub(super) async fn open(media: Media, id: BlobId, size: u64) -> Result<Fetch, MediaError> {
+        let taken = media.0.fetching.take(id).ok_or(MediaError::Busy)?;
+        let staging = media.0.staging.clone();
+        let work = move || {
+            let known = fs::read(staging.path(&format!("{id}{GROUPS}"))).ok();
+            let groups = known.and_then(|known| groups_of(&known, size));
+            // Without the list nothing says which of the bytes are right.
+            let groups = match groups {
+                Some(groups) => groups,
+                None => {
+                    remove(&staging, &id)?;
+                    Groups::none(tree::groups_in(size))
+                }
+            };
+            let (data, tree) = (staging.file(&format!("{id}{DATA}"))?, staging.file(&format!("{id}{TREE}"))?);
+            Ok::<_, io::Error>((data, tree, groups))
+        };
+        let (data, tree, groups) = spawn_blocking(work).await.map_err(|_| MediaError::Stopping)??;
+        let (data, tree) = (Arc::new(data), Arc::new(tree));
+        Ok(Fetch { media, id, size, data, tree, groups, _taken: taken })
+    }
+
+    /// Which groups are there.
+    #[must_use]
+    pub fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Writes what [`tree::verify`] found to be the content from group `first` on.
+    ///
+    /// # Errors
+    /// When it is not whole groups of this blob, or the disk does not take it.
+    pub async fn write(&mut self, first: u32, verified: Verified) -> Result<(), MediaError> {
+        let begin = u64::from(first) * GROUP_BYTES;
+        let end = begin + verified.data.len() as u64;
+        let whole = end == self.size || end.is_multiple_of(GROUP_BYTES);
+        if verified.data.is_empty() || end > self.size || !whole {
+            return Err(MediaError::WrongContent(self.id));
+        }
+        let (data, tree) = (self.data.clone(), self.tree.clone());
+        let work = move || {
+            data.write_all_at(&verified.data, begin)?;
+            verified.parents.iter().try_for_each(|(node, parent)| tree.write_all_at(parent, node.offset()))
+        };
+        spawn_blocking(work).await.map_err(|_| MediaError::Stopping)??;
+        self.groups.insert_all(first..first + tree::groups_in(end - begin));
+        Ok(())
+    }
+
+    /// Makes what is there durable. Costs three times to the disk: once every few megabytes is often enough.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub async fn save(&self) -> Result<(), MediaError> {
+        let (data, tree) = (self.data.clone(), self.tree.clone());
+        let path = self.media.0.staging.path(&format!("{}{GROUPS}", self.id));
+        let list = [&self.size.to_le_bytes(), &self.groups.to_bytes()[..]].concat();
+        let work = move || {
+            data.sync_data()?;
+            tree.sync_data()?;
+            // Whole or not at all, and only after what it lists.
+            let draft = path.with_extension("new");
+            let mut file = File::create(&draft)?;
+            file.write_all(&list)?;
+            file.sync_all()?;
+            fs::rename(&draft, &path)?;
+            path.parent().map_or(Ok(()), sync_folder)
+        };
+        Ok(spawn_blocking(work).await.map_err(|_| MediaError::Stopping)??)
+    }
+
+    /// The slice of `count` groups from `first` on, all of which are there.
+    ///
+    /// # Errors
+    /// When one is not there, or the disk cannot be read.
+    pub async fn slice(&self, first: u32, count: u32) -> Result<Vec<u8>, MediaError> {
+        let nodes = tree::parents_of(self.size, first, count)?;
+        if !self.groups.covers(first, count) {
+            return Err(MediaError::NotFound);
+        }
+        let begin = u64::from(first) * GROUP_BYTES;
+        let range: Range<u64> = begin..begin + tree::content_bytes(self.size, first, count);
+        let data: Bytes = store::read_at(self.data.clone(), range).await?;
+        let tree = self.tree.clone();
+        let read = move || nodes.iter().map(|node| read_parent(&tree, *node)).collect::<io::Result<Vec<_>>>();
+        let parents = spawn_blocking(read).await.map_err(|_| MediaError::Stopping)??;
+        let mut parents = parents.into_iter();
+        let parent = |_| parents.next().expect("one for each node was read");
+        Ok(tree::slice(self.size, first, count, parent, &data)?)
+    }
+
+    /// Stores the blob, of which all groups are there.
+    ///
+    /// # Errors
+    /// When it is not the blob: then nothing of it is kept. When it is blocked, not whole, or cannot be stored.
+    pub async fn finish(self) -> Result<BlobId, MediaError> {
+        if !self.groups.is_all() {
+            return Err(MediaError::NotFound);
+        }
+        let path = self.media.0.staging.path(&format!("{}{DATA}", self.id));
+        let digested = self.media.digest(path.clone(), self.size).await?;
+        if digested.hashed.id != self.id {
+            self.abandon()?;
+            return Err(MediaError::WrongContent(self.id));
+        }
+        let stored = self.media.put(digested, &path, None).await?;
+        self.abandon()?;
+        Ok(stored)
+    }
+
+    /// Removes everything that has come.
+    ///
+    /// # Errors
+    /// When some of it may still be there.
+    pub fn abandon(&self) -> Result<(), MediaError> {
+        Ok(remove(&self.media.0.staging, &self.id)?)
+    }
+}
+
+fn read_parent(tree: &File, node: Node) -> io::Result<Parent> {
+    let mut parent = [0; PARENT_BYTES as usize];
+    tree.read_exact_at(&mut parent, node.offset())?;
+    Ok(parent)
+}
+
+/// The list of groups in a file of them, if it is of a blob of this size.
+fn groups_of(list: &[u8], size: u64) -> Option<Groups> {
+    let (said, groups) = list.split_first_chunk()?;
+    Groups::from_bytes(tree::groups_in(size), groups).filter(|_| u64::from_le_bytes(*said) == size)
+}
+
+/// The list first: without it the rest is nothing.
+fn remove(staging: &Staging, id: &BlobId) -> io::Result<()> {
+    ENDINGS.iter().rev().try_for_each(|ending| staging.remove(&format!("{id}{ending}")))
+}
+
+/// Removes fetches of which nothing was saved for `rest`, and returns the files of the others.
+pub(super) fn sweep(media: &Media, rest: Duration) -> io::Result<Vec<String>> {
+    let staging = &media.0.staging;
+    let mut kept = Vec::new();
+    for name in staging.names()? {
+        let Some(id) = name.strip_suffix(GROUPS).and_then(|id| id.parse::<BlobId>().ok()) else { continue };
+        // Whoever writes it holds its name.
+        let Some(_taken) = media.0.fetching.take(id) else {
+            kept.extend(ENDINGS.map(|ending| format!("{id}{ending}")));
+            continue;
+        };
+        let saved = fs::metadata(staging.path(&name))?.modified()?;
+        let rested = SystemTime::now().duration_since(saved).unwrap_or_default();
+        if rested >= rest || media.is_blocked(&id) {
+            remove(staging, &id)?;
+        } else {
+            kept.extend(ENDINGS.map(|ending| format!("{id}{ending}")));
+        }
+    }
+    Ok(kept)
+}
