@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chanterelle_core::base::{EventId, Limits, PeerId, Seconds};
+use chanterelle_core::crypto::{Identity, Root};
 use chanterelle_core::node::{Batch, Put, Ticket};
 use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
 use chanterelle_relay::driver::{Config, Driver};
@@ -126,6 +127,10 @@ async fn acknowledge(events: &[Vec<Put>], together: usize) -> f64 {
         storage: storage.clone(),
         metrics: metrics.clone(),
         relays: Relays::new(metrics.relays.clone()),
+        identity: Identity::from_root(Root([7; 32])),
+        media: mpsc::unbounded_channel().0,
+        drafts: mpsc::channel(1).1,
+        published: mpsc::unbounded_channel().0,
         sessions: sessions_receiver,
         disconnect,
         restored,
@@ -166,8 +171,8 @@ async fn session(number: u8, puts: Vec<Put>, sessions: mpsc::Sender<SessionEvent
         .send(SessionEvent::Opened { peer, session, by: Opener::Peer, outbox })
         .await
         .expect("the driver runs");
-    let hello =
-        Hello { v: VERSION, role: Role::Tab, agent: "bench".to_owned(), window: limits.window_frames };
+    let window = limits.window_frames;
+    let hello = Hello { v: VERSION, role: Role::Tab, agent: "bench".to_owned(), window, producer: None };
     say(&Frame::Hello(hello)).await;
     // No interest: what others send is not wanted back.
     let mut unacknowledged: BTreeSet<EventId> = puts.iter().map(|put| put.row.id).collect();

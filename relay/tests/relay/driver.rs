@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chanterelle_core::base::{Limits, PeerId};
+use chanterelle_core::crypto::{Identity, Root};
 use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
 use chanterelle_relay::driver::{Config, Driver};
 use chanterelle_relay::metrics::Metrics;
@@ -48,6 +49,10 @@ impl Rig {
             agent: "test".to_owned(),
             storage,
             relays: Relays::new(metrics.relays.clone()),
+            identity: Identity::from_root(Root([7; 32])),
+            media: mpsc::unbounded_channel().0,
+            drafts: mpsc::channel(1).1,
+            published: mpsc::unbounded_channel().0,
             metrics,
             sessions: sessions_receiver,
             disconnect,
@@ -135,7 +140,7 @@ async fn a_busy_relay_stops_as_soon_as_everything_is_stored() {
     let drain = Duration::from_secs(3_600);
     let rig = Rig::with(limits, drain).await;
     let mut inbox = rig.open(HIGHER, 1, Opener::Peer).await;
-    let hello = Hello { v: VERSION, role: Role::Relay, agent: "test".to_owned(), window: 32 };
+    let hello = Hello { v: VERSION, role: Role::Relay, agent: "test".to_owned(), window: 32, producer: None };
     rig.hear(HIGHER, 1, &Frame::Hello(hello)).await;
     rig.hear(HIGHER, 1, &Frame::Interest { all: true, boards: Vec::new() }).await;
     while !matches!(next(&mut inbox).await, Some(Frame::Reconcile { .. })) {}

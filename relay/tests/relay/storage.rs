@@ -76,7 +76,10 @@ async fn a_changed_row_keeps_the_bytes() {
     storage.store(&batch(&puts, None)).await.expect("the batch is stored");
     let mut row = puts[0].row.clone();
     row.sent = true;
-    storage.store(&batch(&[Put { row: row.clone(), event: None }], None)).await.expect("the row is stored");
+    storage
+        .store(&batch(&[Put { row: row.clone(), event: None, from: None }], None))
+        .await
+        .expect("the row is stored");
     assert!(rows(&storage).await.contains(&row));
     let bytes = storage.read(&[row.id]).await.expect("the event is read");
     assert_eq!(bytes[0].1, puts[0].event.as_deref().expect("bytes"));

@@ -24,8 +24,12 @@ pub(crate) fn threads(seed: u8, board: &str, count: usize, now: Seconds, comment
     let mut puts = Vec::with_capacity(count);
     node.handle(now, Input::Restored(None));
     for request in 0..count {
-        let content =
-            Content::Thread { board: board.clone(), subject: None, comment: format!("{comment} {request}") };
+        let content = Content::Thread {
+            board: board.clone(),
+            subject: None,
+            comment: format!("{comment} {request}"),
+            files: Vec::new(),
+        };
         let draft = Draft { persona: Persona::Pseudonym, content };
         let request = u32::try_from(request).expect("tests write less");
         node.handle(now, Input::Command(Command::Publish(request, draft)));

@@ -56,6 +56,26 @@ pub(crate) async fn request(address: SocketAddr, method: &str, path: &str, heade
     raw(address, head.as_bytes()).await
 }
 
+/// Any method, with a body.
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &[u8],
+) -> Answer {
+    let mut message = format!(
+        "{method} {path} HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    for header in headers {
+        message.push_str(header);
+        message.push_str("\r\n");
+    }
+    message.push_str("\r\n");
+    raw(address, &[message.as_bytes(), body].concat()).await
+}
+
 /// Sends bytes and reads until the relay closes.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.expect("the relay listens");

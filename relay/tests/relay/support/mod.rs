@@ -1,11 +1,15 @@
-//! What the tests share: relays, raw HTTP, authors of events, and tabs without a browser.
+//! What the tests share: relays, raw HTTP, uploads, authors of events, and tabs without a browser.
 
 pub(crate) mod author;
+pub(crate) mod bucket;
+pub(crate) mod by_hand;
+pub(crate) mod holder;
 pub(crate) mod http;
 pub(crate) mod program;
 pub(crate) mod tab;
 pub(crate) mod tls;
 pub(crate) mod transport;
+pub(crate) mod tus;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};

@@ -119,10 +119,16 @@ pub(crate) struct Tab {
 impl Tab {
     /// A tab of the person of `seed` that has dialled `relay` and knows what the relay wants to hear of.
     pub(crate) async fn connect(seed: u8, relay: Multiaddr) -> Tab {
+        Tab::with_control(seed, relay, drop).await
+    }
+
+    /// The same, with other protocols that `also` accepts before anybody can ask for them.
+    pub(crate) async fn with_control(seed: u8, relay: Multiaddr, also: impl FnOnce(stream::Control)) -> Tab {
         let key = Keypair::generate_ed25519();
         let peer = core_peer(&key.public().to_peer_id()).expect("the key is Ed25519");
         let mut swarm = swarm_of(&key);
         let control = swarm.behaviour().stream.new_control();
+        also(control.clone());
         swarm.dial(relay).expect("the address can be dialled");
         let relay = loop {
             match swarm.select_next_some().await {
@@ -153,7 +159,8 @@ impl Tab {
     /// Opens a thread without waiting for it; the request's number.
     pub(crate) fn publish_soon(&mut self, board: &str, comment: &str) -> u32 {
         let board = BoardName::new(board).expect("the test's board name is valid");
-        let content = Content::Thread { board, subject: None, comment: comment.to_owned() };
+        let content =
+            Content::Thread { board, subject: None, comment: comment.to_owned(), files: Vec::new() };
         self.next_request += 1;
         let draft = Draft { persona: Persona::Pseudonym, content };
         self.command(Command::Publish(self.next_request, draft));

@@ -1,0 +1,82 @@
+//! Files that the relay fetches from the tabs that have them: one lies, one leaves, one is honest.
+
+use std::collections::BTreeSet;
+
+use chanterelle_core::base::BoardName;
+use chanterelle_core::event::{Attachment, BlobRef, Content, Draft, FileInfo, Persona};
+use chanterelle_core::media::tree::groups_in;
+use chanterelle_core::node::Command;
+
+use crate::support::holder::{Holder, Way};
+use crate::support::http::get;
+use crate::support::tab::Tab;
+use crate::support::tus::content;
+use crate::support::{TestRelay, until};
+
+/// Eight requests of the most groups that one may ask for, and a part of a ninth.
+const SIZE: usize = 8 * 16 * 16 * 1024 + 12_345;
+
+/// A thread with the file of this holder.
+fn thread(holder: &Holder) -> Draft {
+    let blob = BlobRef { id: holder.id(), size: SIZE as u64 };
+    let info = FileInfo {
+        mime: "application/octet-stream".to_owned(),
+        name: Some("noise.bin".to_owned()),
+        width: None,
+        height: None,
+        duration: None,
+        thumbhash: None,
+        alt: None,
+        spoiler: false,
+        thumb: false,
+    };
+    let content = Content::Thread {
+        board: BoardName::new("cats").expect("the test's board name is valid"),
+        subject: None,
+        comment: "a file".to_owned(),
+        files: vec![Attachment { blob, thumb: None, info }],
+    };
+    Draft { persona: Persona::Pseudonym, content }
+}
+
+async fn refused_as_lies(relay: &TestRelay) -> String {
+    let metrics = get(relay.app.address(), "/metrics", &[]).await;
+    let line = metrics.text().lines().find(|line| line.contains("media_refused_total{reason=\"liar\"}"));
+    line.and_then(|line| line.split(' ').next_back()).unwrap_or("0").to_owned()
+}
+
+#[tokio::test]
+async fn what_a_liar_gives_is_never_stored_and_what_one_leaves_open_others_give() {
+    let relay = TestRelay::start().await;
+    let address = relay.app.address();
+    let bytes = content(40, SIZE);
+    let [liar, leaver, honest] = [Way::Lies, Way::Leaves(2), Way::Honest].map(|way| Holder::new(&bytes, way));
+    let groups = groups_in(SIZE as u64);
+    let is_absent = async || get(address, &format!("/media/{}", liar.id()), &[]).await.status == 404;
+
+    // The author itself lies, and is the only one for now.
+    let author = Tab::with_control(1, relay.multiaddr(), |control| liar.serve(control)).await;
+    author.command(Command::Publish(1, thread(&liar)));
+    until("the liar is found out", async || refused_as_lies(&relay).await == "1").await;
+    assert!(liar.given().contains(&(groups - 1)), "it was asked for the last group");
+    assert!(is_absent().await);
+
+    let second = Tab::with_control(2, relay.multiaddr(), |control| leaver.serve(control)).await;
+    until("the second is gone in the middle", async || !leaver.given().is_empty()).await;
+    drop(second);
+    assert!(is_absent().await);
+    let asked_of_the_liar = liar.given();
+
+    let _third = Tab::with_control(3, relay.multiaddr(), |control| honest.serve(control)).await;
+    let whole = format!("/media/{}", honest.id());
+    until("the file is there", async || get(address, &whole, &[]).await.status == 200).await;
+    assert!(get(address, &whole, &[]).await.body == bytes, "to the last bit");
+    assert!(honest.given().contains(&(groups - 1)), "the honest one was asked for what the liar got wrong");
+    assert_eq!(liar.given(), asked_of_the_liar, "nobody asks a liar again");
+    let all: BTreeSet<u32> = [liar.given(), leaver.given(), honest.given()].into_iter().flatten().collect();
+    assert_eq!(all, (0..groups).collect());
+    assert!(honest.given().len() < groups as usize, "what the others gave rightly is kept");
+    assert_eq!(refused_as_lies(&relay).await, "1", "to leave is no lie");
+    drop(author);
+    relay.stop().await;
+}

@@ -1,0 +1,117 @@
+//! Somebody who gives a file to whoever asks for it: honestly, with one wrong bit, or only for a while.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use chanterelle_core::base::{BlobId, Limits};
+use chanterelle_core::media::tree::{self, GROUP_BYTES, Hashed, Outboard};
+use chanterelle_core::media::{HeldItem, MEDIA_PROTOCOL, MediaFrame};
+use chanterelle_core::wire::{Deframer, prefixed};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
+use libp2p::{Stream, StreamProtocol};
+use libp2p_stream::Control;
+
+/// What is the matter with a holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Nothing.
+    Honest,
+    /// The last bit of the file is another.
+    Lies,
+    /// After so many answers it gives none any more, and ends the stream.
+    Leaves(usize),
+}
+
+/// A file in somebody's hands. A handle.
+#[derive(Clone)]
+pub(crate) struct Holder(Arc<Inner>);
+
+struct Inner {
+    bytes: Vec<u8>,
+    hashed: Hashed,
+    way: Way,
+    given: Mutex<BTreeSet<u32>>,
+}
+
+impl Holder {
+    pub(crate) fn new(bytes: &[u8], way: Way) -> Holder {
+        let mut outboard = Outboard::new();
+        outboard.update(bytes);
+        let (bytes, hashed) = (bytes.to_vec(), outboard.finish());
+        Holder(Arc::new(Inner { bytes, hashed, way, given: Mutex::default() }))
+    }
+
+    pub(crate) fn id(&self) -> BlobId {
+        self.0.hashed.id
+    }
+
+    /// The groups it has given, rightly or not.
+    pub(crate) fn given(&self) -> BTreeSet<u32> {
+        self.0.given.lock().expect("no test panics here").clone()
+    }
+
+    /// Answers on every stream that is opened to it.
+    pub(crate) fn serve(&self, mut control: Control) {
+        let protocol = StreamProtocol::new(MEDIA_PROTOCOL);
+        let mut incoming = control.accept(protocol).expect("nobody else accepts the protocol");
+        let holder = self.clone();
+        tokio::spawn(async move {
+            let mut answers = 0;
+            while let Some((_, stream)) = incoming.next().await {
+                holder.answer(stream, &mut answers).await;
+            }
+        });
+    }
+
+    /// Answers until the asker is done, or this holder is.
+    async fn answer(&self, mut stream: Stream, answers: &mut usize) {
+        let limits = Limits::default();
+        let mut deframer = Deframer::new(limits.media_frame_bytes);
+        let mut chunk = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+            deframer.push(&chunk[..count]);
+            while let Some(frame) = deframer.next_frame().expect("the relay sends frames") {
+                let answer =
+                    match MediaFrame::decode(&frame, &limits).expect("the relay sends frames of media") {
+                        MediaFrame::Look { ids } if ids.contains(&self.id()) => self.held(),
+                        MediaFrame::Get { call, id, first, count } if id == self.id() => {
+                            if self.0.way == Way::Leaves(*answers) {
+                                return;
+                            }
+                            *answers += 1;
+                            self.slice(call, first, count)
+                        }
+                        _ => continue,
+                    };
+                // Whoever has heard enough of a liar listens no longer.
+                if stream.write_all(&prefixed(&answer.encode())).await.is_err()
+                    || stream.flush().await.is_err()
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn held(&self) -> MediaFrame {
+        let item = HeldItem { id: self.id(), size: self.0.bytes.len() as u64, groups: None };
+        MediaFrame::Held { items: vec![item] }
+    }
+
+    fn slice(&self, call: u64, first: u32, count: u32) -> MediaFrame {
+        let Inner { bytes, hashed, way, given } = &*self.0;
+        given.lock().expect("no test panics here").extend(first..first + count);
+        let at = |group: u32| (group as usize * GROUP_BYTES as usize).min(bytes.len());
+        let parent = |node: tree::Node| {
+            let offset = usize::try_from(node.offset()).expect("a small tree");
+            hashed.outboard[offset..offset + 64].try_into().expect("64 bytes")
+        };
+        let content = &bytes[at(first)..at(first + count)];
+        let slice = tree::slice(bytes.len() as u64, first, count, parent, content);
+        let mut slice = slice.expect("the relay asks for groups that there are");
+        if *way == Way::Lies && at(first + count) == bytes.len() {
+            *slice.last_mut().expect("no slice is empty") ^= 1;
+        }
+        MediaFrame::Slice { call, bytes: slice }
+    }
+}

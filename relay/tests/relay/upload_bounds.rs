@@ -1,0 +1,116 @@
+//! How much may be uploaded, by whom, and what it takes of the relay.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chanterelle_core::base::Seconds;
+use chanterelle_core::crypto::{SecretKey, upload_request_hash};
+use chanterelle_relay::net::key::core_peer;
+use chanterelle_relay::settings::Keys;
+use data_encoding::HEXLOWER;
+
+use crate::support::TestRelay;
+use crate::support::http::{get, request};
+use crate::support::program::Running;
+use crate::support::tus::{TUS, UPLOADS, content, create, creation, head, patch, upload};
+
+/// The header by which the key of `seed` signs a creation.
+fn signed(relay: &TestRelay, seed: u8, length: u64) -> String {
+    let key = SecretKey::from_seed([seed; 32]);
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let peer = core_peer(&relay.app.peer()).expect("the relay's key is Ed25519");
+    let hash = upload_request_hash(&peer, "POST", UPLOADS, length, Seconds(time));
+    let signature = HEXLOWER.encode(&key.sign_hash(&hash).0);
+    format!("authorization: Chanterelle key={},time={time},signature={signature}", key.public())
+}
+
+#[tokio::test]
+async fn authors_sign_where_the_operator_wants_to_know_whose_it_is() {
+    let keys = Keys { uploads: Some("authors".to_owned()), media_mib_per_author: Some(1), ..Keys::default() };
+    let relay = TestRelay::with(keys).await;
+    let address = relay.app.address();
+    let unsigned = creation(address, 3, &[]).await;
+    assert_eq!((unsigned.status, unsigned.error_code().as_str()), (401, "unauthorized"));
+    assert_eq!(unsigned.header("www-authenticate"), Some("Chanterelle"));
+    let other_length = creation(address, 4, &[&signed(&relay, 1, 3)]).await;
+    assert_eq!(other_length.error_code(), "unauthorized");
+    let created = creation(address, 700_000, &[&signed(&relay, 1, 700_000)]).await;
+    assert_eq!(created.status, 201);
+    let path = created.header("location").expect("an upload has a place");
+    let full = creation(address, 700_000, &[&signed(&relay, 1, 700_000)]).await;
+    assert_eq!((full.status, full.error_code().as_str()), (507, "quota_exceeded"));
+    assert_eq!(creation(address, 700_000, &[&signed(&relay, 2, 700_000)]).await.status, 201);
+    // The URL is enough to go on, but who signs must be the one.
+    assert_eq!(patch(address, path, 0, b"abc", &[]).await.status, 204);
+    let key = SecretKey::from_seed([2; 32]);
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let peer = core_peer(&relay.app.peer()).expect("the relay's key is Ed25519");
+    let hash = upload_request_hash(&peer, "DELETE", path, 0, Seconds(time));
+    let signature = HEXLOWER.encode(&key.sign_hash(&hash).0);
+    let foreign =
+        format!("authorization: Chanterelle key={},time={time},signature={signature}", key.public());
+    let refused = request(address, "DELETE", path, &[TUS, &foreign]).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (403, "not_owner"));
+    relay.stop().await;
+    let relay = TestRelay::with(Keys { uploads: Some("nobody".to_owned()), ..Keys::default() }).await;
+    assert_eq!(creation(relay.app.address(), 3, &[]).await.error_code(), "uploads_off");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_full_takes_nothing_new_and_gives_what_it_has() {
+    let keys = Keys { media_mib_per_address: Some(1), media_grace_seconds: Some(0), ..Keys::default() };
+    let relay = TestRelay::with(keys).await;
+    let address = relay.app.address();
+    let bytes = content(8, 700_000);
+    let id = upload(address, &bytes).await;
+    let refused = creation(address, 700_000, &[]).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (507, "quota_exceeded"));
+    assert_eq!(creation(address, 300_000, &[]).await.status, 201, "there is room for less");
+    assert_eq!(get(address, &format!("/media/{id}"), &[]).await.body, bytes);
+    let data = relay.stop().await;
+    let keys = Keys { max_media_mib: Some(1), ..Keys::default() };
+    let relay = TestRelay::on(data, keys).await;
+    let address = relay.app.address();
+    let refused = creation(address, 100_000, &[]).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (507, "insufficient_storage"));
+    assert_eq!(get(address, &format!("/media/{id}"), &[]).await.body, bytes);
+    let data = relay.stop().await;
+    // As if the disk were full.
+    let keys = Keys { media_free_mib: Some(u32::MAX), ..Keys::default() };
+    let relay = TestRelay::on(data, keys).await;
+    let address = relay.app.address();
+    let refused = creation(address, 1, &[]).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (507, "insufficient_storage"));
+    assert_eq!(get(address, &format!("/media/{id}"), &[]).await.body, bytes);
+    relay.stop().await;
+}
+
+/// The most memory the process has had, KiB.
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_uploads_at_once_take_little_memory() {
+    const EACH: usize = 8_000_000;
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let running = Running::start(data.path());
+    let (address, process) = (running.address, running.child.id());
+    let before = peak(process);
+    // Made before anybody connects: who computes while a connection waits is a slow client.
+    let same = content(50, EACH);
+    let one = async |number: u8| {
+        let bytes = [&[number], &same[1..]].concat();
+        let path = create(address, EACH).await;
+        for (number, piece) in bytes.chunks(EACH / 2).enumerate() {
+            assert_eq!(patch(address, &path, number * (EACH / 2), piece, &[]).await.status, 204);
+        }
+        assert!(head(address, &path).await.header("chanterelle-blob").is_some());
+    };
+    futures::future::join_all((0..50).map(one)).await;
+    let more = peak(process) - before;
+    // A tenth of what was sent: two pieces of 256 KiB, the socket's buffers and a tree for each.
+    assert!(more < 64 * 1024, "{more} KiB");
+}
