@@ -16,15 +16,14 @@ use chanterelle_annex::question::{
 };
 use futures::channel::oneshot::{Canceled, Receiver, Sender, channel};
 use futures_timer::Delay;
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{
-    ErrorEvent, Event, HtmlMetaElement, ImageData, MessageChannel, MessageEvent, MessagePort, Worker,
-    WorkerOptions, WorkerType,
-};
+use web_sys::{ErrorEvent, Event, ImageData, MessageEvent, MessagePort, Worker};
 use zeroize::Zeroizing;
+
+use crate::program::{self, LOADER};
 
 /// How long the worker waits for another question.
 const KEPT: Duration = Duration::from_secs(60);
@@ -107,9 +106,6 @@ async fn ask<Q: Ask>(question: Q) -> Result<Q::Answer, AnnexError<Q::Refusal>> {
     }
 }
 
-/// The script that starts either program in a worker.
-const LOADER: &str = "/worker.js";
-
 thread_local! {
     static RUNNING: RefCell<Option<Rc<Annex>>> = const { RefCell::new(None) };
 }
@@ -150,23 +146,8 @@ enum Ended {
 
 impl Annex {
     fn start(loader: &str) -> Result<Rc<Self>, JsValue> {
-        let channel = MessageChannel::new()?;
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(loader, &options)?;
-        let message = Object::new();
-        let program = program()?;
-        Reflect::set(&message, &"module".into(), &format!("{program}_bg.wasm").into())?;
-        Reflect::set(&message, &"glue".into(), &format!("{program}.js").into())?;
-        Reflect::set(&message, &"port".into(), &channel.port2())?;
-        worker.post_message_with_transfer(&message, &Array::of1(&channel.port2()))?;
-
-        let annex = Rc::new(Annex {
-            worker,
-            port: channel.port1(),
-            state: RefCell::default(),
-            listeners: RefCell::default(),
-        });
+        let (worker, port) = program::start(loader, "annex")?;
+        let annex = Rc::new(Annex { worker, port, state: RefCell::default(), listeners: RefCell::default() });
         annex.listen();
         spawn_local({
             let annex = annex.clone();
@@ -256,13 +237,6 @@ impl Annex {
             let _ = waiting.send(Err(why.clone()));
         }
     }
-}
-
-/// The address of the program, up to what its JavaScript and its module are called behind that.
-fn program() -> Result<String, JsValue> {
-    let document = web_sys::window().and_then(|window| window.document()).ok_or("there is no document")?;
-    let place = document.query_selector("meta[name=annex]")?.ok_or("the page has no annex")?;
-    Ok(place.unchecked_into::<HtmlMetaElement>().content())
 }
 
 #[cfg(all(test, target_arch = "wasm32"))]

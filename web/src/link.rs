@@ -19,6 +19,7 @@ use web_sys::{
     ErrorEvent, HtmlLinkElement, MessageChannel, MessageEvent, MessagePort, Worker, WorkerOptions, WorkerType,
 };
 
+use crate::media::Media;
 use crate::net::{HandError, Net, NetEvent};
 use crate::worker::messages::{ToPage, ToWorker, post, read};
 
@@ -103,6 +104,11 @@ impl Link {
         net.ok_or(NotDialled::OtherTab)
     }
 
+    /// The way to the files; none when the browser gave no worker.
+    pub(crate) fn media(&self) -> Option<Media> {
+        self.0.media.borrow().clone()
+    }
+
     /// Asks about the person's secret.
     ///
     /// # Errors
@@ -140,6 +146,8 @@ struct Page {
     port: MessagePort,
     /// Without a worker there is nothing to connect for.
     net: RefCell<Option<Net>>,
+    /// Files, in the same case.
+    media: RefCell<Option<Media>>,
     /// What leaves with the next message.
     outbox: RefCell<Vec<ToWorker>>,
     /// Whether the node runs behind this page.
@@ -165,6 +173,7 @@ impl Page {
         let page = Rc::new(Page {
             port: channel.port1(),
             net: RefCell::new(None),
+            media: RefCell::new(None),
             outbox: RefCell::default(),
             leads: Cell::new(false),
             questions: Cell::new(0),
@@ -192,6 +201,7 @@ impl Page {
             move |event| page.on_net(event)
         });
         page.tell(ToWorker::Start(net.peer()));
+        page.media.replace(Some(Media::new(net.clone())));
         page.net.replace(Some(net));
         page.watch();
         page
@@ -228,10 +238,12 @@ impl Page {
             match item {
                 ToPage::Running => {
                     self.leads.set(true);
+                    self.with_media(|media| media.lead(true));
                     net.begin();
                 }
                 ToPage::Rests => {
                     self.leads.set(false);
+                    self.with_media(|media| media.lead(false));
                     net.end();
                 }
                 ToPage::Relays(relays) => net.know(relays),
@@ -264,8 +276,15 @@ impl Page {
 
     fn on_net(self: &Rc<Self>, event: NetEvent) {
         match event {
-            NetEvent::Connected(peer, direct) => self.tell(ToWorker::Connected(peer, direct)),
-            NetEvent::Disconnected(peer) => self.tell(ToWorker::Disconnected(peer)),
+            NetEvent::Connected(peer, direct) => {
+                self.tell(ToWorker::Connected(peer, direct));
+                self.with_media(|media| media.came(peer));
+            }
+            NetEvent::Disconnected(peer) => {
+                self.tell(ToWorker::Disconnected(peer));
+                self.with_media(|media| media.left(peer));
+            }
+            NetEvent::Media(event) => self.with_media(|media| media.on_net(event)),
             NetEvent::Received(peer, frame) => self.tell(ToWorker::Received(peer, ByteBuf::from(frame))),
             NetEvent::Unreachable(peer) => self.tell(ToWorker::Unreachable(peer)),
             NetEvent::Direct(record) => {
@@ -285,6 +304,12 @@ impl Page {
                 self.tell(ToWorker::OfNetwork(Command::Reachable(here)));
                 self.tell(ToWorker::OfNetwork(Command::KnowRelays(known)));
             }
+        }
+    }
+
+    fn with_media(&self, then: impl FnOnce(&Media)) {
+        if let Some(media) = &*self.media.borrow() {
+            then(media);
         }
     }
 

@@ -4,6 +4,7 @@
 //! Of two streams that two peers open to each other at once, the one opened by the lower id stays; a second stream
 //! from the same side replaces the first, whose end was not noticed. Nothing here reads a frame.
 
+mod media;
 mod note;
 mod relays;
 mod status;
@@ -34,11 +35,13 @@ use super::address::{self, Given, Origin};
 use super::bootstrap::Asking;
 use super::direct::{self, Direct};
 
-use super::session::Session;
+use super::session::{Hears, Session};
 use super::swarm::{Behaviour, BehaviourEvent, Stack, node_id};
 use super::ways::{Source, WayId, Ways};
 use super::{NetEvent, NetStatus};
 
+use media::MediaSeats;
+pub(super) use media::{MEDIA, MediaNote};
 pub(super) use note::{Closing, Note};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new(SESSION_PROTOCOL);
@@ -54,6 +57,7 @@ struct Seat {
     since: f64,
     round_trip: Option<u32>,
     session: Session,
+    media: MediaSeats,
 }
 
 /// See the module.
@@ -134,12 +138,15 @@ impl Driver {
     pub(super) async fn run(mut self, mut notes: UnboundedReceiver<Note>) {
         let incoming = self.control.accept(PROTOCOL).expect("the session protocol is accepted here alone");
         let mut incoming = incoming.fuse();
+        let media = self.control.accept(MEDIA).expect("the media protocol is accepted here alone");
+        let mut media = media.fuse();
         loop {
             let mut timer = std::mem::replace(&mut self.timer, Fuse::terminated());
             select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 note = notes.select_next_some() => self.on_note(note),
                 (peer, stream) = incoming.select_next_some() => self.on_stream(peer, stream, false),
+                (peer, stream) = media.select_next_some() => self.on_media_stream(peer, stream),
                 () = timer => {}
             }
             self.pursue();
@@ -179,6 +186,7 @@ impl Driver {
                     seat.session.took(weight);
                 }
             }
+            Note::Media(note) => self.on_media(note),
             Note::Dial(node, relays) => self.dial(node, &relays),
             Note::Allow(allowed) => self.allow(allowed),
             Note::Connect(Given::Relay(address)) => {
@@ -362,21 +370,18 @@ impl Driver {
         }
         let number = self.next_number;
         self.next_number += 1;
-        let on_frame = {
-            let on = self.on.clone();
-            move |frame| on(NetEvent::Received(node, frame))
-        };
-        let on_end = {
-            let note = self.note.clone();
-            move |end| {
-                // The driver runs for as long as the page.
-                let _ = note.unbounded_send(Note::Ended(node, number, end));
-            }
+        let (on, note) = (self.on.clone(), self.note.clone());
+        let hears = Hears {
+            on_frame: Box::new(move |frame| on(NetEvent::Received(node, frame))),
+            on_sent: Box::new(|_| {}),
+            // The driver runs for as long as the page.
+            on_end: Box::new(move |end| drop(note.unbounded_send(Note::Ended(node, number, end)))),
         };
         (self.on)(NetEvent::Connected(node, self.direct.is_with(&peer)));
-        let session = Session::start(stream, self.frame_limit, on_frame, on_end);
+        let session = Session::start(stream, self.frame_limit, hears);
         let (since, round_trip, closing) = (js_sys::Date::now(), None, None);
-        let seat = Seat { number, peer, opened_here, closing, since, round_trip, session };
+        let media = MediaSeats::default();
+        let seat = Seat { number, peer, opened_here, closing, since, round_trip, session, media };
         self.seats.insert(node, seat);
         self.is_stale = true;
         self.ways.up(peer, now());

@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use chanterelle_core::base::PeerId;
 use chanterelle_core::invite::Address;
+use chanterelle_core::media::exchange::MediaStream;
 use chanterelle_core::node::{Relays, SessionInfo};
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use libp2p::identity::Keypair;
@@ -33,7 +34,7 @@ use address::Given;
 pub(crate) use address::Refusal;
 use by_hand::{Coming, Offers};
 pub(crate) use by_hand::{HandError, Taken};
-use driver::{Closing, Driver, Note};
+use driver::{Closing, Driver, MediaNote, Note};
 pub(crate) use ice::{OWN_SERVERS, Server};
 
 /// One session, for the person.
@@ -96,6 +97,8 @@ pub(crate) enum NetEvent {
     Disconnected(PeerId),
     /// A whole frame, without its length. To be answered by [`Net::took`], or the peer will not be read any more.
     Received(PeerId, Vec<u8>),
+    /// Something about a stream of media.
+    Media(MediaEvent),
     /// A peer that was to be dialled cannot be reached.
     Unreachable(PeerId),
     /// The own peer record, or none when there are to be no direct connections.
@@ -111,6 +114,23 @@ pub(crate) enum NetEvent {
         /// All that are known, the best first.
         known: Vec<Address>,
     },
+}
+
+/// What happens to streams of media: at most one each way, for as long as there is a session.
+#[derive(Debug)]
+pub(crate) enum MediaEvent {
+    /// A stream that was to be opened is there.
+    Opened(PeerId),
+    /// It cannot be opened, or the session is over.
+    Unopened(PeerId),
+    /// The peer has opened one. It is closed if nobody takes what comes.
+    Accepted(PeerId),
+    /// A stream has ended by itself.
+    Closed(PeerId, MediaStream),
+    /// A whole frame, without its length. To be answered by [`Net::took_media`].
+    Received(PeerId, MediaStream, Vec<u8>),
+    /// The connection has taken so many bytes of frames.
+    Flushed(PeerId, MediaStream, usize),
 }
 
 /// What a frame counts on its way from here to the node, bytes: also an empty one is a message and an allocation.
@@ -186,6 +206,26 @@ impl Net {
     /// Frames of a peer of so much [`weight`] have been dealt with.
     pub(crate) fn took(&self, peer: PeerId, weight: usize) {
         self.tell(Note::Took(peer, weight));
+    }
+
+    /// Opens a stream of media to a peer there is a session with: [`MediaEvent::Opened`] or `Unopened` follows.
+    pub(crate) fn open_media(&self, peer: PeerId) {
+        self.tell(Note::Media(MediaNote::Open(peer)));
+    }
+
+    /// Sends a frame on a stream of media, if it is there.
+    pub(crate) fn send_media(&self, peer: PeerId, stream: MediaStream, frame: Vec<u8>) {
+        self.tell(Note::Media(MediaNote::Send(peer, stream, frame)));
+    }
+
+    /// Frames of a stream of media, of so much [`weight`], have been dealt with.
+    pub(crate) fn took_media(&self, peer: PeerId, stream: MediaStream, weight: usize) {
+        self.tell(Note::Media(MediaNote::Took(peer, stream, weight)));
+    }
+
+    /// Breaks a stream of media off; nothing of it is told any more.
+    pub(crate) fn close_media(&self, peer: PeerId, stream: MediaStream) {
+        self.tell(Note::Media(MediaNote::Close(peer, stream)));
     }
 
     /// Connects to a peer directly, asking for it at one of these relays.

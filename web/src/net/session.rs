@@ -61,6 +61,16 @@ impl fmt::Display for End {
     }
 }
 
+/// Who hears of a session. Boxed, so that all kinds of streams share one copy of the program.
+pub(super) struct Hears {
+    /// Gets every frame, without its length.
+    pub(super) on_frame: Box<dyn Fn(Vec<u8>)>,
+    /// Is told how many bytes of frames the connection has taken.
+    pub(super) on_sent: Box<dyn Fn(usize)>,
+    /// Is called once, later.
+    pub(super) on_end: Box<dyn FnOnce(End)>,
+}
+
 /// A session under way. Dropping it breaks the stream off; nothing is called after that.
 pub(super) struct Session {
     queue: UnboundedSender<Vec<u8>>,
@@ -72,16 +82,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Begins to read and write. `on_frame` gets every frame, without its length; `on_end` is called once, later.
-    pub(super) fn start<S>(
-        stream: S,
-        frame_limit: usize,
-        on_frame: impl Fn(Vec<u8>) + 'static,
-        on_end: impl FnOnce(End) + 'static,
-    ) -> Session
+    /// Begins to read and write.
+    pub(super) fn start<S>(stream: S, frame_limit: usize, hears: Hears) -> Session
     where
         S: AsyncRead + AsyncWrite + 'static,
     {
+        let Hears { on_frame, on_sent, on_end } = hears;
         let (queue, frames) = unbounded();
         let queued = Rc::new(Cell::new(0));
         let sent = Rc::new(Cell::new(0));
@@ -91,7 +97,7 @@ impl Session {
 
         let (reader, writer) = stream.split();
         let reading = read(reader, Deframer::new(frame_limit), intake.clone(), on_frame);
-        let writing = write(writer, frames, queued.clone(), sent.clone());
+        let writing = write(writer, frames, queued.clone(), sent.clone(), on_sent);
         let work = async move {
             match select(Box::pin(reading), Box::pin(writing)).await {
                 // The peer may have closed its side only because it closes both; what waits here is lost with it.
@@ -184,7 +190,7 @@ async fn read<S: AsyncRead>(
     mut stream: ReadHalf<S>,
     mut deframer: Deframer,
     intake: Rc<Intake>,
-    on_frame: impl Fn(Vec<u8>),
+    on_frame: Box<dyn Fn(Vec<u8>)>,
 ) -> End {
     let mut buffer = vec![0; READ_BYTES];
     loop {
@@ -213,6 +219,7 @@ async fn write<S: AsyncWrite>(
     mut frames: UnboundedReceiver<Vec<u8>>,
     queued: Rc<Cell<usize>>,
     sent: Rc<Cell<u64>>,
+    on_sent: Box<dyn Fn(usize)>,
 ) -> io::Result<()> {
     while let Some(frame) = frames.next().await {
         let mut together = prefixed(&frame);
@@ -227,6 +234,7 @@ async fn write<S: AsyncWrite>(
         stream.flush().await?;
         queued.set(queued.get() - count);
         sent.set(sent.get() + count as u64);
+        on_sent(count);
     }
     // The channel was closed and is empty: all has been written.
     stream.close().await
@@ -248,7 +256,7 @@ mod tests {
     use futures_timer::Delay;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    use super::{End, INTAKE_BYTES, QUEUE_BYTES, Session, weight};
+    use super::{End, Hears, INTAKE_BYTES, QUEUE_BYTES, Session, weight};
 
     const LIMIT: usize = 160 * 1024;
 
@@ -326,6 +334,8 @@ mod tests {
         line: Line,
         session: Session,
         frames: Rc<RefCell<Vec<Vec<u8>>>>,
+        /// Bytes that the line has taken, as told.
+        taken: Rc<Cell<usize>>,
         end: oneshot::Receiver<End>,
     }
 
@@ -334,13 +344,18 @@ mod tests {
         let frames: Rc<RefCell<Vec<Vec<u8>>>> = Rc::default();
         let (ended, end) = oneshot::channel();
         let seen = frames.clone();
+        let taken: Rc<Cell<usize>> = Rc::default();
+        let told = taken.clone();
         let session = Session::start(
             line.clone(),
             LIMIT,
-            move |frame| seen.borrow_mut().push(frame),
-            move |end| assert!(ended.send(end).is_ok()),
+            Hears {
+                on_frame: Box::new(move |frame| seen.borrow_mut().push(frame)),
+                on_sent: Box::new(move |bytes| told.set(told.get() + bytes)),
+                on_end: Box::new(move |end| assert!(ended.send(end).is_ok())),
+            },
         );
-        Test { line, session, frames, end }
+        Test { line, session, frames, taken, end }
     }
 
     async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -355,7 +370,7 @@ mod tests {
 
     #[wasm_bindgen_test]
     async fn frames_pass_both_ways_and_the_last_go_out_before_the_end() {
-        let Test { line, session, frames, end } = test();
+        let Test { line, session, frames, taken, end } = test();
         let received: Vec<Vec<u8>> = vec![vec![1], vec![2; 30_000], vec![3]];
         let stream: Vec<u8> = received.iter().flat_map(|frame| prefixed(frame)).collect();
         for part in stream.chunks(7_000) {
@@ -378,6 +393,7 @@ mod tests {
             written.push(frame);
         }
         assert_eq!(written, sent);
+        assert_eq!(taken.get(), sent.iter().map(Vec::len).sum::<usize>());
     }
 
     #[wasm_bindgen_test]
@@ -446,7 +462,7 @@ mod tests {
 
     #[wasm_bindgen_test]
     async fn a_dropped_session_calls_nobody() {
-        let Test { line, session, frames, end } = test();
+        let Test { line, session, frames, end, .. } = test();
         drop(session);
         line.arrives(&prefixed(&[1]));
         assert!(end.await.is_err(), "the callback was dropped uncalled");

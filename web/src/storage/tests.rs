@@ -74,7 +74,7 @@ fn row(n: u32, sent: bool) -> Row {
 }
 
 fn put(n: u32, event: Option<&[u8]>) -> Put {
-    Put { row: row(n, event.is_none()), event: event.map(Arc::from) }
+    Put { row: row(n, event.is_none()), event: event.map(Arc::from), from: None }
 }
 
 fn batch(strict: bool, puts: Vec<Put>, state: Option<&[u8]>) -> Batch {

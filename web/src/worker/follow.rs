@@ -68,7 +68,7 @@ pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
                 reign.give_up_asking(tab);
                 return held;
             }
-            Next::Event(event) => reign.on_event(tab, event),
+            Next::Event(event) => reign.on_event(tab, *event),
             Next::Timer => {
                 timer = Delay::new(GREET);
                 tab.build.say(&Between::Hello(tab.id));
@@ -88,7 +88,7 @@ pub(super) async fn follow(tab: &mut Tab, since: Since) -> Held {
 /// What comes first.
 enum Next {
     Lock(Held),
-    Event(Event),
+    Event(Box<Event>),
     Timer,
 }
 
@@ -96,7 +96,7 @@ async fn next(lock: Pin<&mut impl Future<Output = Held>>, tab: &mut Tab, timer: 
     let event = Box::pin(tab.next_event());
     match select(select(lock, event), timer).await {
         Either::Left((Either::Left((held, _)), _)) => Next::Lock(held),
-        Either::Left((Either::Right((event, _)), _)) => Next::Event(event),
+        Either::Left((Either::Right((event, _)), _)) => Next::Event(Box::new(event)),
         Either::Right(_) => Next::Timer,
     }
 }

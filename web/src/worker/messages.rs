@@ -194,8 +194,10 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    use chanterelle_core::base::{AuthorId, BoardName, EventId, PeerId};
-    use chanterelle_core::event::{Content, Draft, DraftError, Persona};
+    use chanterelle_core::base::{AuthorId, BlobId, BoardId, BoardName, EventId, PeerId};
+    use chanterelle_core::event::{
+        Attachment, BlobRef, Content, Draft, DraftError, FileInfo, Persona, RenditionBody,
+    };
     use chanterelle_core::invite::Address;
     use chanterelle_core::node::{CloseReason, Command, Relays, Target, Update};
     use chanterelle_core::view::Delta;
@@ -228,17 +230,49 @@ mod tests {
         arrived.await.expect("the message arrives")
     }
 
+    /// A file of which little is said, as events leave out what is not.
+    fn file(name: Option<&str>) -> Attachment {
+        let info = FileInfo {
+            mime: "image/png".to_owned(),
+            name: name.map(str::to_owned),
+            width: None,
+            height: None,
+            duration: None,
+            thumbhash: name.map(|_| ByteBuf::from(vec![1; 25])),
+            alt: None,
+            spoiler: false,
+            thumb: false,
+        };
+        Attachment { blob: BlobRef { id: BlobId([5; 32]), size: u64::MAX }, thumb: None, info }
+    }
+
+    fn made() -> Content {
+        let body = RenditionBody {
+            source: BlobId([5; 32]),
+            profile: "low".to_owned(),
+            mime: "video/mp4".to_owned(),
+            width: None,
+            height: None,
+            duration: Some(9),
+        };
+        let blob = BlobRef { id: BlobId([6; 32]), size: 1 };
+        let (board, thread) = (BoardId([7; 32]), EventId([8; 32]));
+        Content::Rendition { board, thread, post: thread, body, blob }
+    }
+
     #[wasm_bindgen_test]
     async fn what_the_page_says_arrives_whole_and_in_order() {
         let peer = PeerId([0xfe; 32]);
         let board = BoardName::new("test").expect("a board name");
-        let content = Content::Thread { board, subject: None, comment: "ä\u{1f344}\n".to_owned() };
+        let files = vec![file(None), file(Some("mill.png"))];
+        let content = Content::Thread { board, subject: None, comment: "ä\u{1f344}\n".to_owned(), files };
         let items = [
             ToWorker::Start(peer),
             ToWorker::Seen(false),
             ToWorker::Yield,
             ToWorker::Net(NetStatus::default()),
             ToWorker::Command(Command::Publish(u32::MAX, Draft { persona: Persona::Identity, content })),
+            ToWorker::Command(Command::Publish(1, Draft { persona: Persona::Identity, content: made() })),
             ToWorker::Command(Command::Open(1, Target::Post(EventId([1; 32])))),
             ToWorker::Connected(peer, true),
             ToWorker::Unreachable(peer),

@@ -272,6 +272,7 @@ mod tests {
                 role: Role::Relay,
                 agent: "test".to_owned(),
                 window: Limits::default().window_frames,
+                producer: None,
             })
         };
         assert_eq!(ends(hello(VERSION + 1)).await, Some(true));

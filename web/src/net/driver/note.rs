@@ -7,6 +7,7 @@ use chanterelle_webrtc::Connection;
 use libp2p::{PeerId, Stream};
 use libp2p_stream::OpenStreamError;
 
+use super::MediaNote;
 use crate::net::address::Given;
 use crate::net::bootstrap::Info;
 use crate::net::session::End;
@@ -29,6 +30,8 @@ pub(in crate::net) enum Note {
     Close(NodeId, Closing),
     /// Frames of a peer of so much weight have been dealt with.
     Took(NodeId, usize),
+    /// Something about a stream of media.
+    Media(MediaNote),
     /// Connect to a tab directly, asking for it at one of these relays.
     Dial(NodeId, Vec<Address>),
     /// Whether the person wants direct connections.
