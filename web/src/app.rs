@@ -7,7 +7,7 @@ use leptos_router::path;
 
 use crate::kit::Clock;
 use crate::offline::Versions;
-use crate::state::{Client, Direct, Preferences};
+use crate::state::{Client, Direct, Media, Preferences};
 use crate::{layout, pages};
 
 /// Starts the node and draws the page, for as long as the tab lives.
@@ -20,6 +20,7 @@ fn app() -> AnyView {
     let client = Client::start();
     provide_context(client);
     provide_context(Direct::start(client));
+    provide_context(Media::start(client));
     provide_context(Clock::start());
     provide_context(Versions::start());
     view! { <Router>{layout_with_routes}</Router> }.into_any()

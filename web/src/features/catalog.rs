@@ -6,6 +6,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::comment::{excerpt, mark};
+use super::media::card_picture;
 use super::paths::thread_path;
 use super::post::post_state;
 use crate::i18n as t;
@@ -49,6 +50,7 @@ fn card(card: RwSignal<ThreadCard>) -> AnyView {
                 .class(("untitled", live(move || subject.with(Option::is_none))))
                 .href(thread_path(&board, &id))
                 .child(live(heading)),
+            card_picture(card),
             html::div().class("card-text").child(live(text)),
             html::div().class("card-foot").child((
                 live(move || t::replies(replies.get().0)),

@@ -10,6 +10,7 @@ pub(crate) mod composer;
 pub(crate) mod direct;
 pub(crate) mod friends;
 pub(crate) mod identity;
+pub(crate) mod media;
 pub(crate) mod network;
 pub(crate) mod paths;
 pub(crate) mod peers;

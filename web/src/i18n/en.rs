@@ -2,6 +2,7 @@
 
 mod annex;
 mod identity;
+mod media;
 
 use chanterelle_core::base::{BoardName, BoardNameError};
 use chanterelle_core::event::DraftError;
@@ -12,6 +13,7 @@ use crate::state::NotPublished;
 
 pub(crate) use annex::*;
 pub(crate) use identity::*;
+pub(crate) use media::*;
 
 pub(crate) const NAME: &str = "Chanterelle";
 pub(crate) const SKIP: &str = "Skip to content";
@@ -438,7 +440,7 @@ pub(crate) fn not_published(error: &NotPublished) -> String {
 
 fn refused(error: &DraftError) -> String {
     match error {
-        DraftError::Empty => "Nothing was posted: write a comment first.".to_owned(),
+        DraftError::Empty => "Nothing was posted: write a comment or attach a file first.".to_owned(),
         DraftError::CommentTooLong { count, limit } => {
             format!("Nothing was posted: the comment has {count} characters. Shorten it to {limit}.")
         }

@@ -4,6 +4,7 @@
 //! HTML text that the browser has to parse, which Trusted Types forbid.
 
 mod alert;
+mod button;
 mod clock;
 mod dom;
 mod each;
@@ -14,6 +15,7 @@ mod waiting;
 mod work;
 
 pub(crate) use alert::{alert, alert_if, calm_alert, notice};
+pub(crate) use button::button;
 pub(crate) use clock::{Clock, ago, stamp};
 pub(crate) use dom::{escape_pressed, focus_in_place, reveal, scroll_to, submit_pressed};
 pub(crate) use each::each;

@@ -9,13 +9,14 @@ use crate::i18n as t;
 use crate::kit::{alert, alert_if, calm_alert, live, notice};
 use crate::link::StorageStatus;
 use crate::offline::Versions;
-use crate::state::Client;
+use crate::state::{Client, Media};
 
 pub(super) fn notices() -> AnyView {
     let client = Client::here();
     let failed = client.notices.failed;
     let once = client.notices.once;
     let storing = client.notices.storing;
+    let files = Media::here().trouble;
     let stopped = move || {
         failed.get().map(|reason| {
             let reload = html::button()
@@ -60,6 +61,7 @@ pub(super) fn notices() -> AnyView {
             live(stopped),
             alert_if(memory_only),
             alert_if(move || storing.with(|error| error.as_ref().map(t::storing))),
+            alert_if(move || files.with(|error| error.as_ref().map(t::files_not_stored))),
             live(said_once),
             live(move || cut_off.get().map(calm_alert)),
             live(newer),

@@ -10,6 +10,7 @@ use leptos_router::hooks::use_params_map;
 use crate::features::boards::wrong_board_name;
 use crate::features::catalog::thread_list;
 use crate::features::composer::new_thread;
+use crate::features::media::{Rules, show_pictures};
 use crate::i18n as t;
 use crate::kit::{Live, live, title, waiting};
 use crate::state::{Client, not_ready, ready_when};
@@ -49,7 +50,9 @@ fn catalog(board: BoardName) -> AnyView {
     let client = Client::here();
     client.send(Command::Subscribe(board.clone()));
     let limit = RwSignal::new(STEP);
-    let threads = client.open_catalog(open_board_id(&board), limit);
+    let board_id = open_board_id(&board);
+    Rules::provide(board_id);
+    let threads = client.open_catalog(board_id, limit);
     ready_when(move || threads.loaded.get());
     let heading = t::board_title(&board);
     title({
@@ -80,8 +83,10 @@ fn catalog(board: BoardName) -> AnyView {
         .child((
             html::div().class("board-head").child((
                 html::h1().child(heading),
-                html::p().class("syncing").child(syncing(client)),
                 new_thread(board.clone()),
+                html::div()
+                    .class("board-under")
+                    .child((show_pictures(board_id), html::p().class("syncing").child(syncing(client)))),
             )),
             thread_list(board, threads),
             live(state),

@@ -1,6 +1,6 @@
 //! `/b/{board}/t/{thread}`: a thread.
 
-use chanterelle_core::base::{BoardName, ThreadId};
+use chanterelle_core::base::{BoardId, BoardName, ThreadId};
 use chanterelle_core::crypto::open_board_id;
 use chanterelle_core::node::Command;
 use leptos::html;
@@ -9,6 +9,7 @@ use leptos_router::hooks::use_params_map;
 
 use crate::features::boards::wrong_board_name;
 use crate::features::composer::reply_form;
+use crate::features::media::{Rules, Viewer, full_view, gallery, gallery_toggle, show_pictures};
 use crate::features::network::asked;
 use crate::features::paths::board_path;
 use crate::features::post::posts;
@@ -58,6 +59,13 @@ fn show(board: &BoardName, thread: ThreadId) -> AnyView {
     ready_when(move || view.loaded.get());
     let here = Here::new(board, thread, view);
     provide_context(here);
+    Rules::provide(board_id);
+    let viewer = Viewer::new(view);
+    provide_context(viewer);
+    let places = Memo::new(move |_| viewer.places());
+    let has_files = Memo::new(move |_| places.with(|places| !places.is_empty()));
+    let as_gallery = RwSignal::new(false);
+    let is_gallery = Memo::new(move |_| as_gallery.get() && has_files.get());
     let held = Memo::new(move |_| view.head.with(Option::is_some));
     let name = Memo::new(move |_| {
         let subject = view.head.with(|head| head.as_ref().and_then(|head| head.subject.clone()));
@@ -78,13 +86,20 @@ fn show(board: &BoardName, thread: ThreadId) -> AnyView {
                 html::a().class("back").href(board_path(board)).child(board_title),
                 html::h1().child(live(move || name.get())),
                 live(move || facts(view)),
+                live(move || has_files.get().then(|| media_tools(board_id, as_gallery))),
             )),
             live(move || missing(view, held)),
-            posts(),
+            live(move || is_gallery.get().then(|| gallery(viewer, places))),
+            html::div().attr("hidden", live(move || is_gallery.get())).child(posts()),
             live(reply),
+            full_view(viewer),
         ))
         .into_any();
     with_previews(content)
+}
+
+fn media_tools(board: BoardId, as_gallery: RwSignal<bool>) -> AnyView {
+    html::div().class("thread-tools").child((show_pictures(board), gallery_toggle(as_gallery))).into_any()
 }
 
 fn facts(view: ThreadView) -> Option<AnyView> {

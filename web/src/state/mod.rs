@@ -5,6 +5,7 @@
 
 mod direct;
 mod keyed;
+mod media;
 mod notices;
 mod open;
 mod person;
@@ -23,6 +24,9 @@ use crate::link::{
 
 pub(crate) use direct::{Direct, WrongServers};
 pub(crate) use keyed::{Item, Keyed};
+pub(crate) use media::{
+    Blob, BlobState, Class, Lost, Media, PrepareError, Preparing, Step, StoreError, Urgency,
+};
 pub(crate) use notices::Notices;
 pub(crate) use open::{Listing, PostPreview, ThreadView};
 pub(crate) use preferences::{Preferences, TextSize, Theme};

@@ -141,7 +141,7 @@ impl Client {
             }
             Update::Post(view, post) => {
                 if let Some(Sink::Post(preview)) = sink(view) {
-                    preview.set(post.map_or(PostPreview::Missing, |post| PostPreview::Held(Box::new(post))));
+                    preview.set(post.map_or(PostPreview::Missing, PostPreview::Held));
                 }
             }
             Update::Person(view, person) => {

@@ -1,5 +1,6 @@
 //! Where posts are written. What is written stays in its box until the node has taken it.
 
+mod attach;
 mod comment_box;
 mod new_thread;
 mod reply;

@@ -6,7 +6,8 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 use leptos_router::hooks::use_navigate;
 
-use super::CommentBox;
+use super::attach::{Attachments, Taken};
+use super::comment_box::CommentBox;
 use crate::features::paths::thread_path;
 use crate::i18n as t;
 use crate::kit::{alert_if, live, waiting};
@@ -36,19 +37,19 @@ fn form(board: BoardName, open: RwSignal<bool>) -> AnyView {
     let navigate = use_navigate();
     let subject = NodeRef::<html::Input>::new();
     let comment = CommentBox::new();
+    let files = Attachments::new();
     let busy = RwSignal::new(false);
     let failed = RwSignal::new(None::<String>);
-    let submit = move || {
-        if busy.get_untracked() {
-            return;
-        }
+    let publish = move |taken: Taken| {
         busy.set(true);
         failed.set(None);
         let subject =
             subject.get_untracked().map(|input| input.value()).filter(|text| !text.trim().is_empty());
-        let content = Content::Thread { board: board.clone(), subject, comment: comment.text() };
+        let content =
+            Content::Thread { board: board.clone(), subject, comment: comment.text(), files: taken.files() };
         let (board, navigate) = (board.clone(), navigate.clone());
         client.publish(content, move |answer| {
+            files.settle(&taken, answer.is_ok());
             // The person may have gone elsewhere meanwhile, and the form with them.
             if busy.try_set(false).is_some() {
                 return;
@@ -60,6 +61,15 @@ fn form(board: BoardName, open: RwSignal<bool>) -> AnyView {
                 Err(error) => failed.set(Some(t::not_published(&error))),
             }
         });
+    };
+    let submit = move || {
+        if !busy.get_untracked() {
+            files.when_ready(publish.clone());
+        }
+    };
+    let cancel = move |_| {
+        files.stop_waiting();
+        open.set(false);
     };
     Effect::new(move |_| {
         if open.get()
@@ -74,6 +84,9 @@ fn form(board: BoardName, open: RwSignal<bool>) -> AnyView {
     html::form()
         .class("composer")
         .aria_label(t::NEW_THREAD)
+        .on(ev::dragover, move |event| files.on_drag(&event))
+        .on(ev::drop, move |event| files.on_drop(&event))
+        .on(ev::paste, move |event| files.on_paste(&event))
         .on(ev::submit, {
             let submit = submit.clone();
             move |event: ev::SubmitEvent| {
@@ -88,10 +101,11 @@ fn form(board: BoardName, open: RwSignal<bool>) -> AnyView {
             )),
             html::input().id("subject").r#type("text").autocomplete("off").node_ref(subject),
             comment.view("comment".to_owned(), t::COMMENT, submit),
+            files.view(),
             alert_if(move || failed.get()),
             html::div().class("form-foot").child((
                 html::button().r#type("submit").class("main").child(t::POST),
-                html::button().r#type("button").on(ev::click, move |_| open.set(false)).child(t::CANCEL),
+                html::button().r#type("button").on(ev::click, cancel).child(t::CANCEL),
                 comment.count(),
                 live(move || busy.get().then(|| waiting(t::SIGNING))),
             )),

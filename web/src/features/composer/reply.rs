@@ -6,7 +6,8 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 use web_sys::ScrollLogicalPosition;
 
-use super::CommentBox;
+use super::attach::{Attachments, Taken};
+use super::comment_box::CommentBox;
 use crate::i18n as t;
 use crate::kit::{alert_if, live, scroll_to, waiting};
 use crate::state::Client;
@@ -17,12 +18,13 @@ pub(crate) struct ReplyBox {
     comment: CommentBox,
     /// Posts quoted by their buttons: the text has only 8 digits of each.
     quoted: StoredValue<Vec<EventId>>,
+    files: Attachments,
 }
 
 impl ReplyBox {
     /// An empty box.
     pub(crate) fn new() -> Self {
-        Self { comment: CommentBox::new(), quoted: StoredValue::new(Vec::new()) }
+        Self { comment: CommentBox::new(), quoted: StoredValue::new(Vec::new()), files: Attachments::new() }
     }
 
     /// Quotes a post at the caret, with the text that is selected in it as greentext.
@@ -90,10 +92,8 @@ pub(crate) fn reply_form(
     let sage = NodeRef::<html::Input>::new();
     let busy = RwSignal::new(false);
     let failed = RwSignal::new(None::<String>);
-    let submit = move || {
-        if busy.get_untracked() {
-            return;
-        }
+    let files = reply.files;
+    let publish = move |taken: Taken| {
         busy.set(true);
         failed.set(None);
         let comment = reply.comment.text();
@@ -103,8 +103,10 @@ pub(crate) fn reply_form(
             sage: sage.get_untracked().is_some_and(|sage| sage.checked()),
             quotes: reply.quotes(&comment),
             comment: comment.clone(),
+            files: taken.files(),
         };
         client.publish(content, move |answer| {
+            files.settle(&taken, answer.is_ok());
             if busy.try_set(false).is_some() {
                 return;
             }
@@ -117,15 +119,24 @@ pub(crate) fn reply_form(
             }
         });
     };
+    let submit = move || {
+        if !busy.get_untracked() {
+            files.when_ready(publish);
+        }
+    };
     html::form()
         .class("composer reply")
         .aria_label(t::REPLY)
+        .on(ev::dragover, move |event| files.on_drag(&event))
+        .on(ev::drop, move |event| files.on_drop(&event))
+        .on(ev::paste, move |event| files.on_paste(&event))
         .on(ev::submit, move |event| {
             event.prevent_default();
             submit();
         })
         .child((
             reply.comment.view("comment".to_owned(), t::COMMENT, submit),
+            files.view(),
             alert_if(move || failed.get()),
             html::div().class("form-foot").child((
                 html::button().r#type("submit").class("main").child(t::POST),

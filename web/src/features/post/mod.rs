@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 
 use super::comment::{comment, excerpt, mark};
+use super::media::{post_files, quoted_files};
 use super::thread::Here;
 use crate::i18n as t;
 use crate::kit::{each, live, stamp};
@@ -63,6 +64,7 @@ fn post(post: RwSignal<PostView>) -> AnyView {
                     menu::menu(post, editing),
                 )),
             )),
+            post_files(post),
             live(move || if editing.get() { edit::edit(post, editing) } else { body(post, here) }),
             backlinks(post, here),
         ))
@@ -80,6 +82,7 @@ pub(crate) fn still(post: &PostView) -> AnyView {
             post.own.then(|| mark(t::YOU)),
             html::span().class("when").child(stamp(post.time)),
         )),
+        quoted_files(post),
         html::div().class("comment").child(text),
     )
         .into_any()

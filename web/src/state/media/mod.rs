@@ -1,0 +1,340 @@
+//! Files on the page: how each blob stands here, what is fetched without being asked for, and files being made ready for
+//! a post.
+//!
+//! Nothing of somebody else's file is fetched before a rule of the person's allows it. The bytes are the media program's.
+
+mod prepare;
+mod remembered;
+mod told;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chanterelle_core::base::{BlobId, BoardId};
+use chanterelle_core::event::{Attachment, BlobRef};
+use futures_timer::Delay;
+use leptos::prelude::*;
+use vecmap::VecMap;
+
+use super::Client;
+use crate::media::{self, Call, ToMedia};
+
+pub(crate) use crate::media::{Class, PrepareError, StoreError, Urgency};
+pub(crate) use prepare::{Preparing, Step};
+
+use remembered::Ids;
+use told::Opening;
+
+/// How long what is asked for one after the other is gathered: a page draws its posts within one or two.
+const GATHER: Duration = Duration::from_millis(30);
+
+/// Blobs whose holders are looked for at a time, which is as many as a peer is asked about.
+const WATCHED: usize = 256;
+
+/// How a blob stands here.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum BlobState {
+    /// Not here, and not wanted.
+    Absent,
+    /// Wanted, and nobody who is connected has it.
+    Looking,
+    /// On its way: bytes here and checked.
+    Coming(u64),
+    /// All here and checked: a URL to show it by, for as long as the page lives.
+    Here(String),
+    /// It cannot be had or kept.
+    Failed(Lost),
+    /// The person does not want to see it, anywhere.
+    Blocked,
+}
+
+/// Why a blob cannot be had or kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Lost {
+    /// There is no room for it.
+    NoRoom,
+    /// It is more than all files of strangers may take; it can be pinned.
+    NoShare,
+    /// The storage fails.
+    Storage(StoreError),
+    /// The program that keeps files has stopped, in the browser's words.
+    Stopped(String),
+}
+
+/// A blob that something on the page shows or offers. A handle.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Blob {
+    /// How it stands.
+    pub(crate) state: RwSignal<BlobState>,
+    /// How many connected peers hold some of it.
+    pub(crate) holders: RwSignal<u32>,
+    /// Whether the person keeps it when room is needed.
+    pub(crate) kept: RwSignal<bool>,
+}
+
+/// What is known of a blob.
+struct Entry {
+    blob: Blob,
+    size: u64,
+    /// How many parts of the page show it.
+    watchers: u32,
+    /// Whose it is, and how soon it is needed, if it is to come.
+    wanted: Option<(Class, Urgency)>,
+    /// Whether the program was asked for it.
+    is_known: bool,
+}
+
+/// The media of the page. A handle.
+#[derive(Clone, Copy)]
+pub(crate) struct Media {
+    inner: StoredValue<Inner, LocalStorage>,
+    /// Under which signals live as long as the page.
+    owner: StoredValue<Owner>,
+    /// Boards whose thumbnails come without being asked for.
+    boards: RwSignal<Vec<BoardId>>,
+    /// What the storage of files refuses though nobody asked.
+    pub(crate) trouble: RwSignal<Option<StoreError>>,
+}
+
+struct Inner {
+    /// None where the browser gives no worker.
+    program: Option<media::Media>,
+    blobs: BTreeMap<BlobId, Entry>,
+    opening: VecMap<Call, Opening>,
+    preparing: VecMap<Call, (RwSignal<Step>, Option<String>)>,
+    blocked: Ids,
+    kept: Ids,
+    is_gathering: bool,
+}
+
+impl Media {
+    /// Takes up what was remembered, and hears of files from now on, for as long as the page lives.
+    pub(crate) fn start(client: Client) -> Self {
+        let program = client.link().media();
+        let media = Self {
+            inner: StoredValue::new_local(Inner {
+                program: program.clone(),
+                blobs: BTreeMap::new(),
+                opening: VecMap::new(),
+                preparing: VecMap::new(),
+                blocked: Ids::remembered("chanterelle.blocked"),
+                kept: Ids::remembered("chanterelle.kept"),
+                is_gathering: false,
+            }),
+            owner: StoredValue::new(Owner::current().expect("the page has an owner")),
+            boards: RwSignal::new(remembered::boards()),
+            trouble: RwSignal::new(None),
+        };
+        if let Some(program) = program {
+            program.listen(move |told| media.on_told(told));
+        }
+        media
+    }
+
+    /// The media of the page a component is in.
+    pub(crate) fn here() -> Self {
+        expect_context()
+    }
+
+    /// A blob, for as long as the reactive owner that calls this lives: so long it is looked out for who holds it.
+    pub(crate) fn blob(self, blob: &BlobRef) -> Blob {
+        let id = blob.id;
+        let found = self.change(&id, blob.size, |entry| {
+            entry.watchers += 1;
+            entry.blob
+        });
+        on_cleanup(move || {
+            let unseen = self.inner.try_update_value(|inner| {
+                let entry = inner.blobs.get_mut(&id)?;
+                entry.watchers -= 1;
+                let is_small = matches!(entry.wanted, Some((_, Urgency::Thumbnail)));
+                (entry.watchers == 0 && is_small).then_some(())
+            });
+            // What was asked for by a click comes, also when one reads on meanwhile.
+            if unseen.flatten().is_some() {
+                self.unwant(id);
+            }
+            self.gather();
+        });
+        self.gather();
+        found
+    }
+
+    /// Has it fetched.
+    pub(crate) fn want(self, blob: &BlobRef, class: Class, urgency: Urgency) {
+        let is_open = self.change(&blob.id, blob.size, |entry| {
+            let state = entry.blob.state;
+            if matches!(state.get_untracked(), BlobState::Here(_) | BlobState::Blocked) {
+                return false;
+            }
+            // Said again, it may be more urgent.
+            let before = entry.wanted.replace((class, urgency));
+            if before.is_none() {
+                state.set(BlobState::Looking);
+            }
+            before != Some((class, urgency))
+        });
+        if is_open {
+            self.say_want(blob.id);
+        }
+    }
+
+    /// No longer has it fetched, by nobody on this page. What is here stays.
+    pub(crate) fn unwant(self, blob: BlobId) {
+        let was_wanted = self.inner.try_update_value(|inner| {
+            let entry = inner.blobs.get_mut(&blob)?;
+            entry.wanted.take()?;
+            if matches!(entry.blob.state.get_untracked(), BlobState::Looking | BlobState::Coming(_)) {
+                entry.blob.state.set(BlobState::Absent);
+            }
+            Some(())
+        });
+        if was_wanted.flatten().is_some() {
+            self.say(&ToMedia::Unwant(blob));
+        }
+    }
+
+    /// Keeps a blob when room is needed, or no longer.
+    pub(crate) fn pin(self, blob: BlobId, kept: bool) {
+        let class = self.inner.try_update_value(|inner| {
+            inner.kept.set(blob, kept);
+            let entry = inner.blobs.get_mut(&blob)?;
+            entry.blob.kept.set(kept);
+            Some(if kept { Class::Pinned } else { entry.wanted.map_or(Class::Strangers, |(class, _)| class) })
+        });
+        if let Some(class) = class.flatten() {
+            self.say(&ToMedia::Classify { ids: vec![blob], class });
+        }
+    }
+
+    /// Never shows, keeps or gives out a blob again; or takes that back.
+    pub(crate) fn block(self, blob: BlobId, blocked: bool) {
+        self.inner.update_value(|inner| {
+            inner.blocked.set(blob, blocked);
+            if let Some(entry) = inner.blobs.get_mut(&blob) {
+                entry.wanted = None;
+                entry.is_known = false;
+                entry.blob.state.set(if blocked { BlobState::Blocked } else { BlobState::Absent });
+            }
+        });
+        self.say_blocked();
+        self.gather();
+    }
+
+    /// Whether thumbnails of this board come without being asked for. Tracked.
+    pub(crate) fn shows(self, board: BoardId) -> bool {
+        self.boards.with(|boards| boards.contains(&board))
+    }
+
+    /// Says so, from now on; remembered in this browser.
+    pub(crate) fn show(self, board: BoardId, shown: bool) {
+        self.boards.update(|boards| {
+            boards.retain(|other| *other != board);
+            if shown {
+                boards.push(board);
+            }
+        });
+        self.boards.with_untracked(|boards| remembered::remember_boards(boards));
+    }
+
+    /// Files that were posted are kept as one's own.
+    pub(crate) fn posted(self, files: &[Attachment]) {
+        let blobs = files.iter().flat_map(|file| [Some(&file.blob), file.thumb.as_ref()]);
+        let ids: Vec<BlobId> = blobs.flatten().map(|blob| blob.id).collect();
+        if !ids.is_empty() {
+            self.say(&ToMedia::Keep { ids, class: Class::Own });
+        }
+    }
+
+    /// Does something with what is known of a blob, of which nothing may have been known.
+    fn change<T>(self, id: &BlobId, size: u64, change: impl FnOnce(&mut Entry) -> T) -> T {
+        self.inner
+            .try_update_value(|inner| {
+                let (is_blocked, is_kept) = (inner.blocked.has(id), inner.kept.has(id));
+                let entry = inner.blobs.entry(*id).or_insert_with(|| {
+                    let state = if is_blocked { BlobState::Blocked } else { BlobState::Absent };
+                    let blob = self.owner.with_value(|owner| {
+                        owner.with(|| Blob {
+                            state: RwSignal::new(state),
+                            holders: RwSignal::new(0),
+                            kept: RwSignal::new(is_kept),
+                        })
+                    });
+                    Entry { blob, size, watchers: 0, wanted: None, is_known: false }
+                });
+                change(entry)
+            })
+            .expect("the page's media live as long as the page")
+    }
+
+    /// Asks soon, and for all at once, what is here and who holds what is not.
+    fn gather(self) {
+        let is_first = self.inner.try_update_value(|inner| !std::mem::replace(&mut inner.is_gathering, true));
+        if is_first == Some(true) {
+            leptos::task::spawn_local(async move {
+                Delay::new(GATHER).await;
+                self.ask();
+            });
+        }
+    }
+
+    fn ask(self) {
+        let asked = self.inner.try_update_value(|inner| {
+            inner.is_gathering = false;
+            let shown = inner.blobs.iter_mut().filter(|(_, entry)| entry.watchers > 0);
+            let (mut watched, mut unknown) = (Vec::new(), Vec::new());
+            for (id, entry) in shown {
+                watched.push(*id);
+                if !std::mem::replace(&mut entry.is_known, true) {
+                    unknown.push(*id);
+                }
+            }
+            watched.truncate(WATCHED);
+            (watched, unknown)
+        });
+        let Some((watched, ids)) = asked else { return };
+        if !ids.is_empty() {
+            self.say(&ToMedia::Here { call: self.call(), ids });
+        }
+        self.mention(&ToMedia::Watch(watched));
+    }
+
+    fn say_want(self, id: BlobId) {
+        let want = self.inner.with_value(|inner| {
+            let entry = inner.blobs.get(&id)?;
+            let (class, urgency) = entry.wanted?;
+            let class = if inner.kept.has(&id) { Class::Pinned } else { class };
+            Some(ToMedia::Want { id, size: entry.size, class, urgency, hints: Vec::new() })
+        });
+        if let Some(want) = want {
+            self.say(&want);
+        }
+    }
+
+    fn say_blocked(self) {
+        let blocked = self.inner.with_value(|inner| inner.blocked.all());
+        self.mention(&ToMedia::Block(blocked));
+    }
+
+    fn program(self) -> Option<media::Media> {
+        self.inner.try_with_value(|inner| inner.program.clone()).flatten()
+    }
+
+    fn call(self) -> Call {
+        self.program().map_or(0, |program| program.call())
+    }
+
+    /// Says something to the program, which is started if it does not run.
+    fn say(self, message: &ToMedia) {
+        if let Some(program) = self.program() {
+            program.say(message, &[]);
+        }
+    }
+
+    /// Says something to the program if it runs.
+    fn mention(self, message: &ToMedia) {
+        if let Some(program) = self.program() {
+            program.mention(message);
+        }
+    }
+}

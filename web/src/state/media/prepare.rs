@@ -1,0 +1,112 @@
+//! Files being made ready for a post.
+
+use chanterelle_core::base::Limits;
+use chanterelle_core::event::{Attachment, BlobRef, FileInfo};
+use leptos::prelude::*;
+use serde_bytes::ByteBuf;
+
+use super::{Media, Opening, PrepareError};
+use crate::media::{Call, Prepared, Stored, ToMedia};
+
+/// A file being made ready for a post. Dropping the last handle does nothing; [`Preparing::cancel`] ends it.
+#[derive(Clone, Copy)]
+pub(crate) struct Preparing {
+    /// How far it is.
+    pub(crate) step: RwSignal<Step>,
+    call: Call,
+    media: Media,
+}
+
+/// How far a file is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// Under way; of one thousand, if that is known.
+    Busy(Option<u16>),
+    /// Ready: what the post will carry (alternative text and spoiler are the composer's to set), and a URL to preview it by,
+    /// if it can be shown.
+    Ready(Box<Attachment>, Option<String>),
+    /// It cannot be attached.
+    Failed(PrepareError),
+    /// The person has changed their mind.
+    Cancelled,
+}
+
+impl Media {
+    /// Makes a file ready for a post: without metadata, smaller unless `keep` asks for the encoding it has.
+    pub(crate) fn prepare(self, file: web_sys::File, keep: bool) -> Preparing {
+        let step = self.owner.with_value(|owner| owner.with(|| RwSignal::new(Step::Busy(None))));
+        let preparing = Preparing { step, call: self.call(), media: self };
+        match self.program() {
+            Some(program) => {
+                let name = plain_name(&file.name());
+                self.inner.update_value(|inner| drop(inner.preparing.insert(preparing.call, (step, name))));
+                program.prepare(preparing.call, &file, keep);
+            }
+            None => step.set(Step::Failed(PrepareError::Cancelled)),
+        }
+        preparing
+    }
+
+    /// A file is ready, or cannot be made so.
+    pub(super) fn prepared(self, call: Call, outcome: Result<Prepared, PrepareError>) {
+        let waiting = self.inner.try_update_value(|inner| inner.preparing.remove(&call)).flatten();
+        let Some((step, name)) = waiting else { return };
+        match outcome {
+            Ok(prepared) => {
+                let preview = prepared.thumb.as_ref().map(|thumb| thumb.id).or_else(|| {
+                    let is_picture = prepared.blob.kind.starts_with("image/");
+                    is_picture.then_some(prepared.blob.id)
+                });
+                let attachment = Box::new(attachment(prepared, name));
+                match preview {
+                    Some(id) => self.open(id, Opening::Preview(step, attachment)),
+                    None => step.set(Step::Ready(attachment, None)),
+                }
+            }
+            Err(PrepareError::Cancelled) => step.set(Step::Cancelled),
+            Err(error) => step.set(Step::Failed(error)),
+        }
+    }
+}
+
+impl Preparing {
+    /// The person has changed their mind.
+    pub(crate) fn cancel(self) {
+        if matches!(self.step.get_untracked(), Step::Busy(_)) {
+            self.step.set(Step::Cancelled);
+            self.media.inner.update_value(|inner| drop(inner.preparing.remove(&self.call)));
+            self.media.mention(&ToMedia::Cancel(self.call));
+        }
+    }
+}
+
+fn attachment(prepared: Prepared, name: Option<String>) -> Attachment {
+    let blob = |stored: &Stored| BlobRef { id: stored.id, size: stored.size };
+    let (width, height) = prepared.size.unzip();
+    Attachment {
+        blob: blob(&prepared.blob),
+        thumb: prepared.thumb.as_ref().map(blob),
+        info: FileInfo {
+            mime: prepared.blob.kind,
+            name,
+            width,
+            height,
+            duration: prepared.duration,
+            thumbhash: prepared.thumbhash.map(ByteBuf::from),
+            alt: None,
+            spoiler: false,
+            thumb: prepared.thumb.is_some(),
+        },
+    }
+}
+
+/// A file's name as it can stand in an event.
+fn plain_name(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let limit = Limits::default().file_name_chars;
+    let name = name.trim();
+    let count = name.chars().count();
+    // The end tells what kind of file it is.
+    let name: String = name.chars().skip(count.saturating_sub(limit)).collect();
+    (!name.trim().is_empty()).then_some(name)
+}
