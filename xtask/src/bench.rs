@@ -30,8 +30,14 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// A bench's name and the programs that measure it.
 type Bench = (&'static str, fn(&Workspace) -> Result<Vec<Command>>);
 
-const BENCHES: [Bench; 5] =
-    [("load", load), ("admit", admit), ("ingest", ingest), ("durable", durable), ("webrtc", webrtc)];
+const BENCHES: [Bench; 6] = [
+    ("load", load),
+    ("admit", admit),
+    ("ingest", ingest),
+    ("durable", durable),
+    ("webrtc", webrtc),
+    ("media", media),
+];
 
 /// `cargo xtask bench [NAME]`.
 pub(crate) fn command(ws: &Workspace, args: Args) -> Result<ExitCode> {
@@ -126,6 +132,19 @@ fn webrtc(ws: &Workspace) -> Result<Vec<Command>> {
     product.env("CHANTERELLE_INTEROP", made);
     test::on_product(&mut product, &ws.relay_binary(), &browser);
     Ok(vec![bare, product])
+}
+
+/// How fast a relay makes thumbnails, and where a browser stores blobs fastest, built as the page is.
+fn media(ws: &Workspace) -> Result<Vec<Command>> {
+    let mut thumbnails = ws.cargo();
+    thumbnails.args(["run", "--release", "--package", "chanterelle-relay", "--example", "bench_media"]);
+    let tools = PageTools::prepare(ws)?;
+    let mut store = tools.rust.cargo(ws)?;
+    store.args(["test", "--profile", "page", "--target", TARGET, "--package", "chanterelle-media"]);
+    store.args(["--example", "bench_store", "--", "--nocapture"]);
+    store.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools.wasm_test_runner());
+    test::in_browser(&mut store, ws, &setup::browser(ws)?);
+    Ok(vec![thumbnails, store])
 }
 
 fn measure(

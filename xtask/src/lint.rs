@@ -40,6 +40,7 @@ pub(crate) fn command(ws: &Workspace, args: Args) -> Result<ExitCode> {
                 .cargo(ws)?
                 .args(["clippy", "--release", "--target", TARGET, "--all-targets"])
                 .args(["--package", "chanterelle-annex", "--package", "chanterelle-core"])
+                .args(["--package", "chanterelle-media"])
                 .args(["--package", "chanterelle-web", "--package", "chanterelle-webrtc"])
                 .args(["--package", "chanterelle-interop"])
                 .args(["--", "--deny", "warnings"]),

@@ -1,4 +1,5 @@
-//! What Trunk leaves undone: a hash in the names of the annex, and the service worker with the list of all files.
+//! What Trunk leaves undone: a hash in the names of the annex and of the media program, and the service worker with the
+//! list of all files.
 //!
 //! The same page gives the same bytes, and any other page another service worker, by which browsers notice it.
 
@@ -14,12 +15,9 @@ use sha2::{Digest as _, Sha256};
 const INDEX: &str = "index.html";
 const SERVICE_WORKER: &str = "sw.js";
 
+/// The programs beside the page's own, by the names of the `<meta>` elements in which the page reads what they are called.
 /// Trunk gives workers names without a hash, which would have to be asked for again each time.
-const ANNEX: &str = "chanterelle-annex";
-const ANNEX_FILES: [&str; 2] = ["chanterelle-annex.js", "chanterelle-annex_bg.wasm"];
-
-/// Where the page reads how the annex is called.
-const ANNEX_ELEMENT: &str = "<meta name=\"annex\" content=\"/chanterelle-annex\">";
+const PROGRAMS: [&str; 2] = ["annex", "media"];
 
 /// Where the service worker has its build.
 const BUILD: &str = "const BUILD = { name: \"\", files: {} };";
@@ -33,7 +31,9 @@ const DIGITS: usize = 16;
 /// # Errors
 /// If a file is missing, has no place for what belongs there, or tells a path of this machine.
 pub(super) fn finish(dist: &Path, sources: &Path, private: &[PathBuf]) -> Result<()> {
-    name_annex(dist)?;
+    for program in PROGRAMS {
+        name(dist, program)?;
+    }
     let mut files = BTreeMap::new();
     list(dist, "", &mut files)?;
     for path in files.keys() {
@@ -48,18 +48,25 @@ pub(super) fn finish(dist: &Path, sources: &Path, private: &[PathBuf]) -> Result
     write(&dist.join(SERVICE_WORKER), &replace(&worker, BUILD, &format!("const BUILD = {build};"))?)
 }
 
-fn name_annex(dist: &Path) -> Result<()> {
+/// Puts a hash of a program's content into its name.
+fn name(dist: &Path, program: &str) -> Result<()> {
+    let plain = format!("chanterelle-{program}");
+    let files = [format!("{plain}.js"), format!("{plain}_bg.wasm")];
     let mut hasher = Sha256::new();
-    for file in ANNEX_FILES {
+    for file in &files {
         hasher.update(bytes(&dist.join(file))?);
     }
-    let hash = digits(&hasher.finalize());
-    let hashed = |text: &str| text.replace(ANNEX, &format!("{ANNEX}-{hash}"));
-    for file in ANNEX_FILES {
-        fs::rename(dist.join(file), dist.join(hashed(file)))?;
+    let hashed = format!("{plain}-{}", digits(&hasher.finalize()));
+    for file in &files {
+        fs::rename(dist.join(file), dist.join(file.replace(&plain, &hashed)))?;
     }
     let index = dist.join(INDEX);
-    write(&index, &replace(&read(&index)?, ANNEX_ELEMENT, &hashed(ANNEX_ELEMENT))?)
+    write(&index, &replace(&read(&index)?, &element(program, &plain), &element(program, &hashed))?)
+}
+
+/// Where the page reads how a program is called.
+fn element(program: &str, name: &str) -> String {
+    format!("<meta name=\"{program}\" content=\"/{name}\">")
 }
 
 /// Collects the files below a folder by their paths, each with its hash as Subresource Integrity writes it.
@@ -126,9 +133,11 @@ mod tests {
         fn new(name: &str) -> Self {
             let page = Page(std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id())));
             for (path, content) in [
-                ("dist/index.html", format!("<head>{ANNEX_ELEMENT}</head>").as_str()),
+                ("dist/index.html", shell("chanterelle-annex", "chanterelle-media").as_str()),
                 ("dist/chanterelle-annex.js", "js"),
                 ("dist/chanterelle-annex_bg.wasm", "wasm"),
+                ("dist/chanterelle-media.js", "js of another"),
+                ("dist/chanterelle-media_bg.wasm", "wasm of another"),
                 ("dist/icons/icon.svg", "<svg/>"),
                 ("www/sw.js", &format!("first\n{BUILD}\nlast\n")),
             ] {
@@ -149,6 +158,10 @@ mod tests {
         }
     }
 
+    fn shell(annex: &str, media: &str) -> String {
+        format!("<head>{}{}</head>", element("annex", annex), element("media", media))
+    }
+
     impl Drop for Page {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
@@ -165,13 +178,17 @@ mod tests {
         let build: serde_json::Value = serde_json::from_str(build).unwrap();
         let files = build["files"].as_object().unwrap();
         // printf jswasm | sha256sum
-        let annex = "/chanterelle-annex-4304b0fbaa891e81";
+        let annex = "chanterelle-annex-4304b0fbaa891e81";
+        // printf 'js of anotherwasm of another' | sha256sum
+        let media = "chanterelle-media-cee43b8e7f8d3d20";
         let paths: Vec<&str> = files.keys().map(String::as_str).collect();
-        assert_eq!(paths, ["/", &format!("{annex}.js"), &format!("{annex}_bg.wasm"), "/icons/icon.svg"]);
+        let programs = [annex, media].map(|name| [format!("/{name}.js"), format!("/{name}_bg.wasm")]);
+        let [[annex_js, annex_wasm], [media_js, media_wasm]] = &programs;
+        assert_eq!(paths, ["/", annex_js, annex_wasm, media_js, media_wasm, "/icons/icon.svg"]);
         // printf '<svg/>' | openssl dgst -sha256 -binary | base64
         assert_eq!(files["/icons/icon.svg"], "sha256-1NxWZpFDA08xqjCWNdQRPZrXagKxc52iLJZe0gSb6eY=");
         let index = read(&page.0.join("dist/index.html")).unwrap();
-        assert_eq!(index, format!("<head><meta name=\"annex\" content=\"{annex}\"></head>"));
+        assert_eq!(index, shell(annex, media));
         assert_eq!(build["name"].as_str().unwrap().len(), DIGITS);
     }
 
@@ -207,7 +224,7 @@ mod tests {
             assert!(page.finish().is_err(), "{path}: {content}");
         }
         let page = Page::new("missing");
-        fs::remove_file(page.0.join("dist/chanterelle-annex.js")).unwrap();
+        fs::remove_file(page.0.join("dist/chanterelle-media.js")).unwrap();
         assert!(page.finish().is_err());
     }
 }

@@ -1,18 +1,16 @@
-//! js-libp2p, with which the tests of the product let ours talk: two bundles of `tests/interop`, for a page and for
-//! Node.js, in `interop` of the target directory.
+//! js-libp2p, with which the tests of the product let ours talk, and tus-js-client, which uploads to the relay: bundles of
+//! `tests/interop`, for a page and for Node.js, in `interop` of the target directory.
 //!
 //! npm installs the packages into the cache, exactly those of the lock file and without running anything of theirs, and
 //! checks their hashes; esbuild, one of them, makes the bundles when a source is another than it was.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use sha2::{Digest as _, Sha256};
+use anyhow::{Result, bail};
 
-use super::npm;
+use super::{fingerprint, npm};
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -20,12 +18,13 @@ use crate::workspace::Workspace;
 const PACKAGES: [&str; 3] = [".npmrc", "package.json", "package-lock.json"];
 
 /// Our scripts.
-const SCRIPTS: [&str; 5] = ["events.js", "node.js", "page.js", "peer.js", "session.js"];
+const SCRIPTS: [&str; 6] = ["events.js", "node.js", "page.js", "peer.js", "session.js", "tus.js"];
 
 /// Each bundle: what it begins with, what it is called, and for whom it is.
-const BUNDLES: [(&str, &str, [&str; 2]); 2] = [
+const BUNDLES: [(&str, &str, [&str; 2]); 3] = [
     ("page.js", "page.js", ["--platform=browser", "--format=esm"]),
     ("node.js", "node.cjs", ["--platform=node", "--format=cjs"]),
+    ("tus.js", "tus.cjs", ["--platform=node", "--format=cjs"]),
 ];
 
 /// js-libp2p calls functions that older ones lack, and that cannot be added.
@@ -68,7 +67,7 @@ fn install(ws: &Workspace, source: &Path) -> Result<PathBuf> {
     let home = ws.cache().join("interop").join(&fingerprint(source, &PACKAGES)?[..16]);
     let (modules, works) = (home.join("node_modules"), home.join("works"));
     if !works.is_file() {
-        super::install(ws, "js-libp2p and esbuild", "half a minute", || {
+        super::install(ws, "js-libp2p, tus-js-client and esbuild", "half a minute", || {
             if works.is_file() {
                 return Ok(());
             }
@@ -84,22 +83,6 @@ fn install(ws: &Workspace, source: &Path) -> Result<PathBuf> {
         })?;
     }
     Ok(modules)
-}
-
-/// A hash of files, in hexadecimal digits.
-fn fingerprint(directory: &Path, files: &[&str]) -> Result<String> {
-    let mut hasher = Sha256::new();
-    for file in files {
-        let path = directory.join(file);
-        let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        hasher.update(content.len().to_le_bytes());
-        hasher.update(content);
-    }
-    let mut digits = String::new();
-    for byte in hasher.finalize() {
-        let _ = write!(digits, "{byte:02x}");
-    }
-    Ok(digits)
 }
 
 /// `22` of `v22.1.0`.

@@ -9,15 +9,18 @@ mod cargo_tools;
 mod debian;
 mod interop;
 mod npm;
+mod tuspy;
 mod wasm_opt;
 mod wasm_target;
 
+use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use sha2::{Digest as _, Sha256};
 
 pub(crate) use browser::Browser;
 pub(crate) use cargo_tools::WASM_BINDGEN_VERSION;
@@ -36,7 +39,9 @@ pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
     if all {
         browser::prepare(ws)?;
         iproute2(ws)?;
+        ffmpeg(ws)?;
         interop(ws)?;
+        tuspy(ws)?;
         cargo_deny(ws)?;
     }
     println!("Set-up is complete; the tools are in {}", ws.cache().display());
@@ -109,12 +114,31 @@ pub(crate) fn firefox(ws: &Workspace) -> Result<PathBuf> {
     browser::prepare_firefox(ws)
 }
 
-/// Finds or makes the bundles of js-libp2p; the directory they are in.
+/// Finds or makes the bundles of js-libp2p and tus-js-client; the directory they are in.
 ///
 /// # Errors
 /// If they cannot be made; the text is a reason to show beside each skipped test.
 pub(crate) fn interop(ws: &Workspace) -> Result<PathBuf> {
     interop::prepare(ws)
+}
+
+/// Finds or installs tuspy; the Python that has it.
+///
+/// # Errors
+/// If it cannot be installed; the text is a reason to show beside each skipped test.
+pub(crate) fn tuspy(ws: &Workspace) -> Result<PathBuf> {
+    tuspy::prepare(ws)
+}
+
+/// Finds or installs ffmpeg, with which the relay makes versions of sound and films.
+///
+/// # Errors
+/// If it cannot be installed; the tests that need it are skipped then and say so.
+pub(crate) fn ffmpeg(ws: &Workspace) -> Result<()> {
+    if ["ffmpeg", "ffprobe"].into_iter().all(|program| process::find(program).is_some()) {
+        return Ok(());
+    }
+    install(ws, "ffmpeg", "a minute", || debian::install(&["ffmpeg"]))
 }
 
 /// Finds or installs iproute2, with which a test cuts the link between two relays. Only root may do that, so only for
@@ -149,6 +173,22 @@ fn install<T>(ws: &Workspace, what: &str, duration: &str, work: impl FnOnce() ->
     let done = work().with_context(|| format!("installing {what}"))?;
     eprintln!("setup: installed {what} in {} s", start.elapsed().as_secs());
     Ok(done)
+}
+
+/// A hash of files, in hexadecimal digits.
+fn fingerprint(directory: &Path, files: &[&str]) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for file in files {
+        let path = directory.join(file);
+        let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        hasher.update(content.len().to_le_bytes());
+        hasher.update(content);
+    }
+    let mut digits = String::new();
+    for byte in hasher.finalize() {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Ok(digits)
 }
 
 /// Takes a lock that ends with the returned file, waiting for whoever holds it.

@@ -1,7 +1,7 @@
 //! `cargo xtask test [--only PART] [FILTER]`: every test there is, and one plain line at the end.
 //!
-//! Three parts: `native` (annex, core, relay, xtask), `wasm` (annex, core and page in Chromium) and `product` (real
-//! relay, real browsers). A part that does not build counts as one failure and the others still run. Test binaries are
+//! Three parts: `native` (annex, core, media, relay, xtask), `wasm` (annex, core, media and page in Chromium) and `product`
+//! (real relay, real browsers). A part that does not build counts as one failure and the others still run. Test binaries are
 //! started one by one, so a binary that dies without a summary is seen; nothing that was not run passes silently.
 
 mod build;
@@ -29,12 +29,22 @@ use self::summary::Report;
 /// The package whose tests use the whole product.
 const PRODUCT: &str = "chanterelle-e2e";
 
-/// How the names of those tests begin that need js-libp2p.
-const INTEROP: &str = "interop::";
+/// How the names of those tests begin that need the bundles of js-libp2p and tus-js-client.
+const BUNDLED: [&str; 2] = ["interop::", "tus::js_"];
+
+/// The same of those that need tuspy.
+const TUSPY: [&str; 1] = ["tus::py_"];
 
 /// What is built natively.
-const NATIVE: [&str; 6] =
-    ["chanterelle-annex", "chanterelle-core", "chanterelle-relay", "chanterelle-webrtc", "xtask", PRODUCT];
+const NATIVE: [&str; 7] = [
+    "chanterelle-annex",
+    "chanterelle-core",
+    "chanterelle-media",
+    "chanterelle-relay",
+    "chanterelle-webrtc",
+    "xtask",
+    PRODUCT,
+];
 
 /// `cargo xtask test [--only native|wasm|product] [FILTER]`.
 pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
@@ -56,10 +66,12 @@ pub(crate) fn command(ws: &Workspace, mut args: Args) -> Result<ExitCode> {
     };
     let mut run = Run { ws, filter, tools, browser, report: Report::default() };
 
-    if wanted("native")
-        && let Err(error) = setup::iproute2(ws)
-    {
-        eprintln!("warning: {error:#}");
+    if wanted("native") {
+        for ready in [setup::iproute2(ws), setup::ffmpeg(ws)] {
+            if let Err(error) = ready {
+                eprintln!("warning: {error:#}");
+            }
+        }
     }
     if wanted("native") || wanted("product") {
         // Before the relay, which embeds it.
@@ -126,7 +138,8 @@ impl Run<'_> {
 
     /// What is tested as wasm.
     fn wasm_packages(&self) -> Result<Vec<&'static str>> {
-        let mut packages = vec!["chanterelle-annex", "chanterelle-core", "chanterelle-webrtc"];
+        let mut packages =
+            vec!["chanterelle-annex", "chanterelle-core", "chanterelle-media", "chanterelle-webrtc"];
         if mentions(&self.ws.root().join("web"), "#[wasm_bindgen_test")? {
             packages.push("chanterelle-web");
         }
@@ -172,22 +185,30 @@ impl Run<'_> {
             let built = interop::build_page(self.ws, self.tools()?, &self.wasm_packages()?, made);
             self.note("product interop", built);
         }
+        let tuspy = setup::tuspy(self.ws).map_err(|error| format!("no tuspy: {error:#}"));
+        let found = [(&BUNDLED[..], &interop), (&TUSPY, &tuspy)];
+        let missing: Vec<(&str, &String)> = found
+            .into_iter()
+            .filter_map(|(tests, found)| Some((tests, found.as_ref().err()?)))
+            .flat_map(|(tests, reason)| tests.iter().map(move |test| (*test, reason)))
+            .collect();
         self.suites("product", &[PRODUCT], &built.suites, |suite| {
             let mut command = Command::new(suite.executable());
             on_product(&mut command, relay, &browser);
             command.envs(firefox.iter().map(|firefox| ("FIREFOX", firefox)));
-            match &interop {
-                Ok(made) => drop(command.env("CHANTERELLE_INTEROP", made)),
-                Err(_) => drop(command.args(["--skip", INTEROP])),
-            }
+            command.envs(interop.iter().map(|made| ("CHANTERELLE_INTEROP", made)));
+            command.envs(tuspy.iter().map(|python| ("CHANTERELLE_TUSPY", python)));
+            command.args(missing.iter().flat_map(|(test, _)| ["--skip", test]));
             command
         });
-        let Err(reason) = interop else { return Ok(()) };
-        self.skip("product", suites(), &reason, |suite| {
-            let mut command = Command::new(suite.executable());
-            command.arg(INTEROP);
-            command
-        })
+        for (test, reason) in missing {
+            self.skip("product", suites(), reason, |suite| {
+                let mut command = Command::new(suite.executable());
+                command.arg(test);
+                command
+            })?;
+        }
+        Ok(())
     }
 
     /// Runs every suite; a package without a single test in this part is a failure.
