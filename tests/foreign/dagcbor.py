@@ -3,8 +3,8 @@
 
 Every event, frame, friend code, reach record, peer record and connect code in core/tests/vectors/protocol.json is made
 again from its readable fields: encodings by the package dag-cbor, hashes by blake3, keys, signatures and sealing by
-cryptography, bech32m and blinded keys by a few lines here, compressed frames are inflated by zlib; then bytes are
-compared. Rows of the local index are no protocol and are not looked at. Needs no network once the packages are there:
+cryptography, bech32m and blinded keys by a few lines here, compressed frames are inflated by zlib. Blobs are made by
+their rule: ids by blake3, outboards and slices by blake3_tree.py beside this file. Then bytes are compared. Rows of the local index are no protocol and are not looked at. Needs no network once the packages are there:
 
     python3 -m venv venv && venv/bin/pip install dag-cbor blake3 cryptography
     venv/bin/python tests/foreign/dagcbor.py
@@ -16,6 +16,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import blake3_tree
 import dag_cbor
 from blake3 import blake3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -92,6 +93,34 @@ def check_frame(vector):
         return
     if unpacked != plain:
         yield "the payload is not the plain bytes"
+
+
+def check_media(vector):
+    """Yields what is wrong with a frame of the media protocol."""
+    frame = item(vector["frame"])
+    plain = dag_cbor.encode(frame)
+    if plain.hex() != vector["plain"]:
+        yield "the plain bytes differ"
+    if dag_cbor.decode(plain) != frame:
+        yield "the plain bytes decode to something else"
+    if (uvarint(len(plain)) + plain).hex() != vector["stream"]:
+        yield "the bytes on the stream differ"
+
+
+def check_blob(vector):
+    """Yields what is wrong with a blob."""
+    content = bytes(n % 251 for n in range(vector["size"]))
+    blob_id = blake3(content).digest()
+    if blob_id.hex() != vector["id"]:
+        yield "the id differs"
+    parents = {}
+    if blake3_tree.subtree(content, 0, blake3_tree.ROOT, parents) != blob_id:
+        yield "the root of the tree is not the id"
+    if b"".join(parents[group] for group in sorted(parents)).hex() != vector["outboard"]:
+        yield "the outboard differs"
+    for part in vector["slices"]:
+        if blake3_tree.slice_of(content, part["first"], part["count"], parents).hex() != part["bytes"]:
+            yield f"the slice from group {part['first']} on differs"
 
 
 def bech32m(prefix, data):
@@ -231,6 +260,8 @@ def main():
     checks = {
         "events": check_event,
         "frames": check_frame,
+        "media": check_media,
+        "blobs": check_blob,
         "codes": check_code,
         "records": check_record,
         "peers": check_peer,

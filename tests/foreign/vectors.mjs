@@ -1,5 +1,5 @@
 // Recomputes the published vectors without any code of this project: encodings by @ipld/dag-cbor, reconciliation by the
-// negentropy of nostr-tools, which knows the side that begins. Ids and signatures are dagcbor.py's work.
+// negentropy of nostr-tools, which knows the side that begins. Ids, signatures and blobs are dagcbor.py's work.
 // In a directory where `npm install @ipld/dag-cbor nostr-tools` was done:
 //   node --input-type=module - core/tests/vectors/protocol.json < tests/foreign/vectors.mjs
 import { readFileSync } from 'node:fs';
@@ -40,6 +40,18 @@ function frame(vector) {
   ];
 }
 
+function media(vector) {
+  const stream = unhex(vector.stream);
+  const at = stream.findIndex((byte) => byte < 0x80) + 1;
+  const length = stream.subarray(0, at).reduceRight((sum, byte) => sum * 128 + (byte & 0x7f), 0);
+  return [
+    ['the plain bytes', hex(encode(item(vector.frame))), vector.plain],
+    ['the plain bytes, read and written', hex(encode(decode(unhex(vector.plain)))), vector.plain],
+    ['the bytes on the stream', hex(stream.subarray(at)), vector.plain],
+    ['the length', length, vector.plain.length / 2],
+  ];
+}
+
 function connect(vector) {
   const unsigned = encode(item(vector.fields));
   return [
@@ -68,7 +80,7 @@ function reconciliation(vector) {
 
 const vectors = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 let [checked, failed] = [0, 0];
-const checks = { events: event, frames: frame, connects: connect, reconciliations: reconciliation };
+const checks = { events: event, frames: frame, media, connects: connect, reconciliations: reconciliation };
 for (const [kind, check] of Object.entries(checks)) {
   for (const vector of vectors[kind]) {
     checked += 1;

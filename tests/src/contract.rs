@@ -61,9 +61,10 @@ fn row(line: &str) -> Option<(String, Row)> {
     Some((place.to_owned(), Row { elements: elements(cell), codes: codes(cell) }))
 }
 
-/// The roles that are named.
-const ROLES: [&str; 11] = [
-    "button", "combobox", "dialog", "form", "heading", "image", "link", "list", "status", "switch", "textbox",
+/// The roles that are named; "input" is an input for files, which has no role of its own.
+const ROLES: [&str; 12] = [
+    "button", "combobox", "dialog", "form", "heading", "image", "input", "link", "list", "status", "switch",
+    "textbox",
 ];
 
 /// Every `role "Name"`, and with it `roles "Name" and "Name"`. What else stands in quotation marks is an example.
@@ -100,6 +101,10 @@ mod tests {
                 "button \"New thread\"; form \"Reply\" with textbox \"Comment\", link `>>` and 8 digits"
             ),
             [pair("button", "New thread"), pair("form", "Reply"), pair("textbox", "Comment")]
+        );
+        assert_eq!(
+            elements("textbox \"Comment\", file input \"Attach files\", button \"Post\""),
+            [pair("textbox", "Comment"), pair("input", "Attach files"), pair("button", "Post")]
         );
         assert_eq!(
             elements("with buttons \"Yes\" and \"No\""),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
@@ -49,16 +49,25 @@ impl Answer {
 /// # Errors
 /// When there is no answer, within [`PATIENCE`] at least.
 pub async fn get(url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
-    let answer = tokio::time::timeout(PATIENCE, ask(url, headers)).await;
+    send("GET", url, headers, b"").await
+}
+
+/// Sends a request of any method, with these headers and this body.
+///
+/// # Errors
+/// When there is no answer, within [`PATIENCE`] at least.
+pub async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, String> {
+    let answer = tokio::time::timeout(PATIENCE, ask(method, url, headers, body)).await;
     answer.unwrap_or_else(|_| Err("nothing was answered".to_owned()))
 }
 
-async fn ask(url: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
-    let mut request = Request::get(url);
+async fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, String> {
+    let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
+    let body = Full::new(Bytes::copy_from_slice(body));
+    let request = request.body(body).map_err(|error| error.to_string())?;
     let client = Client::builder(TokioExecutor::new()).build_http();
     let response = client.request(request).await.map_err(|error| error.to_string())?;
     let status = response.status().as_u16();

@@ -7,9 +7,11 @@
 //!
 //! These functions serve tests alone: where something cannot go on they panic and say why.
 
+pub mod attach;
 pub mod browser;
 pub mod contract;
 pub mod elements;
+pub mod files;
 pub mod firefox;
 pub mod http;
 pub mod interop;

@@ -1,8 +1,8 @@
 //! Where things are: the checkout, the relay's binary, the browser, and what a test leaves behind.
 //!
-//! `cargo xtask test` names the binary, the browser and the bundles of js-libp2p in `CHANTERELLE_BIN`, `CHROMIUM`,
-//! `CHROMEDRIVER` and `CHANTERELLE_INTEROP`; without them they are looked for where a build and a Debian-like system put
-//! them.
+//! `cargo xtask test` names the binary, the browser, the bundles of js-libp2p and the Python of tuspy in `CHANTERELLE_BIN`,
+//! `CHROMIUM`, `CHROMEDRIVER`, `CHANTERELLE_INTEROP` and `CHANTERELLE_TUSPY`; without them they are looked for where a build
+//! and a Debian-like system put them.
 
 use std::path::{Path, PathBuf};
 
@@ -81,7 +81,8 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// The folder with the bundles of js-libp2p, for a page and for Node.js, and beside them the page of our transport.
+/// The folder with the bundles of js-libp2p, for a page and for Node.js, and beside them tus-js-client and the page of our
+/// transport.
 ///
 /// # Errors
 /// When they were not made, or there is no Node.js.
@@ -94,6 +95,17 @@ pub fn interop() -> Result<PathBuf, String> {
         return Err(format!("there is no js-libp2p in {}; `cargo xtask test` makes it", made.display()));
     }
     on_path("node").map(|_| made).ok_or_else(|| "PATH does not lead to Node.js".to_owned())
+}
+
+/// A Python that has tuspy.
+///
+/// # Errors
+/// When nobody has set it up.
+pub fn tuspy() -> Result<PathBuf, String> {
+    let named = std::env::var_os("CHANTERELLE_TUSPY").map(PathBuf::from);
+    named.filter(|python| python.is_file()).ok_or_else(|| {
+        "CHANTERELLE_TUSPY leads to no Python with tuspy; `cargo xtask test` makes it".to_owned()
+    })
 }
 
 /// Whether everything must run, as on a build machine: there nothing is skipped.

@@ -119,7 +119,12 @@ impl History {
         });
         let begins = self.threads[at].1.is_empty() || self.rng.below(POSTS_OF_A_THREAD as u64) == 0;
         let content = if begins {
-            Content::Thread { board: name, subject: Some(self.words(5)), comment: self.words(60) }
+            Content::Thread {
+                board: name,
+                subject: Some(self.words(5)),
+                comment: self.words(60),
+                files: Vec::new(),
+            }
         } else {
             let threads = self.threads[at].1.len() as u64;
             // Mostly one of the newest.
@@ -130,7 +135,7 @@ impl History {
             let quote = if quotes { format!(">>{}\n", quoted.short()) } else { String::new() };
             let comment = format!("{quote}{}", self.words(60));
             let quotes = if quotes { vec![quoted] } else { Vec::new() };
-            Content::Post { board: id, thread, comment, sage: false, quotes }
+            Content::Post { board: id, thread, comment, sage: false, quotes, files: Vec::new() }
         };
         let draft = Draft { persona: Persona::Pseudonym, content };
         self.node.handle(self.now, Input::Command(Command::Publish(self.published, draft)));

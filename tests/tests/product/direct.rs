@@ -10,7 +10,7 @@ use chanterelle_e2e::wait;
 use serde_json::json;
 
 /// Keeps every `RTCPeerConnection` that a page makes, for the test to look at.
-const KEEP: &str = "
+pub(crate) const KEEP: &str = "
     window.connections = [];
     window.RTCPeerConnection = class extends window.RTCPeerConnection {
         constructor(...given) {
@@ -43,7 +43,7 @@ const BYTES: &str = "
     return bytes;";
 
 /// A browser whose pages begin with a script.
-async fn browser(stage: &Stage, name: &str, script: &str) -> Rc<Browser> {
+pub(crate) async fn browser(stage: &Stage, name: &str, script: &str) -> Rc<Browser> {
     let browser = stage.browser(name).await;
     let command = "Page.addScriptToEvaluateOnNewDocument";
     browser.devtools(command, json!({ "source": script })).await.expect("Chromium takes scripts");
@@ -56,7 +56,7 @@ async fn connections(browser: &Browser) -> u64 {
 }
 
 /// Answers the question about direct connections.
-async fn answer(browser: &Browser, button: &str) {
+pub(crate) async fn answer(browser: &Browser, button: &str) {
     let question = browser.find(Scope::Page, "dialog", "Direct connections").await;
     assert_eq!(connections(browser).await, 0, "before the answer there is none");
     browser.click(Scope::In(&question), "button", button).await;
@@ -68,7 +68,7 @@ async fn answer(browser: &Browser, button: &str) {
 }
 
 /// Waits until there are so many direct connections.
-async fn direct(browser: &Browser, count: &str) {
+pub(crate) async fn direct(browser: &Browser, count: &str) {
     browser.network(|direct, _| direct == count).await;
 }
 

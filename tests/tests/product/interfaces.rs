@@ -25,6 +25,12 @@ async fn has(browser: &Browser, row: &Row) {
     for (role, name) in &row.elements {
         let is_list = role == "list";
         let scope = form.as_ref().filter(|_| !is_list).map_or(Scope::Page, Scope::In);
+        if role == "input" {
+            // HTML gives an input for files no role; browsers call it a button.
+            let found = browser.find(scope, "button", name).await;
+            assert_eq!(attribute(&found, "type").await, "file", "{name}");
+            continue;
+        }
         let found = browser.find(scope, role, name).await;
         if role == "form" {
             form = Some(found);
