@@ -47,6 +47,9 @@ fn a_liar_is_found_out_and_never_asked_again() {
     assert_eq!(net.nodes[viewer].closed, [(liar, MediaStream::Ours, CloseReason::Liar)]);
     assert!(!net.nodes[viewer].storage.contains_key(&picture.id), "nothing of the slice was kept");
     let asked = net.nodes[viewer].asked[&liar].len();
+    net.run(60_000);
+    assert_eq!(net.nodes[viewer].closed.len(), 1, "no other stream is opened to it");
+    assert_eq!(net.nodes[viewer].asked[&liar].len(), asked);
     net.tell(viewer, Input::Left(peer(liar)));
     net.tell(viewer, Input::Came(peer(liar)));
     net.run(60_000);

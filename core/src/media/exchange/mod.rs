@@ -317,6 +317,10 @@ impl Exchange {
         }
         self.close_serving(id);
         self.drop_line(id);
+        // At once: what others are to look for is decided a moment later, and until then it would be asked again.
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.asking.wish.clear();
+        }
         if !self.is_banned(&id) {
             self.banned.push_back(id);
             if self.banned.len() > self.limits.media_banned {
