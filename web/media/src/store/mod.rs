@@ -30,6 +30,7 @@ use chanterelle_core::base::{BlobId, Seconds};
 use chanterelle_core::media::Groups;
 use chanterelle_core::media::quota::{Kept, KeptFor};
 use chanterelle_core::media::tree::outboard_bytes;
+use futures::lock::Mutex;
 use js_sys::Uint8Array;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
@@ -63,6 +64,8 @@ pub struct Store {
     records: RefCell<BTreeMap<BlobId, Record>>,
     /// Blobs in part that are being written here.
     parts: RefCell<BTreeMap<BlobId, Rc<part::Part>>>,
+    /// Held while the files of one are being opened, which the browser lets nobody do twice.
+    opening: Mutex<()>,
     /// Whole blobs that were read lately.
     readings: RefCell<Vec<(BlobId, Rc<read::Reading>)>>,
     leads: Cell<bool>,
@@ -125,6 +128,7 @@ impl Store {
             status,
             records: RefCell::new(records),
             parts: RefCell::default(),
+            opening: Mutex::default(),
             readings: RefCell::default(),
             leads: Cell::new(false),
             notes: Cell::new(0),

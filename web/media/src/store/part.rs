@@ -99,6 +99,7 @@ impl Store {
 
     /// The open files of a blob in part.
     pub(super) async fn part(&self, id: &BlobId) -> Result<Rc<Part>, StoreError> {
+        let _opening = self.opening.lock().await;
         if let Some(part) = self.parts.borrow().get(id) {
             return Ok(part.clone());
         }

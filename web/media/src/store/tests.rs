@@ -128,6 +128,18 @@ async fn what_is_given_up_leaves_nothing() {
 }
 
 #[wasm_bindgen_test]
+async fn groups_that_come_at_once_are_all_written() {
+    let store = fresh("test-at-once").await;
+    store.lead(true);
+    let content = content(10 * 16384, 9);
+    let id = blob_id(&content);
+    store.expect(&id, content.len() as u64, Class::Strangers).await.expect("there is room");
+    futures::join!(fill(&store, &content, 0, 4), fill(&store, &content, 4, 4), fill(&store, &content, 8, 2),);
+    assert_eq!(store.commit(&id).await, Ok(true));
+    assert_eq!(read(&store, &id).await, content);
+}
+
+#[wasm_bindgen_test]
 async fn a_blob_in_part_survives_a_reload() {
     let store = fresh("test-part").await;
     store.lead(true);
