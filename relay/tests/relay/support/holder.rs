@@ -1,4 +1,4 @@
-//! Somebody who gives a file to whoever asks for it: honestly, with one wrong bit, or only for a while.
+//! Somebody who has a file for whoever asks: honestly, with one wrong bit, or only until the first question.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -18,8 +18,8 @@ pub(crate) enum Way {
     Honest,
     /// The last bit of the file is another.
     Lies,
-    /// After so many answers it gives none any more, and ends the stream.
-    Leaves(usize),
+    /// It answers no question, and ends the stream at the first.
+    Leaves,
 }
 
 /// A file in somebody's hands. A handle.
@@ -30,7 +30,7 @@ struct Inner {
     bytes: Vec<u8>,
     hashed: Hashed,
     way: Way,
-    given: Mutex<BTreeSet<u32>>,
+    asked: Mutex<BTreeSet<u32>>,
 }
 
 impl Holder {
@@ -38,16 +38,16 @@ impl Holder {
         let mut outboard = Outboard::new();
         outboard.update(bytes);
         let (bytes, hashed) = (bytes.to_vec(), outboard.finish());
-        Holder(Arc::new(Inner { bytes, hashed, way, given: Mutex::default() }))
+        Holder(Arc::new(Inner { bytes, hashed, way, asked: Mutex::default() }))
     }
 
     pub(crate) fn id(&self) -> BlobId {
         self.0.hashed.id
     }
 
-    /// The groups it has given, rightly or not.
-    pub(crate) fn given(&self) -> BTreeSet<u32> {
-        self.0.given.lock().expect("no test panics here").clone()
+    /// The groups it was asked for.
+    pub(crate) fn asked(&self) -> BTreeSet<u32> {
+        self.0.asked.lock().expect("no test panics here").clone()
     }
 
     /// Answers on every stream that is opened to it.
@@ -56,15 +56,14 @@ impl Holder {
         let mut incoming = control.accept(protocol).expect("nobody else accepts the protocol");
         let holder = self.clone();
         tokio::spawn(async move {
-            let mut answers = 0;
             while let Some((_, stream)) = incoming.next().await {
-                holder.answer(stream, &mut answers).await;
+                holder.answer(stream).await;
             }
         });
     }
 
     /// Answers until the asker is done, or this holder is.
-    async fn answer(&self, mut stream: Stream, answers: &mut usize) {
+    async fn answer(&self, mut stream: Stream) {
         let limits = Limits::default();
         let mut deframer = Deframer::new(limits.media_frame_bytes);
         let mut chunk = vec![0; 64 * 1024];
@@ -75,10 +74,10 @@ impl Holder {
                     match MediaFrame::decode(&frame, &limits).expect("the relay sends frames of media") {
                         MediaFrame::Look { ids } if ids.contains(&self.id()) => self.held(),
                         MediaFrame::Get { call, id, first, count } if id == self.id() => {
-                            if self.0.way == Way::Leaves(*answers) {
+                            self.0.asked.lock().expect("no test panics here").extend(first..first + count);
+                            if self.0.way == Way::Leaves {
                                 return;
                             }
-                            *answers += 1;
                             self.slice(call, first, count)
                         }
                         _ => continue,
@@ -99,8 +98,7 @@ impl Holder {
     }
 
     fn slice(&self, call: u64, first: u32, count: u32) -> MediaFrame {
-        let Inner { bytes, hashed, way, given } = &*self.0;
-        given.lock().expect("no test panics here").extend(first..first + count);
+        let Inner { bytes, hashed, way, .. } = &*self.0;
         let at = |group: u32| (group as usize * GROUP_BYTES as usize).min(bytes.len());
         let parent = |node: tree::Node| {
             let offset = usize::try_from(node.offset()).expect("a small tree");
