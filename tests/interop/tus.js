@@ -5,6 +5,9 @@ import { Upload } from 'tus-js-client';
 
 const CHUNK = 1024 * 1024;
 
+/** Milliseconds until it is tried again: a request that was given up may still hold an upload for a moment. */
+const retryDelays = [50, 100, 200, 400, 800, 1_600];
+
 /** Begins an upload: its end, and what it is. `options` are more of tus-js-client's. */
 function begin(endpoint, bytes, options = {}) {
   let upload;
@@ -12,7 +15,7 @@ function begin(endpoint, bytes, options = {}) {
     upload = new Upload(bytes, {
       endpoint,
       chunkSize: CHUNK,
-      retryDelays: null,
+      retryDelays,
       metadata: { filename: 'a file' },
       ...options,
       onSuccess: () => onSuccess(upload.url),
@@ -58,7 +61,7 @@ async function main() {
   told.withData = await begin(endpoint, bytes, { uploadDataDuringCreation: true }).ended;
 
   const second = await interrupted(endpoint, bytes);
-  await Upload.terminate(second.url, {});
+  await Upload.terminate(second.url, { retryDelays });
   told.terminated = second.url;
   told.tooLarge = await refused(begin(endpoint, await readFile(large)).ended);
   console.log(JSON.stringify(told));

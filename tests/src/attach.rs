@@ -70,10 +70,12 @@ impl Browser {
     /// # Errors
     /// When the page changes meanwhile.
     pub async fn attached(&self, form: &Element) -> Result<Vec<String>, String> {
-        let list = self.one(Scope::In(form), "list", "Files of this post").await?;
         let mut texts = Vec::new();
-        for item in self.all(Scope::In(&list), "listitem", None).await? {
-            texts.push(item.text().await.map_err(|error| error.to_string())?);
+        // An empty list is none to whoever cannot see it.
+        for list in self.all(Scope::In(form), "list", Some("Files of this post")).await? {
+            for item in self.all(Scope::In(&list), "listitem", None).await? {
+                texts.push(item.text().await.map_err(|error| error.to_string())?);
+            }
         }
         Ok(texts)
     }
