@@ -156,7 +156,6 @@ async fn a_file_goes_from_one_tab_to_another() {
     author.say(&ToMedia::Net(reader.peer, FromNet::Came), &[]);
     reader.say(&ToMedia::Net(author.peer, FromNet::Came), &[]);
     reader.want(id, size, Class::Strangers, author.peer);
-    let mut has_progress = false;
     loop {
         let (message, parts) = futures::select_biased! {
             (message, parts) = Box::pin(author.heard.select_next_some()) => {
@@ -167,15 +166,14 @@ async fn a_file_goes_from_one_tab_to_another() {
         };
         match carry(&reader, &author, message, &parts) {
             Some(ToPage::Blob(of, Fetch::Progress { held, total, holders })) => {
+                // How often it is told depends on how fast the file is; a fast one is there before the first.
                 assert!(of == id && held <= total && holders <= 1);
-                has_progress |= holders == 1;
             }
             Some(ToPage::Blob(of, Fetch::Complete)) if of == id => break,
             None => {}
             other => panic!("{other:?}"),
         }
     }
-    assert!(has_progress);
     assert_eq!(reader.open(3, id).await, Ok(file));
     reader.say(&ToMedia::Usage(4), &[]);
     let usage = reader.wait(|message, _| match message {
