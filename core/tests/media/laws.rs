@@ -23,11 +23,14 @@ struct Plan {
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
+    // Drawn in 32 bits, so that a browser draws the same plans as a native program.
+    let index = || (0_u32..8).prop_map(|index| index as usize);
+    let size = prop_oneof![1_u32..40_000, 100_000_u32..1_500_000].prop_map(|size| size as usize);
     let nodes = prop::collection::vec((100_u64..3_000, 1_u64..150), 3..7);
-    let sizes = prop::collection::vec(prop_oneof![1_usize..40_000, 100_000_usize..1_500_000], 1..4);
-    let some = || prop::collection::vec((0_usize..8, 0_u64..4_000), 0..3);
-    let holds = prop::collection::vec((0_usize..8, 0_usize..8), 0..6);
-    let liars = prop::collection::vec(0_usize..8, 0..2);
+    let sizes = prop::collection::vec(size, 1..4);
+    let some = || prop::collection::vec((index(), 0_u64..4_000), 0..3);
+    let holds = prop::collection::vec((index(), index()), 0..6);
+    let liars = prop::collection::vec(index(), 0..2);
     (nodes, sizes, holds, liars, some(), some()).prop_map(|(nodes, sizes, holds, liars, leaves, restarts)| {
         Plan { nodes, sizes, holds, liars, leaves, restarts }
     })

@@ -140,6 +140,10 @@ impl Net {
         for (&(opener, other), stream) in &mut self.streams {
             stream.1 &= opener != gone && other != gone;
         }
+        // Nor does a stream open that was being opened on a connection that is no more.
+        self.events.retain(
+            |_, event| !matches!(event, Event::Open { opener, other } if *opener == gone || *other == gone),
+        );
         for other in (0..self.nodes.len()).filter(|other| *other != gone) {
             self.tell(other, Input::Left(peer(gone)));
         }
@@ -148,6 +152,8 @@ impl Net {
     /// A new program on the same disk, as after a reload: it knows of `blob` what its storage knows.
     pub(super) fn restart(&mut self, node: Who, seed: u8) {
         self.leave(node);
+        // What the old one asked of its storage is not told to the new one.
+        self.events.retain(|_, event| !matches!(event, Event::Tell(to, _) if *to == node));
         let kept: Vec<(BlobId, u64, Groups)> = self.nodes[node]
             .storage
             .keys()
