@@ -62,6 +62,8 @@ pub(crate) struct Runner {
     media: Media,
     streams: Streams,
     lanes: BTreeMap<(PeerId, MediaStream), Lane>,
+    /// The number of the stream that is being opened to a peer.
+    opening: BTreeMap<PeerId, u64>,
     next_lane: u64,
     underway: HashMap<BlobId, Arc<Mutex<Underway>>>,
     /// Blobs that the exchange looks for, with their sizes.
@@ -80,6 +82,7 @@ impl Runner {
             media,
             streams,
             lanes: BTreeMap::new(),
+            opening: BTreeMap::new(),
             next_lane: 0,
             underway: HashMap::new(),
             wants: BTreeMap::new(),
@@ -123,6 +126,7 @@ impl Runner {
         match note {
             Note::Came(peer) => self.input(Input::Came(peer)),
             Note::Left(peer) => {
+                self.opening.remove(&peer);
                 for stream in [MediaStream::Ours, MediaStream::Theirs] {
                     self.lanes.remove(&(peer, stream));
                 }
@@ -166,11 +170,17 @@ impl Runner {
             runner.lanes.get(&(peer, stream)).is_some_and(|lane| lane.number == number)
         };
         match event {
-            StreamEvent::Opened(peer, Some(lane)) => {
+            // Of a connection that is no more: the exchange waits for another, or for none.
+            StreamEvent::Opened(peer, number, _) if self.opening.get(&peer) != Some(&number) => {}
+            StreamEvent::Opened(peer, _, Some(lane)) => {
+                self.opening.remove(&peer);
                 self.lanes.insert((peer, MediaStream::Ours), lane);
                 self.input(Input::Opened(peer));
             }
-            StreamEvent::Opened(peer, None) => self.input(Input::Unopened(peer)),
+            StreamEvent::Opened(peer, _, None) => {
+                self.opening.remove(&peer);
+                self.input(Input::Unopened(peer));
+            }
             StreamEvent::Accepted(peer, lane) => {
                 self.lanes.insert((peer, MediaStream::Theirs), lane);
                 self.input(Input::Accepted(peer));
@@ -285,6 +295,7 @@ impl Runner {
         match output {
             Output::OpenStream(peer) => {
                 self.next_lane += 1;
+                self.opening.insert(peer, self.next_lane);
                 self.streams.open(peer, self.next_lane);
             }
             Output::CloseStream { peer, stream, reason } => {

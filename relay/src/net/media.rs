@@ -30,8 +30,8 @@ const STALL: Duration = Duration::from_secs(30);
 /// What happens to streams.
 #[derive(Debug)]
 pub(crate) enum StreamEvent {
-    /// One that was to be opened is there, or cannot be.
-    Opened(PeerId, Option<Lane>),
+    /// The one of that number is there, or cannot be opened.
+    Opened(PeerId, u64, Option<Lane>),
     /// A peer has opened one.
     Accepted(PeerId, Lane),
     /// A frame came on the stream of that number.
@@ -97,7 +97,7 @@ impl Streams {
             };
             let lane = opened.map(|stream| lane(stream, peer, MediaStream::Ours, number, events.clone()));
             // The exchange may have stopped.
-            let _ = events.send(StreamEvent::Opened(peer, lane)).await;
+            let _ = events.send(StreamEvent::Opened(peer, number, lane)).await;
         });
     }
 }

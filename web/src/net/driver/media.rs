@@ -53,8 +53,11 @@ impl Driver {
         match note {
             MediaNote::Open(node) => self.open_media(node),
             MediaNote::Opened(node, number, stream) => {
-                let is_same = self.seats.get(&node).is_some_and(|seat| seat.number == number);
-                match stream.filter(|_| is_same) {
+                if self.seats.get(&node).is_none_or(|seat| seat.number != number) {
+                    // Of a connection that is no more: the exchange waits for another, or for none.
+                    return;
+                }
+                match stream {
                     Some(stream) => {
                         self.tell_media(MediaEvent::Opened(node));
                         self.seat_media(node, MediaStream::Ours, stream);
