@@ -1,8 +1,9 @@
 //! The loop of the network: takes what libp2p, the browser and the worker say, goes the ways to relays, keeps one session
 //! per peer.
 //!
-//! Of two streams that two peers open to each other at once, the one opened by the lower id stays; a second stream
-//! from the same side replaces the first, whose end was not noticed. Nothing here reads a frame.
+//! Of two streams that two peers open to each other at once, the one opened by the lower id stays, and the other is left
+//! open unread beside it; a second stream from the same side replaces the first, whose end was not noticed. Nothing here
+//! reads a frame.
 
 mod media;
 mod note;
@@ -58,6 +59,15 @@ struct Seat {
     round_trip: Option<u32>,
     session: Session,
     media: MediaSeats,
+    _beside: Beside,
+}
+
+/// The other of two streams that were opened at once, as far as it had come. Closing it here could reach the peer before
+/// the one that stays, and end there the session and the connection under both.
+#[derive(Default)]
+struct Beside {
+    _session: Option<Session>,
+    _stream: Option<Stream>,
 }
 
 /// See the module.
@@ -361,12 +371,15 @@ impl Driver {
         if !opened_here && !self.direct.is_with(&peer) && self.ways.way_to(peer).is_none() {
             return;
         }
-        if let Some(seat) = self.seats.get(&node) {
+        let mut beside = Beside::default();
+        if let Some(seat) = self.seats.get_mut(&node) {
             let is_glare = seat.opened_here != opened_here;
             if is_glare && opened_here != (self.own < node) {
+                seat._beside._stream = Some(stream);
                 return;
             }
-            self.vacate(node);
+            let replaced = self.vacate(node);
+            beside._session = replaced.filter(|_| is_glare).map(|seat| seat.session.shut());
         }
         let number = self.next_number;
         self.next_number += 1;
@@ -381,7 +394,8 @@ impl Driver {
         let session = Session::start(stream, self.frame_limit, hears);
         let (since, round_trip, closing) = (js_sys::Date::now(), None, None);
         let media = MediaSeats::default();
-        let seat = Seat { number, peer, opened_here, closing, since, round_trip, session, media };
+        let seat =
+            Seat { number, peer, opened_here, closing, since, round_trip, session, media, _beside: beside };
         self.seats.insert(node, seat);
         self.is_stale = true;
         self.ways.up(peer, now());

@@ -125,6 +125,12 @@ impl Session {
         let _ = self.queue.unbounded_send(frame);
     }
 
+    /// Takes nothing more in, and stays open.
+    pub(super) fn shut(self) -> Session {
+        self.intake.is_shut.set(true);
+        self
+    }
+
     /// Sends what is queued and then ends, in bounded time. Nothing more arrives.
     pub(super) fn finish(&self) {
         self.intake.is_shut.set(true);
