@@ -54,6 +54,7 @@ addEventListener("fetch", (event) => {
   const path = fileFor(event.request);
   if (path) event.respondWith(answer(path, event.request));
 });
-addEventListener("message", ({ data }) => {
-  if (data === "take over") skipWaiting();
+addEventListener("message", (event) => {
+  if (event.data === "take over") skipWaiting();
+  if (event.data === "claim") event.waitUntil(clients.claim());
 });

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What the worker does at this message: see there.
 const TAKE_OVER: &str = "take over";
 
+/// Likewise.
+const CLAIM: &str = "claim";
+
 /// How often it is looked whether the page can be used.
 const STEP: Duration = Duration::from_millis(500);
 
@@ -89,6 +92,10 @@ impl Versions {
         let registration: ServiceWorkerRegistration = registration.unchecked_into();
         if registration.waiting().is_some() {
             self.newer.set(true);
+        }
+        // A page that was being opened while the worker took over was passed over.
+        if let Some(active) = registration.active().filter(|_| container.controller().is_none()) {
+            active.post_message(&CLAIM.into())?;
         }
         on(&registration, "updatefound", {
             let (container, registration) = (container.clone(), registration.clone());
