@@ -82,6 +82,17 @@ impl Process {
         let _ = child.wait();
     }
 
+    /// The most memory it ever had in use, bytes.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid().as_raw_nonzero()));
+        let status = status.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        peak.and_then(|peak| peak.parse::<u64>().ok()).expect("Linux tells of it, in KiB") * 1024
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child.borrow())
     }

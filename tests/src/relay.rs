@@ -162,6 +162,15 @@ impl Relay {
             .collect()
     }
 
+    /// The most memory it ever had in use, bytes.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        self.process.borrow().peak_memory()
+    }
+
     async fn wait_until_ready(&self) {
         let url = self.url("/readyz");
         let log = self.log.display().to_string();

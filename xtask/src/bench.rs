@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::args::{Args, Usage};
 use crate::page;
 use crate::process;
-use crate::setup::{self, PageTools, TARGET};
+use crate::setup::{self, Browser, PageTools, TARGET};
 use crate::test;
 use crate::workspace::Workspace;
 
@@ -124,17 +124,23 @@ fn webrtc(ws: &Workspace) -> Result<Vec<Command>> {
     bare.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools.wasm_test_runner());
     test::in_browser(&mut bare, ws, &browser);
 
-    page::build_product(ws, &tools)?;
-    let made = setup::interop(ws)?;
-    test::interop::build_page(ws, &tools, &[], &made)?;
-    let mut product = ws.cargo();
-    product.args(["run", "--release", "--package", "chanterelle-e2e", "--bin", "bench-webrtc"]);
-    product.env("CHANTERELLE_INTEROP", made);
-    test::on_product(&mut product, &ws.relay_binary(), &browser);
-    Ok(vec![bare, product])
+    Ok(vec![bare, on_interop(ws, &tools, &browser, "bench-webrtc")?])
 }
 
-/// How fast a relay makes thumbnails, and where a browser stores blobs fastest, built as the page is.
+/// A program that measures the product beside the page of our transport alone.
+fn on_interop(ws: &Workspace, tools: &PageTools, browser: &Browser, program: &str) -> Result<Command> {
+    page::build_product(ws, tools)?;
+    let made = setup::interop(ws)?;
+    test::interop::build_page(ws, tools, &[], &made)?;
+    let mut product = ws.cargo();
+    product.args(["run", "--release", "--package", "chanterelle-e2e", "--bin", program]);
+    product.env("CHANTERELLE_INTEROP", made);
+    test::on_product(&mut product, &ws.relay_binary(), browser);
+    Ok(product)
+}
+
+/// How fast a relay makes thumbnails, and where a browser stores blobs fastest, built as the page is; then files in the
+/// whole product.
 fn media(ws: &Workspace) -> Result<Vec<Command>> {
     let mut thumbnails = ws.cargo();
     thumbnails.args(["run", "--release", "--package", "chanterelle-relay", "--example", "bench_media"]);
@@ -143,8 +149,9 @@ fn media(ws: &Workspace) -> Result<Vec<Command>> {
     store.args(["test", "--profile", "page", "--target", TARGET, "--package", "chanterelle-media"]);
     store.args(["--example", "bench_store", "--", "--nocapture"]);
     store.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools.wasm_test_runner());
-    test::in_browser(&mut store, ws, &setup::browser(ws)?);
-    Ok(vec![thumbnails, store])
+    let browser = setup::browser(ws)?;
+    test::in_browser(&mut store, ws, &browser);
+    Ok(vec![thumbnails, store, on_interop(ws, &tools, &browser, "bench-media")?])
 }
 
 fn measure(
