@@ -3,13 +3,21 @@
 UPLOADS is the URL where uploads are made, FILE has some chunks, LARGE is larger than the relay takes.
 """
 
+import hashlib
 import json
 import sys
 
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError
+from tusclient.uploader import Uploader
 
 CHUNK = 1024 * 1024
+
+
+class Damaging(Uploader):
+    """Sends other bytes than it has made the checksum of."""
+
+    CHECKSUM_ALGORITHM_PAIR = ("sha1", lambda chunk: hashlib.sha1(chunk + b"!"))
 
 
 def refused(attempt):
@@ -44,6 +52,12 @@ def main():
     lost.stop_at = lost.get_file_size()
     told["wrong_offset"] = refused(lost.upload_chunk)
     told["after_wrong_offset"] = lost.get_offset()
+
+    damaged = client.uploader(file, chunk_size=CHUNK)
+    damaged.upload(stop_at=CHUNK)
+    damaging = Damaging(file, client=client, chunk_size=CHUNK, url=damaged.url, upload_checksum=True)
+    told["damaged"] = refused(damaging.upload)
+    told["after_damaged"] = damaged.get_offset()
 
     told["too_large"] = refused(client.uploader(large, chunk_size=CHUNK).upload)
     print(json.dumps(told))

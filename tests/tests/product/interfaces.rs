@@ -288,6 +288,77 @@ async fn http_answers_as_promised() {
     assert!(relay.get("/metrics").await.text().ends_with("# EOF\n"), "OpenMetrics ends so");
 }
 
+/// What a request of tus is answered.
+async fn tus(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> http::Answer {
+    let headers = [&[("tus-resumable", "1.0.0")], headers].concat();
+    http::send(method, url, &headers, body).await.unwrap_or_else(|error| panic!("{method} {url}: {error}"))
+}
+
+#[tokio::test]
+async fn files_answer_as_promised() {
+    let contract = Contract::read();
+    let section = contract.section("Files over HTTP");
+    let refusals = contract.table("Files over HTTP");
+    let relay = Relay::start(&place::artifacts("files_answer_as_promised").join("relay.log")).await;
+    let bytes = chanterelle_e2e::files::noise(5, 1_000);
+    let id = chanterelle_e2e::files::id(&bytes);
+    let uploads = relay.url("/api/v1/uploads");
+    let stream = ("content-type", "application/offset+octet-stream");
+
+    let able = tus("OPTIONS", &uploads, &[], b"").await;
+    assert!(section.contains("`Tus-Max-Size`") && !able.header("tus-max-size").is_empty());
+    for extension in able.header("tus-extension").split(',') {
+        assert!(section.contains(extension), "{extension}");
+    }
+    for algorithm in able.header("tus-checksum-algorithm").split(',') {
+        assert!(section.contains(algorithm), "{algorithm}");
+    }
+    let made = tus("POST", &uploads, &[("upload-length", "1000")], b"").await;
+    let upload = relay.url(made.header("location"));
+    let whole = tus("PATCH", &upload, &[stream, ("upload-offset", "0")], &bytes).await;
+    for (name, value) in [("Chanterelle-Blob", &*id), ("Chanterelle-Url", &*format!("/media/{id}"))] {
+        assert!(section.contains(&format!("`{name}")), "{name}");
+        let told = whole.header(&name.to_ascii_lowercase());
+        assert!(told.ends_with(value), "{name}: {told}");
+    }
+    let file = relay.get(&format!("/media/{id}")).await;
+    assert_eq!((file.status, file.header("etag")), (200, &*format!("\"{id}\"")));
+    assert_eq!(file.header("content-type"), "application/octet-stream");
+
+    let content = relay.get(&format!("/api/v1/content/{id}")).await.json();
+    let about =
+        section.split("\n- ").find(|part| part.starts_with("`GET /api/v1/content")).expect("a paragraph");
+    for key in content.as_object().expect("an object").keys() {
+        assert!(codes(about).contains(key), "{key} is not promised");
+    }
+    for key in ["id", "size", "type", "stored", "url", "renditions", "pins"] {
+        assert!(codes(about).iter().any(|code| code == key) && content.get(key).is_some(), "{key}");
+    }
+
+    let open = tus("POST", &uploads, &[("upload-length", "1000")], b"").await;
+    let open = relay.url(open.header("location"));
+    let zeros = relay.url(&format!("/media/{}", "0".repeat(64)));
+    let media = relay.url(&format!("/media/{id}"));
+    let sum = ("upload-checksum", "sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let at = |offset: &'static str| ("upload-offset", offset);
+    for (status, answer) in [
+        (404, tus("GET", &zeros, &[], b"").await),
+        (409, tus("PATCH", &open, &[stream, at("1")], b"bytes").await),
+        (412, tus("HEAD", &open, &[("tus-resumable", "0.1.0")], b"").await),
+        (413, tus("PATCH", &open, &[stream, at("0")], &[0; 1_001]).await),
+        (415, tus("PATCH", &open, &[at("0")], b"bytes").await),
+        (416, tus("GET", &media, &[("range", "bytes=1000-")], b"").await),
+        (460, tus("PATCH", &open, &[stream, at("0"), sum], b"bytes").await),
+    ] {
+        assert_eq!(answer.status, status);
+        // An answer to `HEAD` has no body.
+        if status != 412 {
+            let code = answer.json()["error"]["code"].as_str().expect("a code").to_owned();
+            assert!(row(&refusals, &status.to_string()).codes.contains(&code), "{status} {code}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_there_is_404() {
     let relay = Relay::start(&place::artifacts("what_is_not_there_is_404").join("relay.log")).await;

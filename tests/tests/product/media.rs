@@ -24,15 +24,21 @@ fn folder() -> TempDir {
     TempDir::new().expect("the system has room for a temporary folder")
 }
 
+/// The names of the files that the relay has whole.
+fn names(relay: &Relay) -> Vec<String> {
+    let mut names = Vec::new();
+    for folder in std::fs::read_dir(relay.data().join("media/blobs")).into_iter().flatten().flatten() {
+        let entries = std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
+        names.extend(entries.filter_map(|entry| entry.file_name().into_string().ok()));
+    }
+    names.retain(|name| name.len() == 64);
+    names
+}
+
 /// The files that the relay has whole, by name, once there are so many.
 async fn stored(relay: &Relay, count: usize) -> Vec<String> {
     wait::until(&format!("the relay to have {count} files"), async || {
-        let mut names = Vec::new();
-        for folder in std::fs::read_dir(relay.data().join("media/blobs")).into_iter().flatten().flatten() {
-            let entries = std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
-            names.extend(entries.filter_map(|entry| entry.file_name().into_string().ok()));
-        }
-        names.retain(|name| name.len() == 64);
+        let names = names(relay);
         // A file is there before the relay says so.
         let known = relay.metrics().await["chanterelle_blobs"] as usize;
         wait::holds(names.len() == count && known == count, || format!("it has {known} of {names:?}"))?;
@@ -69,7 +75,7 @@ fn a_picture_goes_round_and_outlives_its_author() {
         let relay = stage.relay().await;
         let (from, into) = (folder(), folder());
         let photo = files::write(from.path(), "by the mill.jpg", &files::photograph());
-        let opening = stage.word("opening");
+        let [opening, again] = ["opening", "again"].map(|about| stage.word(about));
         let (ann, ben) = (stage.browser("ann").await, stage.browser("ben").await);
         let board = relay.url("/b/pictures?lang=en");
         ann.open(&board).await;
@@ -125,6 +131,7 @@ fn a_picture_goes_round_and_outlives_its_author() {
             Err(format!("there are {seen:?}"))
         })
         .await;
+        as_it_is(&ann, &relay, &again, from.path()).await;
         for browser in [&ann, &ben] {
             is_untroubled(browser).await;
             stage.close(browser).await;
@@ -147,6 +154,32 @@ fn a_picture_goes_round_and_outlives_its_author() {
         assert_eq!(dora.picture(Scope::In(&article), ALT, UPRIGHT).await, picture);
         is_untroubled(&dora).await;
     });
+}
+
+/// Posts the photograph with its own encoding: that of the file, without what it says.
+async fn as_it_is(browser: &Browser, relay: &Relay, comment: &str, from: &Path) {
+    let before = names(relay);
+    let form = browser.find(Scope::Page, "form", "Reply").await;
+    browser.attach(&form, &[files::write(from, "as it is.jpg", &files::photograph())]).await;
+    browser.click(Scope::In(&form), "switch", "Keep the original encoding").await;
+    browser.fill(Scope::In(&form), "Comment", comment).await;
+    browser.click(Scope::In(&form), "button", "Post").await;
+    let jpeg = wait::until("the JPEG at the relay", async || {
+        for id in names(relay).into_iter().filter(|name| !before.contains(name)) {
+            let answer = relay.get(&format!("/media/{id}")).await;
+            if answer.header("content-type") == "image/jpeg" {
+                return Ok(answer.body);
+            }
+        }
+        Err("it is not there".to_owned())
+    });
+    let jpeg = jpeg.await;
+    // How it is to be turned is still said, and that in this form.
+    for words in files::GIVEAWAYS.into_iter().filter(|words| *words != b"Exif") {
+        assert!(!files::contains(&jpeg, words), "it says {:?}", String::from_utf8_lossy(words));
+    }
+    let image = image::load_from_memory(&jpeg).expect("it is a picture");
+    assert_eq!((image.width(), image.height()), files::STORED);
 }
 
 /// Bytes of a file that takes a moment to cross.
@@ -254,6 +287,88 @@ fn a_file_crosses_without_a_relay_and_goes_on_after_a_reload() {
     });
 }
 
+/// Changes a bit in every group of the files of this size that the page keeps, as a liar would; how many such files there are.
+const LIE: &str = "
+    const [size] = arguments;
+    const spoil = async (folder) => {
+        let spoilt = 0;
+        for await (const entry of folder.values()) {
+            if (entry.kind === 'directory') {
+                spoilt += await spoil(entry);
+                continue;
+            }
+            const file = await entry.getFile();
+            if (file.size !== size) continue;
+            const bytes = new Uint8Array(await file.arrayBuffer());
+            for (let at = 0; at < size; at += 16384) bytes[at] ^= 1;
+            const writable = await entry.createWritable();
+            await writable.write(bytes);
+            await writable.close();
+            spoilt += 1;
+        }
+        return spoilt;
+    };
+    return spoil(await navigator.storage.getDirectory());";
+
+/// How much of the file that comes is here.
+const HERE: &str = "return document.querySelector('article progress')?.value ?? 0";
+
+#[test]
+fn what_a_liar_gives_is_not_taken_and_what_one_leaves_open_another_gives() {
+    play("what_a_liar_gives_is_not_taken_and_what_one_leaves_open_another_gives", async |stage| {
+        let (from, of_cleo, of_dora) = (folder(), folder(), folder());
+        let settings = files::write(from.path(), "relay.toml", b"media_boards = []\nmax_blob_mib = 1\n");
+        let settings = ["--config", settings.to_str().expect("the path is text")];
+        let relay = stage.relay_on(folder(), &settings).await;
+        let bytes = files::noise(6, LARGE);
+        let file = files::write(from.path(), "noise.bin", &bytes);
+        let opening = stage.word("opening");
+        let (ann, ben, cleo, dora) = (
+            browser(stage, "ann", KEEP).await,
+            browser(stage, "ben", KEEP).await,
+            browser(stage, "cleo", KEEP).await,
+            browser(stage, "dora", KEEP).await,
+        );
+        ann.open(&relay.url("/b/liars?lang=en")).await;
+        answer(&ann, "Connect directly").await;
+        let path = ann.new_thread_with("Large", &opening, &[file], None).await;
+        let thread = relay.url(&format!("{path}?lang=en"));
+        let post = ann.post_with(&opening).await;
+        ann.post_in_state(&post.id, "sent").await;
+        for (browser, count) in [(&ben, "1"), (&cleo, "2")] {
+            browser.saves_into(of_cleo.path()).await;
+            browser.open(&thread).await;
+            answer(browser, "Connect directly").await;
+            direct(browser, count).await;
+            save(browser, &post.id, of_cleo.path(), "noise.bin", &bytes).await;
+            std::fs::remove_file(of_cleo.path().join("noise.bin")).expect("it was saved");
+        }
+        assert_eq!(cleo.script(LIE, &[LARGE.into()]).await, Ok(1.into()));
+        // What her program has read of it is forgotten.
+        cleo.open(&thread).await;
+
+        dora.saves_into(of_dora.path()).await;
+        dora.open(&thread).await;
+        answer(&dora, "Connect directly").await;
+        direct(&dora, "3").await;
+        let article = dora.article(&post.id).await;
+        dora.says(&article, "held by 3").await;
+        dora.click(Scope::In(&article), "button", "Download").await;
+        wait::until("an eighth of the file", async || {
+            let here = number(&dora, HERE).await?;
+            wait::holds(here >= (LARGE / 8) as f64, || format!("{here} bytes"))
+        })
+        .await;
+        stage.close(&ann).await;
+        assert!(saved(of_dora.path(), "noise.bin", LARGE).await == bytes, "it is another");
+        // One has left, and one is asked for nothing any more.
+        dora.says(&article, "held by 1").await;
+        for browser in [&ben, &cleo, &dora] {
+            is_untroubled(browser).await;
+        }
+    });
+}
+
 /// A name that is markup.
 const MARKUP: &str = "<img src=x onerror=window.pwned=1>.png";
 
@@ -320,10 +435,11 @@ fn what_cannot_be_attached_is_said_and_what_must_not_be_shown_is_saved() {
         assert_eq!((ann.files_kept().await, relay.metrics().await["chanterelle_events"]), (kept, 0.0));
 
         let png = files::png();
+        let both = [png.clone(), HTML.to_vec()].concat();
         let all = [
             write("drawing.svg", SVG),
             write("page.png", HTML),
-            write(MARKUP, &png),
+            write(MARKUP, &both),
             write("blocked.bin", &blocked),
         ];
         ann.attach(&form, &all).await;
@@ -347,6 +463,15 @@ fn what_cannot_be_attached_is_said_and_what_must_not_be_shown_is_saved() {
             let answer = relay.get(&format!("/{path}/{}", files::id(&blocked))).await;
             assert_eq!((answer.status, &answer.json()["error"]["code"]), (451, &"blocked".into()));
         }
+        for name in names(&relay) {
+            let answer = relay.get(&format!("/media/{name}")).await;
+            let is_picture = answer.header("content-type").starts_with("image/");
+            assert!(!(is_picture && files::contains(&answer.body, b"<script")), "{name} is both");
+            assert_ne!(name, files::id(&blocked));
+        }
+        let begun = std::fs::read_dir(relay.data().join("media/partial")).expect("there is such a folder");
+        let begun = begun.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        assert!(begun.into_iter().all(|name| !name.starts_with(&files::id(&blocked))), "it is fetched");
 
         ben.saves_into(into.path()).await;
         ben.open(&relay.url(&format!("{path}?lang=en"))).await;

@@ -6,7 +6,9 @@ use std::process::Command;
 use chanterelle_e2e::files;
 use chanterelle_e2e::http::{self, Answer};
 use chanterelle_e2e::place;
+use chanterelle_e2e::process::Process;
 use chanterelle_e2e::relay::Relay;
+use chanterelle_e2e::wait;
 use data_encoding::BASE64;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -43,13 +45,18 @@ impl Bench {
     }
 
     /// Runs a client, and gives what it says.
-    fn run(&self, mut client: Command) -> Value {
-        let [file, large] = ["file", "large"].map(|name| self.folder.path().join(name));
-        let output = client.arg(self.uploads()).args([file, large]).output().expect("the client starts");
-        let (said, errors) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{said}{errors}");
-        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error} in {said:?}, {errors}"))
+    async fn run(&self, mut client: Command) -> Value {
+        let [file, large, output] = ["file", "large", "output"].map(|name| self.folder.path().join(name));
+        let client = Process::start("the client", client.arg(self.uploads()).args([file, large]), &output);
+        let status = wait::until("the client to end", async || {
+            client.ended().ok_or_else(|| "it still runs".to_owned())
+        });
+        let status = status.await;
+        let said = std::fs::read_to_string(&output).expect("the client says something");
+        assert!(status.success(), "{said}");
+        // Warnings may stand above it.
+        let told = said.trim_end().lines().last().unwrap_or_default();
+        serde_json::from_str(told).unwrap_or_else(|error| panic!("{error} in {said:?}"))
     }
 
     /// The file is there, as it was, and the upload at this URL is it.
@@ -95,13 +102,14 @@ async fn py_client_uploads_goes_on_and_is_refused() {
     let bench = Bench::new(name).await;
     let mut client = Command::new(python);
     client.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tus/client.py"));
-    let told = bench.run(client);
+    let told = bench.run(client).await;
     for (about, offset) in [("whole", SIZE), ("resumed", SIZE)] {
         bench.has_it(&told[about][0]).await;
         assert_eq!(told[about][1], offset, "{told}");
     }
     assert_eq!(told["resumed_at"], 2 * 1024 * 1024, "{told}");
     assert_eq!((&told["wrong_offset"], &told["after_wrong_offset"]), (&409.into(), &(1024 * 1024).into()));
+    assert_eq!((&told["damaged"], &told["after_damaged"]), (&460.into(), &(1024 * 1024).into()), "{told}");
     assert_eq!(told["too_large"], 413, "{told}");
 }
 
@@ -112,7 +120,7 @@ async fn js_client_uploads_goes_on_joins_and_ends() {
     let bench = Bench::new(name).await;
     let mut client = Command::new("node");
     client.arg(bundles.join("tus.cjs"));
-    let told = bench.run(client);
+    let told = bench.run(client).await;
     for about in ["whole", "resumed", "parallel", "withData"] {
         bench.has_it(&told[about]).await;
     }
