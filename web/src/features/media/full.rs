@@ -151,10 +151,11 @@ fn dialog(viewer: Viewer) -> AnyView {
 }
 
 fn stage(shown: Shown, pressed: bool) -> AnyView {
-    let may_come = pressed || shown.allowed.get_untracked() || shown.picture.with_untracked(Option::is_some);
-    if shown.kind == Kind::Picture && may_come {
+    // That its small picture is here is no leave to fetch a stranger's file.
+    if shown.kind == Kind::Picture && (pressed || shown.allowed.get_untracked()) {
         shown.want();
     }
+    let asked = RwSignal::new(pressed);
     let content = live(move || {
         if shown.is_blocked() {
             return html::p().class("quiet").child(t::BLOCKED).into_any();
@@ -165,7 +166,7 @@ fn stage(shown: Shown, pressed: bool) -> AnyView {
         }
         match shown.kind {
             Kind::Picture => fitted(shown),
-            Kind::Video | Kind::Audio => player(shown),
+            Kind::Video | Kind::Audio => player(shown, asked),
             Kind::Other => ().into_any(),
         }
     });

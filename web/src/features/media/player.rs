@@ -14,8 +14,9 @@ use crate::i18n as t;
 use crate::kit::{alert, button, live};
 use crate::state::{BlobState, Class, Urgency};
 
-/// Fetches and plays. What is here when the person asks for it plays at once.
-pub(super) fn player(shown: Shown) -> AnyView {
+/// Fetches and plays, once the person has `asked`; until then there is a button to ask by. What is here when the person asks
+/// for it plays at once.
+pub(super) fn player(shown: Shown, asked: RwSignal<bool>) -> AnyView {
     let is_film = shown.kind == Kind::Video;
     let versions = Memo::new(move |_| {
         shown.origin.renditions.with(|made| shown.file.with_value(|file| versions(file, made)))
@@ -34,7 +35,7 @@ pub(super) fn player(shown: Shown) -> AnyView {
         (options.len() > 1).then(|| choice(options, current, chosen))
     });
     let stage = live(move || match current.get() {
-        Some(version) => play(shown, version, is_film),
+        Some(version) => play(shown, asked, version, is_film),
         None if shown.class.get() == Class::Own && versions.with(Vec::len) == 1 => {
             html::p().role("status").class("quiet").child(t::PROCESSING).into_any()
         }
@@ -43,19 +44,26 @@ pub(super) fn player(shown: Shown) -> AnyView {
     html::div().class("player").child((stage, choice)).into_any()
 }
 
-fn play(shown: Shown, version: Version, is_film: bool) -> AnyView {
+fn play(shown: Shown, asked: RwSignal<bool>, version: Version, is_film: bool) -> AnyView {
     let blob = shown.media.blob(&version.blob);
-    let was_here = blob.state.with_untracked(|state| matches!(state, BlobState::Here(_)));
+    let is_asked = asked.get_untracked();
+    let was_here = is_asked && blob.state.with_untracked(|state| matches!(state, BlobState::Here(_)));
     let broken = RwSignal::new(false);
     let wanted = version.blob.clone();
     let size = wanted.size;
     let id = wanted.id;
     let want = move || shown.media.want(&wanted, shown.class.get_untracked(), Urgency::Original);
-    want();
+    if is_asked {
+        want();
+    }
     let place = Memo::new(move |_| url(blob));
     let absent = Memo::new(move |_| blob.state.with(|state| *state == BlobState::Absent));
     let again = want.clone();
-    let offer = live(move || absent.get().then(|| button("small", t::PLAY, again.clone())));
+    let ask = move || {
+        asked.set(true);
+        again();
+    };
+    let offer = live(move || absent.get().then(|| button("small", t::PLAY, ask.clone())));
     let view = live(move || {
         let url = place.get()?;
         if broken.get() {

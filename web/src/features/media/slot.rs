@@ -85,7 +85,8 @@ pub(super) fn slot(file: Attachment, origin: Origin, place: Place) -> AnyView {
         }
         Stand::Hidden | Stand::Nothing => ().into_any(),
         Stand::Open if shown.kind == Kind::Picture => enlarged(shown, set_open),
-        Stand::Open => player(shown),
+        // It is open because somebody pressed it.
+        Stand::Open => player(shown, RwSignal::new(true)),
         Stand::Covered => {
             let cover = html::button().r#type("button").class("cover").aria_label(t::SPOILER_COVER);
             boxed(shown, cover.on(ev::click, uncover).child(t::SPOILER_WORD).into_any())
