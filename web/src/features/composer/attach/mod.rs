@@ -316,6 +316,8 @@ impl Attachments {
     }
 
     fn remove(self, number: u32) {
+        // Else a post that waits for this file alone would go out without it at once.
+        self.stop_waiting();
         self.wrong.set(None);
         if let Some(entry) = self.entry(number).filter(|entry| !entry.taken) {
             entry.preparing.cancel();
