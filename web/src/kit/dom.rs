@@ -32,6 +32,11 @@ pub(crate) fn focus_in_place(element: &HtmlElement) {
     let _ = element.focus_with_options(&options);
 }
 
+/// Whether nothing has the focus, as when what had it is gone.
+pub(crate) fn focus_is_lost() -> bool {
+    document().active_element().is_none_or(|element| element.matches("body").unwrap_or(false))
+}
+
 /// Whether the keys mean "send": Ctrl or Command with Enter.
 pub(crate) fn submit_pressed(event: &KeyboardEvent) -> bool {
     event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) && !event.is_composing()

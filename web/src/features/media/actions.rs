@@ -9,7 +9,7 @@ use super::full::Viewer;
 use super::kind::Kind;
 use super::shown::Shown;
 use crate::i18n as t;
-use crate::kit::{button, live};
+use crate::kit::{button, focus_in_place, focus_is_lost, live};
 use crate::state::{BlobState, Class, Lost};
 
 /// The buttons of a file of a post. `hidden` is whether the person does not want to see it now, `can_hide` whether there is
@@ -52,14 +52,26 @@ pub(super) fn download(shown: Shown) -> AnyView {
             request_animation_frame(move || {
                 let link: &HtmlElement = link.unchecked_ref();
                 link.click();
-                let _ = link.focus();
+                // Whoever has gone elsewhere meanwhile, as into a text, stays there.
+                if focus_is_lost() {
+                    focus_in_place(link);
+                }
             });
+        }
+    });
+    // What is stopped or lost is not saved when it comes later for another reason.
+    Effect::new(move |_| {
+        let comes = shown.original.state.with(|state| {
+            matches!(state, BlobState::Looking | BlobState::Coming(_) | BlobState::Here(_))
+        });
+        if !comes {
+            saving.set(false);
         }
     });
     let place = Memo::new(move |_| shown.url());
     let fetch = move || {
-        saving.set(true);
         shown.want();
+        saving.set(true);
     };
     let view = live(move || match place.get() {
         Some(url) => html::a()
