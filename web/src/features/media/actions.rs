@@ -61,9 +61,10 @@ pub(super) fn download(shown: Shown) -> AnyView {
     });
     // What is stopped or lost is not saved when it comes later for another reason.
     Effect::new(move |_| {
-        let comes = shown.original.state.with(|state| {
-            matches!(state, BlobState::Looking | BlobState::Coming(_) | BlobState::Here(_))
-        });
+        let comes = shown
+            .original
+            .state
+            .with(|state| matches!(state, BlobState::Looking | BlobState::Coming(_) | BlobState::Here(_)));
         if !comes {
             saving.set(false);
         }

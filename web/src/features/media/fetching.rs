@@ -1,11 +1,13 @@
 //! How a blob comes: looked for, on its way, failed. Nothing while it is neither wanted nor missing.
 
+use chanterelle_core::event::BlobRef;
 use leptos::html;
 use leptos::prelude::*;
 
+use super::shown::Shown;
 use crate::i18n as t;
 use crate::kit::{alert, button, live, waiting};
-use crate::state::{Blob, BlobState, Lost};
+use crate::state::{Blob, BlobState, Lost, Urgency};
 
 #[derive(Clone, PartialEq)]
 enum Phase {
@@ -15,22 +17,29 @@ enum Phase {
     Failed(Lost),
 }
 
-/// How a blob of so many bytes comes. `stop` ends that, `again` begins anew.
+/// How a blob of a file comes, of this urgency. `stop` ends that.
 pub(super) fn fetching(
-    blob: Blob,
-    size: u64,
+    shown: Shown,
+    wanted: (BlobRef, Blob),
+    urgency: Urgency,
     stop: impl Fn() + Send + Clone + 'static,
-    again: impl Fn() + Send + Clone + 'static,
 ) -> AnyView {
-    boxed(blob, size, Box::new(move || button("small", t::STOP, stop.clone())), {
-        Box::new(move || button("small", t::TRY_AGAIN, again.clone()))
+    boxed(shown, wanted, urgency, {
+        Box::new(move || {
+            let stop = stop.clone();
+            button("small", t::STOP, move || {
+                stop();
+                shown.go_on();
+            })
+        })
     })
 }
 
 type Button = Box<dyn Fn() -> AnyView + Send>;
 
 /// Not generic: one copy of the program serves all places.
-fn boxed(blob: Blob, size: u64, stop: Button, again: Button) -> AnyView {
+fn boxed(shown: Shown, (wanted, blob): (BlobRef, Blob), urgency: Urgency, stop: Button) -> AnyView {
+    let size = wanted.size;
     let phase = Memo::new(move |_| {
         blob.state.with(|state| match state {
             BlobState::Looking => Phase::Looking,
@@ -56,7 +65,13 @@ fn boxed(blob: Blob, size: u64, stop: Button, again: Button) -> AnyView {
             Some(html::div().class("fetching").child((bar, text, stop())).into_any())
         }
         Phase::Failed(why) => {
-            Some(html::div().class("fetching").child((alert(t::lost(&why)), again())).into_any())
+            let wanted = wanted.clone();
+            let again = move || {
+                shown.media.want(&wanted, shown.class.get_untracked(), urgency);
+                shown.go_on();
+            };
+            let again = button("small", t::TRY_AGAIN, again);
+            Some(html::div().class("fetching").child((alert(t::lost(&why)), again)).into_any())
         }
     });
     view.into_any()

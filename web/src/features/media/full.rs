@@ -15,7 +15,7 @@ use super::player::player;
 use super::shown::{Origin, Shown};
 use crate::i18n as t;
 use crate::kit::{alert, button, live};
-use crate::state::{BlobState, ThreadView};
+use crate::state::{BlobState, ThreadView, Urgency};
 
 /// A file of a thread: its post, and which of the post's files it is.
 pub(crate) type Place = (EventId, usize);
@@ -95,7 +95,8 @@ fn dialog(viewer: Viewer) -> AnyView {
             dialog.close();
         }
     };
-    let keys = move |event: ev::KeyboardEvent| {
+    // Heard in the whole window: when what had the focus is gone, nothing in the dialog has it.
+    let keys = window_event_listener(ev::keydown, move |event| {
         // Players and menus have a use of their own for the arrows.
         let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         let is_taken = target.is_some_and(|target| target.matches("video, audio, select").unwrap_or(false));
@@ -104,11 +105,13 @@ fn dialog(viewer: Viewer) -> AnyView {
             "ArrowRight" => 1,
             _ => return,
         };
-        if !is_taken {
+        // With Alt or Command they lead through the browser's history.
+        if !is_taken && !event.alt_key() && !event.meta_key() {
             event.prevent_default();
             viewer.go(step);
         }
-    };
+    });
+    on_cleanup(move || keys.remove());
     let places = Memo::new(move |_| viewer.places());
     let at = Memo::new(move |_| {
         let at = viewer.at.get()?;
@@ -125,7 +128,8 @@ fn dialog(viewer: Viewer) -> AnyView {
         html::button()
             .r#type("button")
             .aria_label(label)
-            .prop("disabled", move || ends.get())
+            // Not `disabled`, which loses the focus: beyond the ends it leads nowhere anyway.
+            .attr("aria-disabled", live(move || if ends.get() { "true" } else { "false" }))
             .on(ev::click, move |_| viewer.go(step))
             .child(sign)
             .into_any()
@@ -136,7 +140,6 @@ fn dialog(viewer: Viewer) -> AnyView {
         .class("full-view")
         .aria_label(t::FULL_VIEW)
         .node_ref(element)
-        .on(ev::keydown, keys)
         .on(ev::close, move |_| viewer.at.set(None))
         .child((
             html::div().class("full-head").child((
@@ -162,7 +165,11 @@ fn stage(shown: Shown, pressed: bool) -> AnyView {
         }
         if shown.covered.get() {
             let cover = html::button().r#type("button").class("cover").aria_label(t::SPOILER_COVER);
-            return cover.on(ev::click, move |_| shown.covered.set(false)).child(t::SPOILER_WORD).into_any();
+            let uncover = move |_| {
+                shown.covered.set(false);
+                shown.go_on();
+            };
+            return cover.on(ev::click, uncover).child(t::SPOILER_WORD).into_any();
         }
         match shown.kind {
             Kind::Picture => fitted(shown),
@@ -172,6 +179,8 @@ fn stage(shown: Shown, pressed: bool) -> AnyView {
     });
     html::figure()
         .class("full-figure")
+        .attr("tabindex", "-1")
+        .node_ref(shown.figure)
         .child((
             html::div().class("full-stage").child(content),
             html::div().class("full-foot").child((caption(shown), alt(shown), download(shown))),
@@ -211,11 +220,14 @@ fn fitted(shown: Shown) -> AnyView {
     let absent = Memo::new(move |_| shown.original.state.with(|state| *state == BlobState::Absent));
     let offer = live(move || {
         absent.get().then(|| {
-            let show = button("small", t::SHOW_PICTURE, move || shown.want());
+            let show = button("small", t::SHOW_PICTURE, move || {
+                shown.want();
+                shown.go_on();
+            });
             (show, html::span().class("quiet").child(t::size(shown.size()))).into_any()
         })
     });
-    let progress = fetching(shown.original, shown.size(), move || shown.stop(), move || shown.want());
+    let progress = fetching(shown, shown.whole(), Urgency::Original, move || shown.stop());
     (image, html::div().class("file-offer").child((offer, progress))).into_any()
 }
 

@@ -50,18 +50,16 @@ fn play(shown: Shown, asked: RwSignal<bool>, version: Version, is_film: bool) ->
     let was_here = is_asked && blob.state.with_untracked(|state| matches!(state, BlobState::Here(_)));
     let broken = RwSignal::new(false);
     let wanted = version.blob.clone();
-    let size = wanted.size;
-    let id = wanted.id;
     let want = move || shown.media.want(&wanted, shown.class.get_untracked(), Urgency::Original);
     if is_asked {
         want();
     }
     let place = Memo::new(move |_| url(blob));
     let absent = Memo::new(move |_| blob.state.with(|state| *state == BlobState::Absent));
-    let again = want.clone();
     let ask = move || {
         asked.set(true);
-        again();
+        want();
+        shown.go_on();
     };
     let offer = live(move || absent.get().then(|| button("small", t::PLAY, ask.clone())));
     let view = live(move || {
@@ -92,7 +90,9 @@ fn play(shown: Shown, asked: RwSignal<bool>, version: Version, is_film: bool) ->
                 .into_any()
         })
     });
-    (view, offer, fetching(blob, size, move || shown.media.unwant(id), want)).into_any()
+    let id = version.blob.id;
+    let stop = move || shown.media.unwant(id);
+    (view, offer, fetching(shown, (version.blob, blob), Urgency::Original, stop)).into_any()
 }
 
 fn choice(

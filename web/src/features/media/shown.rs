@@ -3,7 +3,10 @@
 use chanterelle_core::base::AuthorId;
 use chanterelle_core::event::{Attachment, BlobRef};
 use chanterelle_core::view::Rendition;
+use leptos::html;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast as _;
+use web_sys::HtmlElement;
 
 use super::choose::thumbnail;
 use super::colour::average;
@@ -11,7 +14,11 @@ use super::kind::{Kind, kind};
 use super::name::plain_name;
 use super::rules::Rules;
 use crate::i18n as t;
+use crate::kit::{focus_in_place, focus_is_lost};
 use crate::state::{Blob, BlobState, Class, Media, Urgency};
+
+/// What the focus goes on at when what was pressed in a file is gone.
+const NEXT: &str = ".grow, .zoom, .cover, video, audio, :is(.file-said, .file-offer, .player) > button";
 
 /// Where a file comes from.
 #[derive(Clone, Copy)]
@@ -43,6 +50,8 @@ pub(super) struct Shown {
     pub covered: RwSignal<bool>,
     /// Where its small picture is shown from, once that is here.
     pub picture: Memo<Option<String>>,
+    /// All that shows it here, where that is more than a picture.
+    pub figure: NodeRef<html::Figure>,
     /// Whether the person has stopped what came by itself.
     stopped: RwSignal<bool>,
 }
@@ -67,8 +76,8 @@ impl Shown {
             let itself = (kind == Kind::Picture).then_some(original);
             thumb.and_then(url).or_else(|| itself.and_then(url))
         });
-        let stopped = RwSignal::new(false);
-        Self { media, origin, file, kind, original, small, class, allowed, covered, picture, stopped }
+        let (figure, stopped) = (NodeRef::new(), RwSignal::new(false));
+        Self { media, origin, file, kind, original, small, class, allowed, covered, picture, figure, stopped }
     }
 
     /// Has the small picture come by itself where that is allowed.
@@ -97,7 +106,12 @@ impl Shown {
     /// Fetches the file itself.
     pub(super) fn want(self) {
         let class = self.class.get_untracked();
-        self.file.with_value(|file| self.media.want(&file.blob, class, Urgency::Original));
+        self.media.want(&self.whole().0, class, Urgency::Original);
+    }
+
+    /// The file itself, and how it stands.
+    pub(super) fn whole(self) -> (BlobRef, Blob) {
+        (self.file.with_value(|file| file.blob.clone()), self.original)
     }
 
     /// Fetches nothing of it any more.
@@ -115,6 +129,21 @@ impl Shown {
         if let Some((blob, _)) = self.small.get_untracked() {
             self.media.block(blob.id, blocked);
         }
+        self.go_on();
+    }
+
+    /// To be called when what was pressed goes: puts the focus on what comes in its place, or else on the figure, so that
+    /// keyboard and screen reader go on from there. A focus that is elsewhere by then stays.
+    pub(super) fn go_on(self) {
+        request_animation_frame(move || {
+            let Some(figure) = self.figure.try_get_untracked().flatten() else { return };
+            // Where a click gives a button no focus, it gives it to what the button is in.
+            if focus_is_lost() || figure.matches(":focus").unwrap_or(false) {
+                let next = figure.query_selector(NEXT).ok().flatten();
+                let next = next.and_then(|next| next.dyn_into::<HtmlElement>().ok());
+                focus_in_place(next.as_ref().unwrap_or(&figure));
+            }
+        });
     }
 
     /// Whether it is blocked. Tracked.

@@ -5,8 +5,7 @@
 use chanterelle_core::event::Attachment;
 use leptos::prelude::*;
 use leptos::{ev, html};
-use wasm_bindgen::JsCast as _;
-use web_sys::{HtmlElement, ScrollLogicalPosition};
+use web_sys::ScrollLogicalPosition;
 
 use super::actions::{actions, opener};
 use super::caption::caption;
@@ -17,8 +16,8 @@ use super::player::player;
 use super::shown::{Origin, Shown};
 use super::square::picture;
 use crate::i18n as t;
-use crate::kit::{alert, button, focus_in_place, live, scroll_to};
-use crate::state::{Blob, BlobState};
+use crate::kit::{alert, button, live, scroll_to};
+use crate::state::{BlobState, Urgency};
 
 /// The longest side of a small picture, CSS pixels.
 const SIDE: u32 = 250;
@@ -58,22 +57,24 @@ pub(super) fn slot(file: Attachment, origin: Origin, place: Place) -> AnyView {
             Stand::Missing
         }
     });
-    let figure = NodeRef::<html::Figure>::new();
     let set_open = move |wide: bool| {
         open.set(wide);
+        shown.go_on();
         if wide {
             shown.want();
+        } else {
+            come_back(shown.figure);
         }
-        go_on_at(figure, !wide);
     };
     let can_hide = Memo::new(move |_| matches!(stand.get(), Stand::Open | Stand::Small));
     let toggle = move || {
         open.set(false);
         hidden.update(|hidden| *hidden = !*hidden);
+        shown.go_on();
     };
     let uncover = move |_| {
         shown.covered.set(false);
-        go_on_at(figure, false);
+        shown.go_on();
     };
     let content = live(move || match stand.get() {
         Stand::Blocked => {
@@ -100,13 +101,14 @@ pub(super) fn slot(file: Attachment, origin: Origin, place: Place) -> AnyView {
         let in_box = stand == Stand::Missing && shown.kind == Kind::Picture;
         let told =
             matches!(stand, Stand::Open | Stand::Blocked) || (in_box && shown.small.with(Option::is_none));
-        (!told).then(|| fetching(shown.original, shown.size(), move || shown.stop(), move || shown.want()))
+        (!told).then(|| fetching(shown, shown.whole(), Urgency::Original, move || shown.stop()))
     });
     html::figure()
         .class("file")
         .class(("open", live(move || stand.get() == Stand::Open)))
         .attr("data-kind", kind_word(shown.kind))
-        .node_ref(figure)
+        .attr("tabindex", "-1")
+        .node_ref(shown.figure)
         .child((content, saving, caption(shown), actions(shown, (hidden, can_hide), toggle, opener(place))))
         .into_any()
 }
@@ -193,7 +195,7 @@ fn enlarged(shown: Shown, set_open: impl Fn(bool) + Copy + Send + 'static) -> An
         shown.stop();
         set_open(false);
     };
-    let progress = fetching(shown.original, shown.size(), stop, move || shown.want());
+    let progress = fetching(shown, shown.whole(), Urgency::Original, stop);
     (whole_box, failed, progress).into_any()
 }
 
@@ -201,32 +203,34 @@ fn enlarged(shown: Shown, set_open: impl Fn(bool) + Copy + Send + 'static) -> An
 fn missing(shown: Shown, set_open: impl Fn(bool) + Copy + Send + 'static) -> AnyView {
     let small = shown.small.get();
     let shows_picture = small.is_some() || shown.kind == Kind::Picture;
-    let (blob, size): (Blob, u64) =
-        small.map_or((shown.original, shown.size()), |(blob, place)| (place, blob.size));
+    let urgency = if small.is_some() { Urgency::Thumbnail } else { Urgency::Original };
+    let (wanted, blob) = small.unwrap_or_else(|| shown.whole());
+    let size = wanted.size;
     let idle = Memo::new(move |_| !shows_picture || blob.state.with(|state| *state == BlobState::Absent));
-    let ask = move || if shows_picture { shown.want_small() } else { set_open(true) };
+    let ask = move || {
+        if shows_picture {
+            shown.want_small();
+            shown.go_on();
+        } else {
+            set_open(true);
+        }
+    };
     let offer = live(move || {
         idle.get().then(|| {
             let text = if shows_picture { t::SHOW_PICTURE } else { t::PLAY };
             (button("small", text, ask), html::span().class("quiet").child(t::size(size))).into_any()
         })
     });
-    let progress =
-        shows_picture.then(|| fetching(blob, size, move || shown.stop(), move || shown.want_small()));
+    let progress = shows_picture.then(|| fetching(shown, (wanted, blob), urgency, move || shown.stop()));
     let content = html::div().class("file-offer").child((offer, progress)).into_any();
     if shown.kind == Kind::Audio && !shows_picture { content } else { boxed(shown, content) }
 }
 
-/// Puts the focus on what has come in the place of what was pressed. Where a large picture began above the window, its
-/// place is brought back when it has shrunk.
-fn go_on_at(figure: NodeRef<html::Figure>, shrunk: bool) {
+/// Where a large picture began above the window, its place is brought back when it has shrunk.
+fn come_back(figure: NodeRef<html::Figure>) {
     request_animation_frame(move || {
         let Some(figure) = figure.try_get_untracked().flatten() else { return };
-        let next = figure.query_selector(".grow, video, audio").ok().flatten();
-        if let Some(next) = next.and_then(|next| next.dyn_into::<HtmlElement>().ok()) {
-            focus_in_place(&next);
-        }
-        if shrunk && figure.get_bounding_client_rect().top() < 0.0 {
+        if figure.get_bounding_client_rect().top() < 0.0 {
             scroll_to(&figure, ScrollLogicalPosition::Start);
         }
     });

@@ -10,12 +10,13 @@ use chanterelle_core::event::Attachment;
 use leptos::prelude::*;
 use leptos::{ev, html};
 use send_wrapper::SendWrapper;
-use web_sys::{File, HtmlInputElement};
+use wasm_bindgen::JsCast as _;
+use web_sys::{File, HtmlElement, HtmlInputElement};
 
 use self::given::Given;
 use self::list::{Said, Standing};
 use crate::i18n as t;
-use crate::kit::{alert_if, button, live, waiting};
+use crate::kit::{alert_if, button, focus_in_place, focus_is_lost, live, waiting};
 use crate::state::{Media, Preparing, Step};
 
 /// The files. A handle.
@@ -28,6 +29,7 @@ pub(crate) struct Attachments {
     /// Whether they keep the encoding they have.
     keep: RwSignal<bool>,
     wrong: RwSignal<Option<String>>,
+    place: NodeRef<html::Div>,
     waiting: RwSignal<bool>,
     then: StoredValue<Option<Then>, LocalStorage>,
 }
@@ -68,6 +70,7 @@ impl Attachments {
             media: StoredValue::new(None),
             keep: RwSignal::new(false),
             wrong: RwSignal::new(None),
+            place: NodeRef::new(),
             waiting: RwSignal::new(false),
             then: StoredValue::new_local(None),
         };
@@ -161,6 +164,7 @@ impl Attachments {
         };
         html::div()
             .class("attach")
+            .node_ref(self.place)
             .child((
                 html::ul().class("attached").role("list").aria_label(t::ATTACHED).child(entries.into_any()),
                 html::div().class("attach-row").child((
@@ -322,13 +326,36 @@ impl Attachments {
         if let Some(entry) = self.entry(number).filter(|entry| !entry.taken) {
             entry.preparing.cancel();
         }
+        let at = self.position(number);
         self.entries.update(|entries| entries.retain(|entry| entry.number != number));
+        self.go_on_at(format!(".attached > :nth-child({}) .attached-foot > :last-child", at + 1));
     }
 
     fn move_up(self, number: u32) {
-        self.entries.update(|entries| {
-            if let Some(at) = entries.iter().position(|entry| entry.number == number).filter(|&at| at > 0) {
-                entries.swap(at - 1, at);
+        let at = self.position(number);
+        if at > 0 {
+            self.entries.update(|entries| entries.swap(at - 1, at));
+        }
+        // The first has no such button; the next one has.
+        self.go_on_at(format!(".attached > :nth-child({}) .attached-foot > .plain", at.max(2)));
+    }
+
+    fn position(self, number: u32) -> usize {
+        self.entries.with_untracked(|entries| {
+            entries.iter().position(|entry| entry.number == number).unwrap_or_default()
+        })
+    }
+
+    /// Puts the focus that what was pressed had on this, or else on the field for files, once the list is drawn.
+    fn go_on_at(self, next: String) {
+        request_animation_frame(move || {
+            let Some(place) = self.place.try_get_untracked().flatten().filter(|_| focus_is_lost()) else {
+                return;
+            };
+            let find = |what: &str| place.query_selector(what).ok().flatten();
+            let next = find(&next).or_else(|| find("[type=\"file\"]"));
+            if let Some(next) = next.and_then(|next| next.dyn_into::<HtmlElement>().ok()) {
+                focus_in_place(&next);
             }
         });
     }
