@@ -159,8 +159,10 @@ fn stage(shown: Shown, pressed: bool) -> AnyView {
         shown.want();
     }
     let asked = RwSignal::new(pressed);
+    let blocked = Memo::new(move |_| shown.is_blocked());
+    let save = live(move || (!blocked.get()).then(|| download(shown)));
     let content = live(move || {
-        if shown.is_blocked() {
+        if blocked.get() {
             return html::p().class("quiet").child(t::BLOCKED).into_any();
         }
         if shown.covered.get() {
@@ -183,7 +185,7 @@ fn stage(shown: Shown, pressed: bool) -> AnyView {
         .node_ref(shown.figure)
         .child((
             html::div().class("full-stage").child(content),
-            html::div().class("full-foot").child((caption(shown), alt(shown), download(shown))),
+            html::div().class("full-foot").child((caption(shown), alt(shown), save)),
         ))
         .into_any()
 }
@@ -196,19 +198,20 @@ fn alt(shown: Shown) -> Option<AnyView> {
 /// The picture, as large as the window allows; a click shows it as large as it is.
 fn fitted(shown: Shown) -> AnyView {
     let zoomed = RwSignal::new(false);
-    let broken = RwSignal::new(false);
+    // Where it was that could not be shown: what comes after that may be.
+    let broken = RwSignal::new(None::<String>);
     let whole = Memo::new(move |_| shown.url());
     let best = Memo::new(move |_| whole.get().or_else(|| shown.picture.get()));
     let image = live(move || {
         let url = best.get()?;
-        if broken.get() {
+        if broken.with(|broken| broken.as_ref() == Some(&url)) {
             return Some(alert(t::NOT_SHOWN));
         }
         let image = html::img()
-            .attr("src", url)
+            .attr("src", url.clone())
             .attr("alt", shown.alt())
             .attr("decoding", "async")
-            .on(ev::error, move |_| broken.set(true));
+            .on(ev::error, move |_| broken.set(Some(url.clone())));
         let zoom = html::button()
             .r#type("button")
             .class("zoom")

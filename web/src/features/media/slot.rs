@@ -168,17 +168,18 @@ fn small(shown: Shown, set_open: impl Fn(bool) + Copy + Send + 'static) -> AnyVi
 
 /// The picture in its full size; its small one until that is here.
 fn enlarged(shown: Shown, set_open: impl Fn(bool) + Copy + Send + 'static) -> AnyView {
-    let broken = RwSignal::new(false);
+    // Where it was that could not be shown: what comes after that may be.
+    let broken = RwSignal::new(None::<String>);
     let whole = Memo::new(move |_| shown.url());
     let best = Memo::new(move |_| whole.get().or_else(|| shown.picture.get()));
     let whole_size = shown.pixels().map_or(small_size(None), |(w, h)| (u32::from(w), u32::from(h)));
     let image = live(move || {
         best.get().map(|url| {
             html::img()
-                .attr("src", url)
+                .attr("src", url.clone())
                 .attr("alt", shown.alt())
                 .attr("decoding", "async")
-                .on(ev::error, move |_| broken.set(true))
+                .on(ev::error, move |_| broken.set(Some(url.clone())))
                 .into_any()
         })
     });
@@ -190,7 +191,9 @@ fn enlarged(shown: Shown, set_open: impl Fn(bool) + Copy + Send + 'static) -> An
         .on(ev::click, move |_| set_open(false))
         .child(image);
     let whole_box = sized(shown, whole_size, shrink.into_any());
-    let failed = live(move || broken.get().then(|| alert(t::NOT_SHOWN)));
+    let failed = live(move || {
+        broken.with(|broken| broken.is_some() && *broken == best.get()).then(|| alert(t::NOT_SHOWN))
+    });
     let stop = move || {
         shown.stop();
         set_open(false);
