@@ -56,6 +56,14 @@ pub(super) fn first_playing(versions: &[Version], plays: impl Fn(&str) -> bool) 
     versions.iter().position(|version| plays(&version.mime))
 }
 
+/// All blobs that are known to be a file or to stand for it.
+pub(super) fn blobs(file: &Attachment, renditions: &[Rendition]) -> Vec<BlobId> {
+    let mut blobs = vec![file.blob.id];
+    blobs.extend(file.thumb.as_ref().map(|thumb| thumb.id));
+    blobs.extend(made_of(file.blob.id, renditions).map(|made| made.blob.id));
+    blobs
+}
+
 fn made_of(source: BlobId, renditions: &[Rendition]) -> impl Iterator<Item = &Rendition> {
     renditions.iter().filter(move |made| made.made.source == source)
 }
@@ -123,6 +131,17 @@ mod tests {
             "another is there"
         );
         assert_eq!(thumbnail(&huge, &[made(1, "thumb", "text/html", 3, 10)]), None);
+    }
+
+    #[test]
+    fn whoever_blocks_a_file_blocks_all_that_stands_for_it() {
+        let made = [
+            made(1, "thumb", "image/webp", 3, 10),
+            made(9, "low", "video/mp4", 4, 10),
+            made(1, "clean", "image/jpeg", 5, 10),
+        ];
+        let file = file("image/jpeg", 10_000_000, Some(blob(2, 10)));
+        assert_eq!(blobs(&file, &made), [1, 2, 3, 5].map(|id| BlobId([id; 32])));
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The files of a post in its preview: small, if they are here already. Nothing is fetched for them.
+//! The files of a post in its preview: small, if they are here already, and not blocked. Nothing is fetched for them.
 
+use chanterelle_core::event::Attachment;
 use chanterelle_core::view::PostView;
 use leptos::html;
 use leptos::prelude::*;
@@ -14,7 +15,10 @@ use crate::state::Media;
 /// The files.
 pub(crate) fn quoted_files(post: &PostView) -> AnyView {
     let media = Media::here();
-    let file = |file| {
+    let file = |file: &Attachment| {
+        if media.is_blocked(&file.blob.id) {
+            return None;
+        }
         let small = thumbnail(file, &post.renditions)?;
         let alt = file.info.alt.clone().unwrap_or_default();
         if file.info.spoiler {

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;
 
-use super::choose::thumbnail;
+use super::choose::{blobs, thumbnail};
 use super::colour::average;
 use super::kind::{Kind, kind};
 use super::name::plain_name;
@@ -80,11 +80,12 @@ impl Shown {
         Self { media, origin, file, kind, original, small, class, allowed, covered, picture, figure, stopped }
     }
 
-    /// Has the small picture come by itself where that is allowed.
+    /// Has the small picture come by itself where that is allowed. Nothing of a blocked file comes, whatever else shows it.
     pub(super) fn come(self) {
         let absent = Memo::new(move |_| {
             let small = self.small.with(|small| small.as_ref().map(|(_, blob)| *blob));
             self.picture.with(Option::is_none)
+                && !self.is_blocked()
                 && small.is_some_and(|blob| blob.state.with(|state| *state == BlobState::Absent))
         });
         Effect::new(move |_| {
@@ -123,12 +124,11 @@ impl Shown {
         }
     }
 
-    /// Blocks it with its small picture, or takes that back.
+    /// Blocks it with all that is known to stand for it, or takes that back.
     pub(super) fn block(self, blocked: bool) {
-        self.media.block(self.file.with_value(|file| file.blob.id), blocked);
-        if let Some((blob, _)) = self.small.get_untracked() {
-            self.media.block(blob.id, blocked);
-        }
+        let made = self.origin.renditions;
+        let all = made.with_untracked(|made| self.file.with_value(|file| blobs(file, made)));
+        self.media.block(&all, blocked);
         self.go_on();
     }
 

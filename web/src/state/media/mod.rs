@@ -197,7 +197,7 @@ impl Media {
     /// Keeps a blob when room is needed, or no longer.
     pub(crate) fn pin(self, blob: BlobId, kept: bool) {
         let class = self.inner.try_update_value(|inner| {
-            inner.kept.set(blob, kept);
+            inner.kept.set(&[blob], kept);
             let entry = inner.blobs.get_mut(&blob)?;
             entry.blob.kept.set(kept);
             Some(if kept { Class::Pinned } else { entry.wanted.map_or(Class::Strangers, |(class, _)| class) })
@@ -207,18 +207,25 @@ impl Media {
         }
     }
 
-    /// Never shows, keeps or gives out a blob again; or takes that back.
-    pub(crate) fn block(self, blob: BlobId, blocked: bool) {
+    /// Never shows, keeps or gives out these blobs again; or takes that back.
+    pub(crate) fn block(self, blobs: &[BlobId], blocked: bool) {
         self.inner.update_value(|inner| {
-            inner.blocked.set(blob, blocked);
-            if let Some(entry) = inner.blobs.get_mut(&blob) {
-                entry.wanted = None;
-                entry.is_known = false;
-                entry.blob.state.set(if blocked { BlobState::Blocked } else { BlobState::Absent });
+            inner.blocked.set(blobs, blocked);
+            for blob in blobs {
+                if let Some(entry) = inner.blobs.get_mut(blob) {
+                    entry.wanted = None;
+                    entry.is_known = false;
+                    entry.blob.state.set(if blocked { BlobState::Blocked } else { BlobState::Absent });
+                }
             }
         });
         self.say_blocked();
         self.gather();
+    }
+
+    /// Whether the person does not want to see this blob.
+    pub(crate) fn is_blocked(self, blob: &BlobId) -> bool {
+        self.inner.with_value(|inner| inner.blocked.has(blob))
     }
 
     /// Whether thumbnails of this board come without being asked for. Tracked.

@@ -29,13 +29,16 @@ impl Ids {
         self.ids.iter().copied().collect()
     }
 
-    /// Says it of a blob, or takes it back.
-    pub(super) fn set(&mut self, id: BlobId, said: bool) {
-        let changed = match said {
-            true if self.ids.len() >= MOST => false,
-            true => self.ids.insert(id),
-            false => self.ids.remove(&id),
-        };
+    /// Says it of blobs, or takes it back.
+    pub(super) fn set(&mut self, ids: &[BlobId], said: bool) {
+        let mut changed = false;
+        for id in ids {
+            changed |= match said {
+                true if self.ids.len() >= MOST => false,
+                true => self.ids.insert(*id),
+                false => self.ids.remove(id),
+            };
+        }
         if changed {
             keep(self.item, self.ids.iter().map(ToString::to_string));
         }
