@@ -65,12 +65,17 @@ fn boxed(shown: Shown, (wanted, blob): (BlobRef, Blob), urgency: Urgency, stop: 
             Some(html::div().class("fetching").child((bar, text, stop())).into_any())
         }
         Phase::Failed(why) => {
+            // What is too much of a stranger's comes if the person keeps it.
+            let keeps = why == Lost::NoShare;
             let wanted = wanted.clone();
             let again = move || {
+                if keeps {
+                    shown.media.pin(wanted.id, true);
+                }
                 shown.media.want(&wanted, shown.class.get_untracked(), urgency);
                 shown.go_on();
             };
-            let again = button("small", t::TRY_AGAIN, again);
+            let again = button("small", if keeps { t::PIN } else { t::TRY_AGAIN }, again);
             Some(html::div().class("fetching").child((alert(t::lost(&why)), again)).into_any())
         }
     });

@@ -39,7 +39,7 @@ pub(super) fn player(shown: Shown, asked: RwSignal<bool>) -> AnyView {
         None if shown.class.get() == Class::Own && versions.with(Vec::len) == 1 => {
             html::p().role("status").class("quiet").child(t::PROCESSING).into_any()
         }
-        None => html::p().class("quiet").child(t::NOT_PLAYED).into_any(),
+        None => alert(t::NOT_PLAYED),
     });
     html::div().class("player").child((stage, choice)).into_any()
 }
