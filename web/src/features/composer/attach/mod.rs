@@ -206,19 +206,18 @@ impl Attachments {
             self.keep.set(event_target_checked(&event));
             self.prepare_again();
         };
-        html::label()
-            .class("check")
+        let switch = html::input()
+            .r#type("checkbox")
+            .attr("role", "switch")
+            .attr("aria-describedby", "keep-about")
+            .prop("checked", move || self.keep.get())
+            .on(ev::change, change);
+        // What is in the label is the name of the switch; the explanation is none.
+        html::div()
+            .class("attach-keep")
             .child((
-                html::input()
-                    .r#type("checkbox")
-                    .attr("role", "switch")
-                    .attr("aria-describedby", "keep-about")
-                    .prop("checked", move || self.keep.get())
-                    .on(ev::change, change),
-                html::span().child((
-                    t::KEEP_ENCODING,
-                    html::span().id("keep-about").class("quiet").child(t::KEEP_ENCODING_ABOUT),
-                )),
+                html::label().class("check").child((switch, html::span().child(t::KEEP_ENCODING))),
+                html::span().id("keep-about").class("quiet").child(t::KEEP_ENCODING_ABOUT),
             ))
             .into_any()
     }
