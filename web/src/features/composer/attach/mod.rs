@@ -110,7 +110,7 @@ impl Attachments {
         });
     }
 
-    /// To be called for everything dragged over the form, so that it can be dropped.
+    /// To be called for everything dragged over the form, so that it can be dropped there.
     pub(crate) fn on_drag(self, event: &ev::DragEvent) {
         if given::carries_files(event) {
             event.prevent_default();
@@ -148,6 +148,13 @@ impl Attachments {
             },
             false,
         );
+        // A file dropped beside the form would take the place of the page, and what is written be lost.
+        let drag = window_event_listener(ev::dragover, move |event| self.on_drag(&event));
+        let drop = window_event_listener(ev::drop, move |event| self.on_drag(&event));
+        on_cleanup(move || {
+            drag.remove();
+            drop.remove();
+        });
         self.media.set_value(Some(Media::here()));
         let entries = For(ForProps::builder()
             .each(move || numbers.get())
