@@ -15,6 +15,8 @@ pub(crate) const REMOVE_FILE: &str = "Remove";
 pub(crate) const CANCEL_FILE: &str = "Cancel";
 pub(crate) const MOVE_UP: &str = "Move up";
 pub(crate) const PREPARING: &str = "Preparing…";
+pub(crate) const NOT_CLEANED: &str = "What this file says of its maker stays in it.";
+pub(crate) const MADE_ANEW: &str = "Made anew: its colours need it.";
 pub(crate) const WAITING_FOR_FILES: &str =
     "The files are still being prepared. Stay on this page: the post goes out when they are ready.";
 pub(crate) const STOP_WAITING: &str = "Do not post yet";

@@ -20,7 +20,7 @@ use super::Client;
 use crate::media::{self, Call, ToMedia};
 
 pub(crate) use crate::media::{Class, PrepareError, StoreError, Urgency};
-pub(crate) use prepare::{Preparing, Step};
+pub(crate) use prepare::{Made, Preparing, Step};
 
 use remembered::Ids;
 use told::Opening;

@@ -17,6 +17,15 @@ pub(crate) struct Preparing {
     media: Media,
 }
 
+/// What was done to a file that is ready.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Made {
+    /// Whether what tells of its maker is out of it.
+    pub(crate) is_clean: bool,
+    /// Whether it has the encoding it had.
+    pub(crate) has_kept_encoding: bool,
+}
+
 /// How far a file is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
@@ -24,7 +33,7 @@ pub(crate) enum Step {
     Busy(Option<u16>),
     /// Ready: what the post will carry (alternative text and spoiler are the composer's to set), and a URL to preview it by,
     /// if it can be shown.
-    Ready(Box<Attachment>, Option<String>),
+    Ready(Box<Attachment>, Option<String>, Made),
     /// It cannot be attached.
     Failed(PrepareError),
     /// The person has changed their mind.
@@ -57,10 +66,12 @@ impl Media {
                     let is_picture = prepared.blob.kind.starts_with("image/");
                     is_picture.then_some(prepared.blob.id)
                 });
+                let made =
+                    Made { is_clean: prepared.is_clean, has_kept_encoding: prepared.has_kept_encoding };
                 let attachment = Box::new(attachment(prepared, name));
                 match preview {
-                    Some(id) => self.open(id, Opening::Preview(step, attachment)),
-                    None => step.set(Step::Ready(attachment, None)),
+                    Some(id) => self.open(id, Opening::Preview(step, attachment, made)),
+                    None => step.set(Step::Ready(attachment, None, made)),
                 }
             }
             Err(PrepareError::Cancelled) => step.set(Step::Cancelled),

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Url;
 
-use super::prepare::Step;
+use super::prepare::{Made, Step};
 use super::{BlobState, Entry, Lost, Media};
 use crate::media::{Call, Fetch, PrepareError, StoreError, ToMedia, ToPage, Told};
 
@@ -16,7 +16,7 @@ pub(super) enum Opening {
     /// To be shown wherever it is on the page.
     Shown(BlobId),
     /// As the preview of a file for a post.
-    Preview(RwSignal<Step>, Box<Attachment>),
+    Preview(RwSignal<Step>, Box<Attachment>, Made),
 }
 
 impl Media {
@@ -122,7 +122,9 @@ impl Media {
             Url::create_object_url_with_blob(&content).unwrap_or_default()
         });
         let id = match opening {
-            Opening::Preview(step, attachment) => return step.set(Step::Ready(attachment, url.ok())),
+            Opening::Preview(step, attachment, made) => {
+                return step.set(Step::Ready(attachment, url.ok(), made));
+            }
             Opening::Shown(id) => id,
         };
         let is_here = url.is_ok();

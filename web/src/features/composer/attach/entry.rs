@@ -4,7 +4,7 @@ use chanterelle_core::base::Limits;
 use leptos::prelude::*;
 use leptos::{ev, html};
 
-use super::{Attachments, Entry};
+use super::{Attachments, Entry, list};
 use crate::features::media::{middle_cut, plain_name};
 use crate::i18n as t;
 use crate::kit::{alert, button, live};
@@ -14,11 +14,12 @@ use crate::state::Step;
 pub(super) fn view(files: Attachments, numbers: Memo<Vec<u32>>, number: u32) -> AnyView {
     // Gone between two updates: then the list is drawn again anyway.
     let Some(Entry { file, said, preparing, .. }) = files.entry(number) else { return ().into_any() };
-    let step = preparing.step;
+    let (step, keep) = (preparing.step, files.keep.get_untracked());
     let name = plain_name(Some(&said.name), &file.type_());
     let is_first = Memo::new(move |_| numbers.with(|numbers| numbers.first() == Some(&number)));
-    let picture =
-        Memo::new(move |_| step.with(|step| if let Step::Ready(_, url) = step { url.clone() } else { None }));
+    let picture = Memo::new(move |_| {
+        step.with(|step| if let Step::Ready(_, url, _) = step { url.clone() } else { None })
+    });
     let is_busy = Memo::new(move |_| step.with(|step| matches!(step, Step::Busy(_))));
     let kind = t::type_word(&file.type_(), &name);
     let preview = move || match picture.get() {
@@ -27,7 +28,7 @@ pub(super) fn view(files: Attachments, numbers: Memo<Vec<u32>>, number: u32) -> 
     };
     let size = file.size() as u64;
     let facts = move || {
-        let size = step.with(|step| if let Step::Ready(file, _) = step { file.blob.size } else { size });
+        let size = step.with(|step| if let Step::Ready(file, ..) = step { file.blob.size } else { size });
         t::size(size)
     };
     let remove = html::button()
@@ -48,7 +49,7 @@ pub(super) fn view(files: Attachments, numbers: Memo<Vec<u32>>, number: u32) -> 
                     html::bdi().attr("title", name.clone()).child(middle_cut(&name, 40)),
                     html::span().class("quiet").child((" ", live(facts))),
                 )),
-                html::div().class("attached-progress").child(live(move || progress(&step.get()))),
+                html::div().class("attached-progress").child(live(move || progress(&step.get(), keep))),
                 html::label().class("attached-alt").child((
                     html::span().class("quiet").child(t::ALT),
                     html::input()
@@ -85,13 +86,17 @@ pub(super) fn view(files: Attachments, numbers: Memo<Vec<u32>>, number: u32) -> 
         .into_any()
 }
 
-fn progress(step: &Step) -> Option<AnyView> {
+/// How far it is, and once it is ready, what the person may not expect of it. `keep` is whether its encoding was to be kept.
+fn progress(step: &Step, keep: bool) -> Option<AnyView> {
     match step {
         Step::Busy(done) => {
             let bar = html::progress().attr("max", "1000").aria_label(t::PREPARING);
             Some(bar.attr("value", done.map(|done| done.to_string())).into_any())
         }
         Step::Failed(why) => Some(alert(t::not_prepared(why))),
-        Step::Ready(..) | Step::Cancelled => None,
+        Step::Ready(_, _, made) => {
+            list::note(*made, keep).map(|note| html::p().class("quiet").child(note).into_any())
+        }
+        Step::Cancelled => None,
     }
 }

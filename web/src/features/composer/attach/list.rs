@@ -4,7 +4,7 @@ use chanterelle_core::base::Limits;
 use chanterelle_core::event::Attachment;
 
 use crate::i18n as t;
-use crate::state::Step;
+use crate::state::{Made, Step};
 
 /// A file as it is offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,12 +64,20 @@ pub(super) fn standing(files: &[(Step, &Said)]) -> Standing {
     let mut busy = false;
     for (step, said) in files {
         match step {
-            Step::Ready(attachment, _) => ready.push(described(attachment, said)),
+            Step::Ready(attachment, ..) => ready.push(described(attachment, said)),
             Step::Busy(_) => busy = true,
             Step::Failed(_) | Step::Cancelled => return Standing::Failed,
         }
     }
     if busy { Standing::Busy } else { Standing::Ready(ready) }
+}
+
+/// What is said of a file that is ready, and not all that the person may expect. `keep` is whether its encoding was to be kept.
+pub(super) fn note(made: Made, keep: bool) -> Option<&'static str> {
+    if !made.is_clean {
+        return Some(t::NOT_CLEANED);
+    }
+    (keep && !made.has_kept_encoding).then_some(t::MADE_ANEW)
 }
 
 /// The file with what the person says of it, within the limits of what a post may say.
@@ -124,7 +132,8 @@ mod tests {
             thumb: false,
         };
         let blob = BlobRef { id: BlobId([7; 32]), size: 9 };
-        Step::Ready(Box::new(Attachment { blob, thumb: None, info }), None)
+        let made = Made { is_clean: true, has_kept_encoding: true };
+        Step::Ready(Box::new(Attachment { blob, thumb: None, info }), None, made)
     }
 
     fn said(name: &str, alt: &str) -> Said {
@@ -169,6 +178,14 @@ mod tests {
         assert_eq!(files[0].info.alt.as_deref(), Some("a mill"));
         assert!(files[0].info.spoiler);
         assert_eq!((&files[1].info.name, &files[1].info.alt), (&None, &None));
+    }
+
+    #[test]
+    fn says_of_a_file_what_was_not_done_to_it() {
+        let made = |is_clean, has_kept_encoding| Made { is_clean, has_kept_encoding };
+        assert_eq!(note(made(false, true), false), Some(t::NOT_CLEANED));
+        assert_eq!(note(made(true, false), true), Some(t::MADE_ANEW));
+        assert_eq!((note(made(true, false), false), note(made(true, true), true)), (None, None));
     }
 
     #[test]
