@@ -28,7 +28,7 @@ use crate::net::{MediaEvent, Net, weight};
 use crate::program::{self, LOADER};
 
 pub(crate) use chanterelle_media::messages::{
-    Call, Class, Fetch, PrepareError, Prepared, StoreError, Stored, ToMedia, ToPage, Urgency,
+    AllUsage, Call, Class, Fetch, PrepareError, Prepared, StoreError, Stored, ToMedia, ToPage, Urgency,
 };
 
 /// What the program is called.
@@ -123,6 +123,15 @@ impl Media {
         if self.0.running.borrow().is_some() {
             self.post(message, &[], None);
         }
+    }
+
+    /// Says something if the program runs, or would know something because files were once kept here; whether it does.
+    pub(crate) fn consult(&self, message: &ToMedia) -> bool {
+        let knows = self.0.running.borrow().is_some() || has_files();
+        if knows {
+            self.say(message, &[]);
+        }
+        knows
     }
 
     /// Has a file made ready for a post, under this number.

@@ -5,7 +5,7 @@ use leptos::{ev, html};
 
 use crate::features::direct::private_mode;
 use crate::features::identity::{Standing, backup_file, passphrase_lock, previous, recovery_phrase};
-use crate::features::media::shown_boards;
+use crate::features::media::{kept_files, shown_boards};
 use crate::i18n as t;
 use crate::kit::{alert_if, heading, live};
 use crate::state::{Preferences, TextSize, Theme, not_ready, ready_when};
@@ -35,6 +35,7 @@ pub(crate) fn settings() -> AnyView {
             private_mode(),
             html::h2().id("files").child(t::FILES),
             shown_boards(),
+            kept_files(),
             html::h2().id("backup").child(t::BACKUP),
             html::p().child(t::BACKUP_ABOUT),
             part(t::PHRASE_TITLE, recovery_phrase(standing)),

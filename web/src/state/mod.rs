@@ -25,7 +25,7 @@ use crate::link::{
 pub(crate) use direct::{Direct, WrongServers};
 pub(crate) use keyed::{Item, Keyed};
 pub(crate) use media::{
-    Blob, BlobState, Class, Lost, Made, Media, PrepareError, Preparing, Step, StoreError, Urgency,
+    AllUsage, Blob, BlobState, Class, Lost, Made, Media, PrepareError, Preparing, Step, StoreError, Urgency,
 };
 pub(crate) use notices::Notices;
 pub(crate) use open::{Listing, PostPreview, ThreadView};

@@ -27,4 +27,4 @@ pub(crate) use gallery::{gallery, gallery_toggle};
 pub(crate) use name::{middle_cut, plain_name};
 pub(crate) use quoted::quoted_files;
 pub(crate) use rules::{Rules, show_pictures};
-pub(crate) use settings::shown_boards;
+pub(crate) use settings::{kept_files, shown_boards};

@@ -1,4 +1,4 @@
-//! The boards whose pictures come by themselves, as the settings have them.
+//! What the settings have of files: the boards whose pictures come by themselves, what is kept here, and what is blocked.
 
 use chanterelle_core::view::BoardCard;
 use leptos::html;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use crate::i18n as t;
 use crate::kit::{button, live};
-use crate::state::{Client, Media};
+use crate::state::{AllUsage, Client, Media};
 
 /// The list, with a way to take each out of it.
 pub(crate) fn shown_boards() -> AnyView {
@@ -32,4 +32,61 @@ pub(crate) fn shown_boards() -> AnyView {
             .into_any()
     });
     list.into_any()
+}
+
+/// What files take in this browser, and how many are blocked, with a way to take that back.
+pub(crate) fn kept_files() -> AnyView {
+    let media = Media::here();
+    media.ask_usage();
+    let usage = live(move || {
+        let lines = media.usage.with(|usage| usage.as_ref().map(lines))?;
+        let lines: Vec<AnyView> = lines.into_iter().map(|line| html::li().child(line).into_any()).collect();
+        Some((html::p().child(t::FILES_KEPT), html::ul().role("list").child(lines)).into_any())
+    });
+    let blocked = live(move || {
+        let count = media.blocked.get();
+        (count > 0).then(|| {
+            let unblock = button("small", t::UNBLOCK_ALL, move || media.unblock_all());
+            html::p().child((t::files_blocked(count), " ", unblock)).into_any()
+        })
+    });
+    (usage, blocked).into_any()
+}
+
+/// A line for each class of which there is something, and one for what the browser allows.
+fn lines(usage: &AllUsage) -> Vec<String> {
+    let kept = usage.classes.iter().filter(|(_, usage)| usage.blobs > 0);
+    let mut lines: Vec<String> =
+        kept.map(|(class, usage)| t::files_of(*class, usage.blobs, usage.bytes)).collect();
+    if lines.is_empty() {
+        lines.push(t::NO_FILES.to_owned());
+    }
+    lines.extend(usage.quota.map(|(most, taken)| t::files_allowed(taken, most)));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Class;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn each_class_of_which_there_is_something_has_a_line() {
+        let mut usage = AllUsage { quota: Some((12_340_000_000, 5_000_000)), ..AllUsage::default() };
+        for (class, blobs) in [(Class::Strangers, 2), (Class::Own, 1), (Class::Pinned, 0)] {
+            let of = usage.classes.entry(class).or_default();
+            (of.blobs, of.bytes) = (blobs, blobs * 1_500_000);
+        }
+        assert_eq!(
+            lines(&usage),
+            [
+                "Yours: 1 file, 1.5 MB.",
+                "Of others: 2 files, 3.0 MB.",
+                "All that this page keeps takes 5.0 MB of 12.3 GB that the browser allows."
+            ]
+        );
+        assert_eq!(lines(&AllUsage::default()), [t::NO_FILES]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Files: attaching, showing and keeping them.
 
 use super::{bytes, sentence};
-use crate::state::{Lost, PrepareError, StoreError};
+use crate::state::{Class, Lost, PrepareError, StoreError};
 
 pub(crate) const ATTACH: &str = "Attach files";
 pub(crate) const TAKE_PICTURE: &str = "Take a picture";
@@ -82,6 +82,31 @@ pub(crate) const FILES_ABOUT: &str = "Files of people you do not know come when 
 pub(crate) const FILES_NOWHERE: &str = "Files of people you do not know come when you ask for them. On a board, “Show pictures on \
     this board” makes their small pictures come by themselves.";
 pub(crate) const NO_LONGER: &str = "Not any more";
+pub(crate) const FILES_KEPT: &str = "Files in this browser, small pictures and parts of files included:";
+pub(crate) const NO_FILES: &str = "None yet.";
+pub(crate) const UNBLOCK_ALL: &str = "Unblock all";
+
+/// What there is of a class.
+pub(crate) fn files_of(class: Class, count: u64, size: u64) -> String {
+    let whose = match class {
+        Class::Own => "Yours",
+        Class::Pinned => "Those you keep",
+        Class::Followed => "Of people you follow",
+        Class::Strangers => "Of others",
+    };
+    let files = if count == 1 { "file" } else { "files" };
+    format!("{whose}: {count} {files}, {}.", bytes(size))
+}
+
+/// How much of what the browser allows is taken, files or not.
+pub(crate) fn files_allowed(taken: u64, most: u64) -> String {
+    format!("All that this page keeps takes {} of {} that the browser allows.", bytes(taken), bytes(most))
+}
+
+/// `count` includes what was made of the files.
+pub(crate) fn files_blocked(count: usize) -> String {
+    format!("Blocked, small pictures and other versions included: {count}.")
+}
 
 /// Why a file cannot be attached.
 pub(crate) fn not_prepared(error: &PrepareError) -> String {

@@ -19,7 +19,7 @@ use vecmap::VecMap;
 use super::Client;
 use crate::media::{self, Call, ToMedia};
 
-pub(crate) use crate::media::{Class, PrepareError, StoreError, Urgency};
+pub(crate) use crate::media::{AllUsage, Class, PrepareError, StoreError, Urgency};
 pub(crate) use prepare::{Made, Preparing, Step};
 
 use remembered::Ids;
@@ -94,6 +94,10 @@ pub(crate) struct Media {
     boards: RwSignal<Vec<BoardId>>,
     /// What the storage of files refuses though nobody asked.
     pub(crate) trouble: RwSignal<Option<StoreError>>,
+    /// What files take here, once that was asked.
+    pub(crate) usage: RwSignal<Option<AllUsage>>,
+    /// How many blobs the person has blocked.
+    pub(crate) blocked: RwSignal<usize>,
 }
 
 struct Inner {
@@ -111,19 +115,23 @@ impl Media {
     /// Takes up what was remembered, and hears of files from now on, for as long as the page lives.
     pub(crate) fn start(client: Client) -> Self {
         let program = client.link().media();
+        let blocked = Ids::remembered("chanterelle.blocked");
+        let count = blocked.count();
         let media = Self {
             inner: StoredValue::new_local(Inner {
                 program: program.clone(),
                 blobs: BTreeMap::new(),
                 opening: VecMap::new(),
                 preparing: VecMap::new(),
-                blocked: Ids::remembered("chanterelle.blocked"),
+                blocked,
                 kept: Ids::remembered("chanterelle.kept"),
                 is_gathering: false,
             }),
             owner: StoredValue::new(Owner::current().expect("the page has an owner")),
             boards: RwSignal::new(remembered::boards()),
             trouble: RwSignal::new(None),
+            usage: RwSignal::new(None),
+            blocked: RwSignal::new(count),
         };
         if let Some(program) = program {
             program.listen(move |told| media.on_told(told));
@@ -219,8 +227,15 @@ impl Media {
                 }
             }
         });
+        self.blocked.set(self.inner.with_value(|inner| inner.blocked.count()));
         self.say_blocked();
         self.gather();
+    }
+
+    /// Takes back all that was blocked.
+    pub(crate) fn unblock_all(self) {
+        let all = self.inner.with_value(|inner| inner.blocked.all());
+        self.block(&all, false);
     }
 
     /// Whether the person does not want to see this blob.
@@ -242,6 +257,14 @@ impl Media {
             }
         });
         self.boards.with_untracked(|boards| remembered::remember_boards(boards));
+    }
+
+    /// Asks what files take here, which then is in `usage`. Nothing is started where none were ever kept.
+    pub(crate) fn ask_usage(self) {
+        let asked = self.program().is_some_and(|program| program.consult(&ToMedia::Usage(program.call())));
+        if !asked {
+            self.usage.set(Some(AllUsage::default()));
+        }
     }
 
     /// Files that were posted are kept as one's own.

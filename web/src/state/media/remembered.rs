@@ -25,6 +25,10 @@ impl Ids {
         self.ids.contains(id)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.ids.len()
+    }
+
     pub(super) fn all(&self) -> Vec<BlobId> {
         self.ids.iter().copied().collect()
     }

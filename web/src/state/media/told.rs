@@ -54,7 +54,8 @@ impl Media {
                 self.gather();
             }
             ToPage::Trouble(error) => self.trouble.set(Some(error)),
-            ToPage::Usage(..) | ToPage::Liar(..) | ToPage::Net(..) => {}
+            ToPage::Usage(_, usage) => self.usage.set(Some(usage)),
+            ToPage::Liar(..) | ToPage::Net(..) => {}
         }
     }
 
