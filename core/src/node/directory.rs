@@ -1,9 +1,9 @@
 //! Boards others have named. Anyone can name any board, so there are only so many, and the oldest is forgotten first:
 //! whoever fills the list with nonsense displaces hints, which come again with the next session, and no posts.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crate::base::{BoardId, BoardName};
+use crate::base::{BoardId, BoardName, BoxMap};
 use crate::crypto::open_board_id;
 
 /// More names than a person scrolls through.
@@ -12,7 +12,7 @@ const LIMIT: usize = 1_024;
 /// Names heard, by board.
 #[derive(Default)]
 pub(super) struct Directory {
-    names: BTreeMap<BoardId, BoardName>,
+    names: BoxMap<BoardId, BoardName>,
     /// The boards, longest known first.
     order: VecDeque<BoardId>,
 }

@@ -1,12 +1,12 @@
 //! Friends: whom the person has a friend code of, and where they are. And the person's own codes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::api::{Notice, Output, Relays, Update};
-use crate::base::{AuthorId, BoardName, Limits, PeerId, Seconds, Slot, map_of, set_of};
+use crate::base::{AuthorId, BoardName, BoxMap, Limits, PeerId, Seconds, Slot, set_of};
 use crate::crypto::{ReachSecret, Verify, blinded};
 use crate::invite::{Address, FriendCode, Place, ReachRecord, is_plain_name};
 use crate::view::{FriendCard, Person};
@@ -20,7 +20,7 @@ const OFFLINE_RELAYS: usize = 2;
 /// The person's side of friendship.
 #[derive(Default)]
 pub(super) struct Friends {
-    friends: BTreeMap<AuthorId, Friend>,
+    friends: BoxMap<AuthorId, Friend>,
     name: Option<String>,
     generation: u32,
     known: Vec<Address>,
@@ -84,7 +84,7 @@ impl Friends {
         self.name = state.name.filter(|name| is_plain_name(name, limits));
         self.generation = state.generation;
         self.known = state.known;
-        self.friends = map_of(state.friends);
+        self.friends = state.friends.into_iter().collect();
         self.changed = true;
     }
 

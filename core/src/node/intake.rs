@@ -114,7 +114,7 @@ impl<V: Verify> Node<V> {
     /// Tells those who do not read a board that it exists now.
     fn announce_board(&mut self, row: &Row) {
         let Some(name) = &row.board_name else { return };
-        for (peer, session) in &mut self.sessions {
+        for (peer, session) in self.sessions.iter_mut() {
             let names = &mut session.out.names;
             // A hint: what finds no room is named again in the next session.
             if session.role.is_some()

@@ -38,7 +38,7 @@ pub use api::{
 pub use budget::Budget;
 pub use state::{add_backup, take_over};
 
-use crate::base::{BoardId, BoardName, EventId, Instant, Limits, Now, PeerId};
+use crate::base::{BoardId, BoardName, BoxMap, EventId, Instant, Limits, Now, PeerId};
 use crate::crypto::{Identity, Rng, Verify, Zip215};
 use crate::store::Index;
 use crate::sync::Reconciler;
@@ -71,7 +71,7 @@ pub struct Node<V = Zip215> {
     persist: Persist,
     deferred: Deferred,
     /// Boards kept here, with the names they were asked for by.
-    subscriptions: BTreeMap<BoardId, BoardName>,
+    subscriptions: BoxMap<BoardId, BoardName>,
     /// Boards others have named.
     directory: Directory,
     friends: Friends,
@@ -81,18 +81,18 @@ pub struct Node<V = Zip215> {
     producers: Producers,
     neighbours: Neighbours,
 
-    sessions: BTreeMap<PeerId, Session>,
+    sessions: BoxMap<PeerId, Session>,
     /// When each session wants attention next.
     timers: BTreeSet<(Instant, PeerId)>,
     /// Sessions that something was done to since they were last served.
     touched: BTreeSet<PeerId>,
     reconciler: Reconciler,
     /// Events asked for and not here yet.
-    wanted: BTreeMap<EventId, Wanted>,
+    wanted: BoxMap<EventId, Wanted>,
     network_changed: bool,
 
     views: Views,
-    reads: BTreeMap<Ticket, Reader>,
+    reads: BoxMap<Ticket, Reader>,
     next_ticket: u64,
     outputs: VecDeque<Output>,
     rejections: BTreeMap<&'static str, u64>,
@@ -129,21 +129,21 @@ impl<V: Verify> Node<V> {
             index: Index::default(),
             persist: Persist::default(),
             deferred: Deferred::new(),
-            subscriptions: BTreeMap::new(),
+            subscriptions: BoxMap::new(),
             directory: Directory::default(),
             friends: Friends::default(),
             reach: Reach::default(),
             recognise: Recognise::default(),
             producers: Producers::default(),
             neighbours: Neighbours::default(),
-            sessions: BTreeMap::new(),
+            sessions: BoxMap::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
             reconciler: Reconciler::new(setup.limits.reconcile_bytes),
-            wanted: BTreeMap::new(),
+            wanted: BoxMap::new(),
             network_changed: false,
             views: Views::default(),
-            reads: BTreeMap::new(),
+            reads: BoxMap::new(),
             next_ticket: 0,
             outputs: VecDeque::new(),
             rejections: BTreeMap::new(),

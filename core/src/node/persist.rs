@@ -3,12 +3,12 @@
 //! At most one batch is under way; what arrives meanwhile makes up the next, so that one commit serves as many events
 //! as the storage is slow. Nothing is acknowledged or shown as saved before its batch is.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::Node;
 use super::api::{Batch, Notice, Output, Put, StorageError, Ticket, Update};
-use crate::base::{EventId, Instant, Limits, PeerId, set_of};
+use crate::base::{BoxMap, EventId, Instant, Limits, PeerId, set_of};
 use crate::crypto::Verify;
 use crate::wire::Role;
 
@@ -26,7 +26,7 @@ const SENDERS: usize = 64;
 #[derive(Default)]
 pub(super) struct Persist {
     /// Events not durable yet.
-    pending: BTreeMap<EventId, Pending>,
+    pending: BoxMap<EventId, Pending>,
     /// The bytes of them all.
     bytes: usize,
     /// Those of them not in the batch under way, in the order they came.

@@ -11,7 +11,7 @@ use super::Node;
 use super::api::CloseReason;
 use super::budget::BAD_EVENT;
 use super::session::Search;
-use crate::base::{AuthorId, PeerId, Seconds, Slot};
+use crate::base::{AuthorId, BoxMap, PeerId, Seconds, Slot};
 use crate::crypto::Verify;
 use crate::invite::{Address, ClaimedRecord, PLACE_RELAYS, Place, ReachError, ReachRecord, day, days};
 use crate::wire::{Frame, Role};
@@ -44,7 +44,7 @@ pub(super) struct Reach {
 /// The records kept for others, one in each slot.
 #[derive(Default)]
 struct Table {
-    records: BTreeMap<Slot, Kept>,
+    records: BoxMap<Slot, Kept>,
     by_age: BTreeSet<(Seconds, Slot)>,
     by_end: BTreeSet<(Seconds, Slot)>,
     /// What each peer has brought.

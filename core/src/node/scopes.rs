@@ -1,9 +1,9 @@
 //! The scopes reconciled with one peer, each with when it is due next, found without looking at all of them.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::base::Instant;
+use crate::base::{BoxMap, Instant};
 use crate::wire::Scope;
 
 /// When a scope is reconciled.
@@ -18,7 +18,7 @@ pub(super) struct Schedule {
 /// Scopes and their schedules.
 #[derive(Debug, Default)]
 pub(super) struct Scopes {
-    schedules: BTreeMap<Scope, Schedule>,
+    schedules: BoxMap<Scope, Schedule>,
     queue: BTreeSet<(Instant, Scope)>,
     /// How many were not brought to an end yet.
     undone: usize,

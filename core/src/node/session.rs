@@ -8,7 +8,7 @@ use super::api::Ticket;
 use super::budget::Budget;
 use super::heard::Heard;
 use super::scopes::Scopes;
-use crate::base::{AuthorId, BoardId, BoardName, EventId, Instant, Limits, Seconds, Slot};
+use crate::base::{AuthorId, BoardId, BoardName, BoxMap, EventId, Instant, Limits, Seconds, Slot};
 use crate::gossip::Neighbour;
 use crate::overlay::PeerRecord;
 use crate::wire::{Role, Scope};
@@ -32,7 +32,7 @@ pub(super) struct Session {
     /// The deadline under which this session stands in the node's timer table.
     pub timer: Option<Instant>,
     pub scopes: Scopes,
-    pub calls: BTreeMap<u64, Call>,
+    pub calls: BoxMap<u64, Call>,
     /// Events the peer has and we lack, not asked for yet.
     pub needs: VecDeque<EventId>,
     /// When the scopes were last planned.
@@ -40,7 +40,7 @@ pub(super) struct Session {
     /// Reconciliations are not begun before this.
     pub begin_at: Instant,
     /// Events asked for and not here yet.
-    pub wants: BTreeMap<EventId, Asked>,
+    pub wants: BoxMap<EventId, Asked>,
     /// How many were ever asked for.
     pub asked: u64,
     /// What it brought last of what it was asked for, by its place in that order, and when.
@@ -170,11 +170,11 @@ impl Session {
             refresh_at: now + limits.reconcile_every,
             timer: None,
             scopes: Scopes::default(),
-            calls: BTreeMap::new(),
+            calls: BoxMap::new(),
             needs: VecDeque::new(),
             planned: None,
             begin_at: now,
-            wants: BTreeMap::new(),
+            wants: BoxMap::new(),
             asked: 0,
             brought: None,
             wants_until: now,

@@ -3,11 +3,11 @@
 //! Changes are gathered and told at most every [`crate::base::Limits::update_every`]; texts are read from storage once
 //! and kept while the view is open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::api::{Output, Target, Ticket, Update, ViewId};
 use super::{Node, Reader};
-use crate::base::{BoardId, EventId, Instant, Seconds, ThreadId, set_of};
+use crate::base::{BoardId, BoxMap, EventId, Instant, Seconds, ThreadId, set_of};
 use crate::crypto::Verify;
 use crate::event::{Event, Kind};
 use crate::store::{Index, Rel, Row};
@@ -19,7 +19,7 @@ use crate::view::{
 /// All open views.
 #[derive(Default)]
 pub(super) struct Views {
-    open: BTreeMap<ViewId, View>,
+    open: BoxMap<ViewId, View>,
 }
 
 struct View {
@@ -34,7 +34,7 @@ struct View {
     /// Texts being read.
     reading: Option<(Ticket, Vec<EventId>)>,
     not_before: Instant,
-    bumps: BTreeMap<ThreadId, Bump>,
+    bumps: BoxMap<ThreadId, Bump>,
 }
 
 impl View {
@@ -167,7 +167,7 @@ impl<V: Verify> Node<V> {
                 texts,
                 reading: None,
                 not_before: self.now.instant,
-                bumps: BTreeMap::new(),
+                bumps: BoxMap::new(),
             },
         );
     }

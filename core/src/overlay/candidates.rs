@@ -1,10 +1,10 @@
 //! Peers that could be neighbours, and which of them to dial when.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::record::PeerRecord;
-use crate::base::{Instant, PeerId, Seconds, map_of};
+use crate::base::{BoxMap, Instant, PeerId, Seconds, map_of};
 use crate::crypto::Rng;
 use crate::invite::Address;
 
@@ -45,7 +45,7 @@ pub enum Source {
 /// Peers that could be neighbours.
 #[derive(Debug, Default)]
 pub struct Candidates {
-    known: BTreeMap<PeerId, Candidate>,
+    known: BoxMap<PeerId, Candidate>,
     friends: BTreeSet<PeerId>,
     /// Counts who was heard of.
     order: u64,

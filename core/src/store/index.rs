@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::row::{Rel, Row};
-use crate::base::{AuthorId, BoardId, BoardName, EventId, Seconds, ThreadId, set_of};
+use crate::base::{AuthorId, BoardId, BoardName, BoxMap, EventId, Seconds, ThreadId, set_of};
 use crate::crypto::no_board;
 use crate::event::Kind;
 
 /// Every event held, by what is asked.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    rows: BTreeMap<EventId, Row>,
-    boards: BTreeMap<BoardId, BoardIndex>,
+    rows: BoxMap<EventId, Row>,
+    boards: BoxMap<BoardId, BoardIndex>,
     threads: BTreeMap<ThreadId, BTreeSet<(Seconds, EventId)>>,
     authors: BTreeMap<AuthorId, BTreeSet<(Seconds, EventId)>>,
     boardless: BTreeSet<(Seconds, EventId)>,
@@ -74,7 +74,7 @@ impl BoardIndex {
     }
 
     /// When the latest post was written, found from the latest claimed time backwards.
-    fn latest(&self, rows: &BTreeMap<EventId, Row>) -> Option<Seconds> {
+    fn latest(&self, rows: &BoxMap<EventId, Row>) -> Option<Seconds> {
         let mut latest = None;
         for (time, id) in self.events.iter().rev() {
             if latest >= Some(*time) {
@@ -214,7 +214,7 @@ impl Index {
             self.boardless.insert(key);
             self.boardless_revision = self.revision;
         } else {
-            let board = self.boards.entry(row.board).or_default();
+            let board = self.boards.get_or_insert_with(row.board, Default::default);
             board.revision = self.revision;
             board.events.insert(key);
             if let Some(thread) = row.home() {

@@ -2,12 +2,10 @@
 //!
 //! Sealed vectors are cached per scope until the scope changes: a relay answers many tabs about the same boards.
 
-use std::collections::BTreeMap;
-
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 
 use super::scope::{events_in, revision, size_of};
-use crate::base::{EventId, PeerId, Seconds};
+use crate::base::{BoxMap, EventId, PeerId, Seconds};
 use crate::store::Index;
 use crate::wire::Scope;
 
@@ -60,9 +58,9 @@ struct Sealed {
 /// Reconciliations under way and the vectors they run on.
 pub struct Reconciler {
     message_bytes: u64,
-    calls: BTreeMap<u64, Call>,
+    calls: BoxMap<u64, Call>,
     next_call: u64,
-    sealed: BTreeMap<Scope, Sealed>,
+    sealed: BoxMap<Scope, Sealed>,
     /// The last small scope.
     small: NegentropyStorageVector,
     clock: u64,
@@ -74,9 +72,9 @@ impl Reconciler {
     pub fn new(message_bytes: u64) -> Self {
         Self {
             message_bytes,
-            calls: BTreeMap::new(),
+            calls: BoxMap::new(),
             next_call: 1,
-            sealed: BTreeMap::new(),
+            sealed: BoxMap::new(),
             small: NegentropyStorageVector::new(),
             clock: 0,
         }

@@ -59,7 +59,8 @@ impl Item for PostView {
     }
 }
 
-type Ranked<V> = BTreeMap<<V as Item>::Key, (<V as Item>::Rank, ArcRwSignal<V>)>;
+/// In boxes: all kinds of items whose keys are ids then share one map's program.
+type Ranked<V> = BTreeMap<<V as Item>::Key, Box<(<V as Item>::Rank, ArcRwSignal<V>)>>;
 
 /// Items in their order.
 pub(crate) struct Keyed<V: Item> {
@@ -88,7 +89,7 @@ impl<V: Item> Keyed<V> {
 
     /// An item; `None` when it is not in the collection.
     pub(crate) fn get(self, key: &V::Key) -> Option<ArcRwSignal<V>> {
-        self.items.with_value(|items| items.get(key).map(|(_, item)| item.clone()))
+        self.items.with_value(|items| items.get(key).map(|held| held.1.clone()))
     }
 
     /// Applies a change. Only items that differ are signalled, and the order only if it is another.
@@ -106,7 +107,8 @@ impl<V: Item> Keyed<V> {
                     items.insert(key, held);
                 }
                 match items.get_mut(&key) {
-                    Some((old_rank, item)) => {
+                    Some(held) => {
+                        let (old_rank, item) = &mut **held;
                         moved |= *old_rank != rank;
                         *old_rank = rank;
                         if item.with_untracked(|old| *old != value) {
@@ -115,7 +117,7 @@ impl<V: Item> Keyed<V> {
                     }
                     None => {
                         moved = true;
-                        items.insert(key, (rank, ArcRwSignal::new(value)));
+                        items.insert(key, Box::new((rank, ArcRwSignal::new(value))));
                     }
                 }
             }
@@ -123,7 +125,7 @@ impl<V: Item> Keyed<V> {
         });
         if moved {
             self.order.set(self.items.with_value(|items| {
-                let ranks: Vec<_> = items.iter().map(|(key, (rank, _))| (rank, *key)).collect();
+                let ranks: Vec<_> = items.iter().map(|(key, held)| (&held.0, *key)).collect();
                 let order = sorted(ranks.len(), &|left, right| ranks[left].cmp(&ranks[right]));
                 order.into_iter().map(|at| ranks[at].1).collect()
             }));

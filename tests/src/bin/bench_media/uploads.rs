@@ -47,7 +47,7 @@ pub(super) async fn bench(folder: &Path) {
     let data = TempDir::new().expect("the system has room for a temporary folder");
     let beside = TempDir::new().expect("the system has room for a temporary folder");
     let relay = Relay::start_on(data, &SETTINGS, &folder.join("relay.log")).await;
-    let plain = serve(beside.path().join("plain")).await;
+    let plain = serve(beside.path().to_owned()).await;
     let http: Http = Client::builder(TokioExecutor::new()).build_http();
     let common = Bytes::from(chanterelle_e2e::files::noise(1, SIZE - OWN));
 
@@ -65,7 +65,7 @@ pub(super) async fn bench(folder: &Path) {
         let by_put = async || {
             let whole = Bytes::from(parts.concat());
             let begun = Instant::now();
-            let (status, _) = ask(&http, "PUT", &format!("http://{plain}/"), &[], whole).await;
+            let (status, _) = ask(&http, "PUT", &format!("http://{plain}/{turn}"), &[], whole).await;
             assert_eq!(status, 201);
             speed(begun)
         };
@@ -145,15 +145,16 @@ async fn ask(
     (status, location)
 }
 
-/// A server that does nothing but write the body of each request to this file, and see it onto the disk.
-async fn serve(file: PathBuf) -> SocketAddr {
+/// A server that does nothing but write the body of each request to a file in this folder, by the name that is asked for, and
+/// see it onto the disk. A new file each time, as at the relay: memory that the system has used for files before is faster.
+async fn serve(folder: PathBuf) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let file = file.clone();
+            let folder = folder.clone();
             tokio::spawn(async move {
-                let put = service_fn(move |request| put(request, file.clone()));
+                let put = service_fn(move |request| put(request, folder.clone()));
                 // The client goes away at the end.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), put).await;
             });
@@ -162,7 +163,8 @@ async fn serve(file: PathBuf) -> SocketAddr {
     address
 }
 
-async fn put(request: Request<Incoming>, file: PathBuf) -> Result<Response<Empty<Bytes>>, Infallible> {
+async fn put(request: Request<Incoming>, folder: PathBuf) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let file = folder.join(request.uri().path().trim_start_matches('/'));
     let (pieces, mut to_write) = channel::<Bytes>(8);
     let writing = spawn_blocking(move || {
         let mut file = std::fs::File::create(file)?;
