@@ -64,7 +64,7 @@ pub(super) fn walk(reader: &mut Reader<'_>, plan: &mut Plan, facts: &mut Facts) 
                 segment.extend(header);
                 keep_as(plan, at, whole, size == JFIF_SIZE && next == reader.at(), &segment)?;
             }
-            0xe1 if begins(reader, EXIF)? => {
+            0xe1 if usize::from(size_of_content) >= EXIF.len() && begins(reader, EXIF)? => {
                 let content = reader.vec(usize::from(size_of_content))?;
                 let turn = orientation::read(&content[EXIF.len()..]);
                 if turn == 1 || is_turned {

@@ -195,6 +195,9 @@ fn a_jpeg_keeps_what_its_colours_need_and_tells_of_a_profile() {
     let at = find(JPEG, &[0xff, 0xdb]);
     let (clean, facts) = cleaned(Format::Jpeg, &with(&with(JPEG, at, &longer), at, &profile));
     assert!(has(&clean, &adobe) && !has(&clean, SECRET) && facts.had_profile);
+    // A segment too short for what follows it.
+    let file = with(JPEG, 2, b"\xff\xe1\0\x02Exif\0\0");
+    assert_eq!(cleaned(Format::Jpeg, &file).0, cleaned(Format::Jpeg, JPEG).0);
     let srgb = segment(0xe2, b"ICC_PROFILE\0\x01\x01 s\0R\0G\0B\0 Secret");
     let (clean, facts) = cleaned(Format::Jpeg, &with(JPEG, at, &srgb));
     assert!(!has(&clean, SECRET) && !facts.had_profile);
