@@ -1,7 +1,9 @@
 //! Matroska and WebM (RFC 9559, in EBML, RFC 8794): elements in elements, whose places others name. So nothing is moved: an
 //! element that does not belong to picture or sound becomes a void one of the same size, with zeros in it.
 
-use super::{Facts, Plan, Reader, malformed};
+use std::cell::Cell;
+
+use super::{Facts, Plan, Reader, malformed, ogg};
 use crate::messages::CleanError;
 
 const EBML: u32 = 0x1a45_dfa3;
@@ -16,7 +18,11 @@ const MUXING_APP: u32 = 0x4d80;
 const WRITING_APP: u32 = 0x5741;
 const TRACKS: u32 = 0x1654_ae6b;
 const TRACK: u32 = 0xae;
+const TRACK_TYPE: u32 = 0x83;
 const TRACK_NAME: u32 = 0x536e;
+const CODEC_ID: u32 = 0x86;
+const CODEC_NAME: u32 = 0x25_8688;
+const CODEC_PRIVATE: u32 = 0x63a2;
 const VIDEO: u32 = 0xe0;
 const PIXEL_WIDTH: u32 = 0xb0;
 const PIXEL_HEIGHT: u32 = 0xba;
@@ -212,11 +218,80 @@ impl File<'_, '_> {
         if element.id != TRACK {
             return self.void(element);
         }
-        self.master(end, &|file, element, end| match element.id {
-            TRACK_NAME => file.void(element),
-            VIDEO => file.video(end),
+        let (kind, codec, private) = (Cell::new(0), Cell::default(), Cell::new(None));
+        self.master(end, &|file, element, end| {
+            match element.id {
+                TRACK_TYPE => kind.set(file.number(element, end)?),
+                TRACK_NAME | CODEC_NAME => file.void(element)?,
+                CODEC_ID => codec.set(file.reader.peek::<8>()?),
+                CODEC_PRIVATE => private.set(Some((element.content, end))),
+                VIDEO => file.video(end)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        // Video and audio; in others there may be anything.
+        if !matches!(kind.get(), 1 | 2) {
+            return Err(CleanError::Stuck("it has a track that is neither picture nor sound".to_owned()));
+        }
+        let codec = codec.take();
+        match private.get() {
+            Some((at, end)) if codec == b"A_VORBIS" => self.vorbis(at, end),
+            Some((at, end)) if codec.starts_with(b"A_FLAC") => self.flac(at, end),
             _ => Ok(()),
-        })
+        }
+    }
+
+    /// Empties the comments among the three packets that a stream of Vorbis begins with (RFC 9559, "A_VORBIS").
+    fn vorbis(&mut self, at: u64, end: u64) -> Result<(), CleanError> {
+        let wrong = || malformed("the beginning of its sound is not as Vorbis has it");
+        self.reader.go(at)?;
+        if self.reader.u8()? != 2 {
+            return Err(wrong());
+        }
+        let mut sizes = [0_u64; 2];
+        for size in &mut sizes {
+            loop {
+                let more = self.reader.u8()?;
+                *size += u64::from(more);
+                if more < 255 {
+                    break;
+                }
+            }
+        }
+        let [first, size] = sizes;
+        self.reader.skip(first)?;
+        let at = self.reader.at();
+        if at + size > end || !self.reader.peek::<8>()?.starts_with(ogg::VORBIS) {
+            return Err(wrong());
+        }
+        // As in Ogg the maker's name becomes as many spaces, so that nothing becomes shorter.
+        let fixed = ogg::VORBIS.len() as u64 + 9;
+        let name = size.checked_sub(fixed).ok_or_else(wrong)?;
+        let begin = ogg::vendor(ogg::VORBIS, name as usize);
+        self.plan.replace(at, begin.len() as u64, &begin)?;
+        self.plan.fill(at + begin.len() as u64, name, b' ')?;
+        self.plan.replace(at + size - 5, 5, &[0, 0, 0, 0, 1])
+    }
+
+    /// Makes everything padding that FLAC does not need to be played (RFC 9639, section 8).
+    fn flac(&mut self, at: u64, end: u64) -> Result<(), CleanError> {
+        let mut at = at + 4;
+        while at < end {
+            self.reader.go(at)?;
+            let [kind, size @ ..] = self.reader.bytes::<4>()?;
+            let size = size.iter().fold(0, |size, byte| size << 8 | u64::from(*byte));
+            let next = at + 4 + size;
+            if next > end {
+                return Err(malformed("the beginning of its sound is not as FLAC has it"));
+            }
+            if kind & 0x7f != 0 {
+                self.plan.replace(at, 1, &[kind & 0x80 | 1])?;
+                self.plan.fill(at + 4, size, 0)?;
+            }
+            at = next;
+        }
+        Ok(())
     }
 
     fn video(&mut self, end: u64) -> Result<(), CleanError> {

@@ -21,6 +21,9 @@ const CRC: Crc<u32> = Crc::<u32>::new(&Algorithm {
     residue: 0,
 });
 
+/// How the comments of Vorbis begin.
+pub(super) const VORBIS: &[u8] = b"\x03vorbis";
+
 /// Where a page's checksum stands in its header.
 const CRC_AT: usize = 22;
 const HEADER: usize = 27;
@@ -44,7 +47,7 @@ impl Codec {
     /// How a packet of comments begins.
     fn mark(self) -> &'static [u8] {
         match self {
-            Codec::Vorbis => b"\x03vorbis",
+            Codec::Vorbis => VORBIS,
             Codec::Opus => b"OpusTags",
         }
     }
@@ -229,7 +232,7 @@ fn empty(reader: &mut Reader<'_>, plan: &mut Plan, codec: Codec, pages: &[Page])
 }
 
 /// The beginning of comments whose maker has a name of so many bytes.
-fn vendor(mark: &[u8], size: usize) -> Vec<u8> {
+pub(super) fn vendor(mark: &[u8], size: usize) -> Vec<u8> {
     let mut begin = mark.to_vec();
     begin.extend((size as u32).to_le_bytes());
     begin

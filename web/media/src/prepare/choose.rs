@@ -98,10 +98,12 @@ pub(super) fn within(width: u32, height: u32, side: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-/// Whether it begins like pictures that cameras make and browsers do not show: HEIF, TIFF and what is built on it.
+/// Whether it begins like pictures that cameras make and browsers do not show: HEIF, TIFF and what is built on it, with
+/// marks of their own Olympus' ORF and Panasonic's RW2.
 pub(super) fn is_picture_nobody_shows(head: &[u8]) -> bool {
     match head {
-        [b'I', b'I', b'*' | b'R', 0, ..] | [b'M', b'M', 0, b'*', ..] => true,
+        [b'I', b'I', b'*' | b'R' | b'U', 0, ..] | [b'M', b'M', 0, b'*', ..] => true,
+        [b'I', b'I', b'R', b'O' | b'S', ..] | [b'M', b'M', b'O', b'R', ..] => true,
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => is_picture(brand),
         _ => head.starts_with(b"FUJIFILMCCD-RAW"),
     }
@@ -134,6 +136,9 @@ mod tests {
     #[test]
     fn pictures_of_cameras_are_told() {
         for head in [&b"II*\0\x08"[..], b"MM\0*", b"\0\0\0\x18ftypheic\0\0", b"\0\0\0\x18ftypmif1"] {
+            assert!(is_picture_nobody_shows(head));
+        }
+        for head in [&b"IIRO\x08\0"[..], b"IIRS\x08\0", b"MMOR\0\0", b"IIU\0\x18\0"] {
             assert!(is_picture_nobody_shows(head));
         }
         assert!(!is_picture_nobody_shows(b"\0\0\0\x18ftypisom") && !is_picture_nobody_shows(b""));
