@@ -2,12 +2,18 @@
 //! file. So nothing is moved: a box that does not belong to picture or sound becomes a `free` one of the same size, with
 //! zeros in it.
 //!
-//! Tracks of anything but picture and sound go with their samples: cameras write places there.
+//! Tracks of anything but picture and sound go with their samples, and so does all that lies between the samples of those
+//! that stay: cameras write places there.
 
+mod data;
+mod fragments;
 mod samples;
+
+use std::collections::BTreeMap;
 
 use super::{Facts, Plan, Reader, malformed, milliseconds};
 use crate::messages::CleanError;
+use data::Data;
 
 /// More boxes than any film has, of those that are walked.
 const MAX_BOXES: u32 = 1 << 17;
@@ -24,9 +30,8 @@ const IN_TRAF: [&[u8; 4]; 9] =
     [b"tfhd", b"tfdt", b"trun", b"sdtp", b"sbgp", b"sgpd", b"saiz", b"saio", b"senc"];
 
 pub(super) fn walk(reader: &mut Reader<'_>, plan: &mut Plan, facts: &mut Facts) -> Result<(), CleanError> {
-    let mut file =
-        File { reader, plan, facts, boxes: 0, has_film: false, has_data: false, has_dropped: false };
-    file.walk()
+    let (data, sizes) = (Data::default(), BTreeMap::new());
+    File { reader, plan, facts, boxes: 0, has_film: false, data, sizes, has_dropped: false }.walk()
 }
 
 /// A box whose content is read next.
@@ -45,7 +50,9 @@ struct File<'a, 'b> {
     facts: &'a mut Facts,
     boxes: u32,
     has_film: bool,
-    has_data: bool,
+    data: Data,
+    /// Bytes of a sample of each track where a fragment does not say.
+    sizes: BTreeMap<u32, u32>,
     /// Whether a track was taken out.
     has_dropped: bool,
 }
@@ -58,7 +65,7 @@ impl File<'_, '_> {
             let part = match self.part(end) {
                 Ok(part) if self.knows(&part) => part,
                 // Behind the film something else may hang.
-                _ if self.has_film && self.has_data => {
+                _ if self.has_film && self.data.is_there() => {
                     self.plan.cut(at, end - at)?;
                     break;
                 }
@@ -69,13 +76,16 @@ impl File<'_, '_> {
                 b"moov" if !self.has_film => self.film(part)?,
                 b"moov" => return Err(malformed("it has two films")),
                 b"moof" => self.fragment(part)?,
-                b"mdat" => self.has_data = true,
+                b"mdat" => self.data.lies(part.content, part.end),
                 kind if IN_FILE.contains(&kind) => {}
                 _ => self.free(&part)?,
             }
             self.reader.go(part.end)?;
         }
-        if self.has_film && self.has_data { Ok(()) } else { Err(CleanError::Truncated) }
+        if !self.has_film || !self.data.is_there() {
+            return Err(CleanError::Truncated);
+        }
+        std::mem::take(&mut self.data).empty_rest(self.plan)
     }
 
     /// Whether it is a box of the outermost level, and not something that only looks like one.
@@ -133,8 +143,7 @@ impl File<'_, '_> {
 
     fn film(&mut self, film: Part) -> Result<(), CleanError> {
         self.has_film = true;
-        let parts = self.look_for(film, b"cmov")?;
-        if parts {
+        if self.list(film)?.iter().any(|part| part.kind == *b"cmov") {
             return Err(CleanError::Stuck("its index is compressed".to_owned()));
         }
         let mut has_track = false;
@@ -147,37 +156,35 @@ impl File<'_, '_> {
                     self.facts.duration = known.then(|| milliseconds(units, per_second)).flatten();
                 }
                 b"trak" => has_track |= self.track(part)?,
+                b"mvex" => self.defaults(part)?,
                 _ => {}
             }
         }
         if has_track { Ok(()) } else { Err(malformed("it has neither picture nor sound")) }
     }
 
-    /// Whether a box has a box of this type.
-    fn look_for(&mut self, whole: Part, kind: &[u8; 4]) -> Result<bool, CleanError> {
+    /// The boxes in a box, all of which stay.
+    fn list(&mut self, whole: Part) -> Result<Vec<Part>, CleanError> {
+        let mut parts = Vec::new();
         self.reader.go(whole.content)?;
         while self.reader.at() + 8 <= whole.end {
             let part = self.part(whole.end)?;
-            if part.kind == *kind {
-                return Ok(true);
-            }
+            parts.push(part);
             self.reader.go(part.end)?;
         }
-        Ok(false)
+        Ok(parts)
     }
 
     /// Cleans a track, or takes it out if it is neither picture nor sound. Gives whether it stays.
     fn track(&mut self, track: Part) -> Result<bool, CleanError> {
         let handler = self.handler(track)?;
         if !matches!(&handler, b"vide" | b"soun") {
-            let ranges = samples::of(self.reader, track.content, track.end)?;
-            for (at, size) in ranges {
-                self.plan.fill(at, size, 0)?;
-            }
             self.has_dropped = true;
             self.free(&track)?;
             return Ok(false);
         }
+        let ranges = samples::of(self.reader, (track.content, track.end), handler == *b"soun")?;
+        self.data.keep(ranges)?;
         for part in self.parts(track, &IN_TRAK)? {
             match &part.kind {
                 b"tkhd" => {
@@ -186,22 +193,25 @@ impl File<'_, '_> {
                         self.size(part)?;
                     }
                 }
-                b"mdia" => self.media(part)?,
+                b"mdia" => self.media(part, handler == *b"vide")?,
                 _ => {}
             }
         }
         Ok(true)
     }
 
-    fn media(&mut self, media: Part) -> Result<(), CleanError> {
+    fn media(&mut self, media: Part, is_film: bool) -> Result<(), CleanError> {
         for part in self.parts(media, &IN_MDIA)? {
             match &part.kind {
                 b"mdhd" => drop(self.times(part, 12)?),
                 b"hdlr" => self.unname(part)?,
                 b"minf" => {
                     for part in self.parts(part, &IN_MINF)? {
-                        if part.kind == *b"hdlr" {
-                            self.unname(part)?;
+                        match &part.kind {
+                            b"hdlr" => self.unname(part)?,
+                            b"dinf" => self.places(part)?,
+                            b"stbl" => self.descriptions(part, is_film)?,
+                            _ => {}
                         }
                     }
                 }
@@ -232,6 +242,39 @@ impl File<'_, '_> {
             Some(size) => self.plan.fill(part.content + 24, size, 0),
             None => Ok(()),
         }
+    }
+
+    /// Empties what names the files that samples lie in: they are all in this one.
+    fn places(&mut self, whole: Part) -> Result<(), CleanError> {
+        for part in self.list(whole)?.into_iter().filter(|part| part.kind == *b"dref") {
+            for entry in self.entries(part)? {
+                let at = entry.content + 4;
+                self.plan.fill(at, entry.end.saturating_sub(at), 0)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the names of programs out of the descriptions of samples: who wrote it, and of film what encoded it.
+    fn descriptions(&mut self, whole: Part, is_film: bool) -> Result<(), CleanError> {
+        for part in self.list(whole)?.into_iter().filter(|part| part.kind == *b"stsd") {
+            for entry in self.entries(part)? {
+                let size = entry.end - entry.content;
+                if size >= 16 {
+                    self.plan.fill(entry.content + 12, 4, 0)?;
+                }
+                if is_film && size >= 74 {
+                    self.plan.fill(entry.content + 42, 32, 0)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The boxes of a list that says how many there are.
+    fn entries(&mut self, part: Part) -> Result<Vec<Part>, CleanError> {
+        let content = part.content + 8;
+        if content > part.end { Ok(Vec::new()) } else { self.list(Part { content, ..part }) }
     }
 
     /// Takes the times of making and changing out of a header. If a duration stands `before` bytes behind the beginning of
@@ -283,9 +326,12 @@ impl File<'_, '_> {
                 "it is in fragments, and not all of them are picture or sound".to_owned(),
             ));
         }
+        let at = fragment.kind_at - 4;
+        let mut next = at;
         for part in self.parts(fragment, &IN_MOOF)? {
             if part.kind == *b"traf" {
-                self.parts(part, &IN_TRAF)?;
+                let parts = self.parts(part, &IN_TRAF)?;
+                next = self.runs(&parts, at, next)?;
             }
         }
         Ok(())
