@@ -268,7 +268,11 @@ impl Page {
                 ToPage::Storage(status) => self.hand_over(Incoming::Storage(status)),
                 ToPage::Failed(why) => self.hand_over(Incoming::Failed(why)),
                 ToPage::Send(peer, frame) => net.send(peer, frame.into_vec()),
-                ToPage::Close(peer, ending) => net.close(peer, ending.why, ending.unwanted),
+                ToPage::Close(peer, ending) => {
+                    net.close(peer, ending.why, ending.unwanted);
+                    // The network tells nothing of a session that the node has ended.
+                    self.with_media(|media| media.left(peer));
+                }
                 ToPage::Took(peer, bytes) => net.took(peer, bytes as usize),
             }
         }
