@@ -73,7 +73,7 @@ pub enum ToMedia {
     },
     /// These are on the screen. Once for each time they come there is enough.
     Shown(Vec<BlobId>),
-    /// These are not wanted here any more, such as those of a draft that was thrown away.
+    /// A file that was prepared is in no draft any more. It goes, unless a post refers to it or it was prepared elsewhere, too.
     Remove(Vec<BlobId>),
     /// Asks how much there is. Answered by [`ToPage::Usage`].
     Usage(Call),

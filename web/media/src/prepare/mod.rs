@@ -114,7 +114,7 @@ impl Preparer {
         let _turn = self.turn.lock().await;
         task.at(Stage::Reading, 0.02).await?;
         let file = look(file)?;
-        // What was stored for it and was not here before.
+        // What was stored for it.
         let fresh = RefCell::new(Vec::new());
         let outcome = match file.kind {
             Some(kind) if kind.class == MediaClass::Image => {
@@ -266,10 +266,8 @@ impl Preparer {
             }
             task.at(Stage::Storing, begin + (end - begin) * (done as f64 / total as f64)).await?;
         }
-        let (id, size, is_new) = writer.finish().await?;
-        if is_new {
-            fresh.borrow_mut().push(id);
-        }
+        let (id, size, _) = writer.finish().await?;
+        fresh.borrow_mut().push(id);
         Ok(Stored { id, size, kind: kind.to_owned() })
     }
 }

@@ -90,6 +90,9 @@ impl Shell {
                 let shell = self.clone();
                 spawn_local(async move {
                     let slice = shell.store.slice(&id, first, count).await.ok();
+                    if slice.is_none() {
+                        shell.forget_if_gone(&id);
+                    }
                     shell.tell(Input::ReadDone { ticket, slice });
                 });
             }

@@ -129,7 +129,7 @@ impl Shell {
                 self.ask(async move |store| store.classify(&ids, class).await);
             }
             ToMedia::Shown(ids) => self.ask(async move |store| store.shown(&ids).await),
-            ToMedia::Remove(ids) => self.remove(ids),
+            ToMedia::Remove(ids) => self.remove_drafts(ids),
             ToMedia::Usage(call) => {
                 let shell = self.clone();
                 spawn_local(async move {
@@ -195,7 +195,9 @@ impl Shell {
             for (id, size, groups) in store.held() {
                 shell.tell(Input::Hold { id, size, groups });
             }
-            store.tidy(futures_timer::Delay::new(PAUSE)).await
+            let removed = store.tidy(futures_timer::Delay::new(PAUSE)).await?;
+            removed.into_iter().for_each(|id| shell.tell(Input::Forget(id)));
+            Ok(())
         });
     }
 
@@ -239,6 +241,7 @@ impl Shell {
                 true => Err(StoreError::Missing),
                 false => shell.store.blob(&id).await,
             };
+            shell.forget_if_gone(&id);
             let part = blob.as_ref().ok().map(wasm_bindgen::JsValue::from);
             shell.port.post_with(&ToPage::Opened(call, blob.map(drop)), part.as_ref());
         });
@@ -252,6 +255,25 @@ impl Shell {
             }
             Ok(())
         });
+    }
+
+    fn remove_drafts(self: &Rc<Self>, ids: Vec<BlobId>) {
+        let shell = self.clone();
+        self.ask(async move |store| {
+            for id in ids {
+                if store.remove_draft(&id).await? {
+                    shell.tell(Input::Forget(id));
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// Tells the exchange if a blob is not there any more: the browser may have lost its file.
+    fn forget_if_gone(self: &Rc<Self>, id: &BlobId) {
+        if self.store.held_of(id).is_none() {
+            self.tell(Input::Forget(*id));
+        }
     }
 
     /// Tells the exchange what is held of a blob.

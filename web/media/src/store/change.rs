@@ -69,13 +69,14 @@ impl Store {
         }
     }
 
-    /// Reads a record that another tab has changed. Gives whether the blob is here now and was not, or the other way round.
+    /// Reads a record that another tab has changed. Gives whether the blob is here now and was not, or the other way round; a
+    /// part of it counts if it is gone.
     pub(super) async fn look_again(&self, id: &BlobId) -> bool {
         let Some(database) = &self.database else { return false };
         let Ok(record) = database.get(id).await else { return false };
-        let before = self.is_whole(id);
+        let (was_whole, was_there) = (self.is_whole(id), self.held_of(id).is_some());
         self.note(id, record.as_deref().and_then(Record::decode));
-        self.is_whole(id) != before
+        self.is_whole(id) != was_whole || (was_there && self.held_of(id).is_none())
     }
 
     fn note(&self, id: &BlobId, record: Option<Record>) {

@@ -17,6 +17,7 @@ mod files;
 mod part;
 mod read;
 mod record;
+mod removal;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -41,7 +42,7 @@ use crate::messages::{Class, StorageStatus, StoreError, Usage};
 use database::{Database, Durability};
 use files::Folder;
 pub(crate) use files::read_blob;
-use record::{Record, tree_of};
+use record::Record;
 pub(crate) use trouble::words;
 pub use writer::Writer;
 
@@ -50,9 +51,6 @@ pub const NAME: &str = "chanterelle-media";
 
 /// For how long it is enough to have said that a blob is on a screen, milliseconds.
 const SHOWN_FOR: u64 = 10 * 60 * 1000;
-
-/// How long a blob that no post refers to is kept for a draft, milliseconds: a day.
-const DRAFT_KEPT: u64 = 24 * 60 * 60 * 1000;
 
 /// The blobs of a profile.
 pub struct Store {
@@ -68,6 +66,9 @@ pub struct Store {
     opening: Mutex<()>,
     /// Whole blobs that were read lately.
     readings: RefCell<Vec<(BlobId, Rc<read::Reading>)>>,
+    /// What was written here and no post refers to yet: in how many drafts each blob is, and when it was written, if it was
+    /// not here before.
+    drafts: RefCell<BTreeMap<BlobId, (u32, Option<u64>)>>,
     leads: Cell<bool>,
     /// How many records were changed here.
     notes: Cell<u64>,
@@ -130,6 +131,7 @@ impl Store {
             parts: RefCell::default(),
             opening: Mutex::default(),
             readings: RefCell::default(),
+            drafts: RefCell::default(),
             leads: Cell::new(false),
             notes: Cell::new(0),
         })
@@ -288,73 +290,6 @@ impl Store {
             (after, ())
         })
         .await
-    }
-
-    /// Removes a blob, if it is there.
-    ///
-    /// # Errors
-    /// When the storage refuses.
-    pub async fn remove(&self, id: &BlobId) -> Result<(), StoreError> {
-        self.release(id);
-        let before = self.change(id, Durability::Relaxed, |before| (None, before)).await?;
-        if let Some(before) = before {
-            self.discard(&before.file).await;
-        }
-        Ok(())
-    }
-
-    /// Removes a blob that no post refers to, if it is there.
-    ///
-    /// # Errors
-    /// When the storage refuses.
-    pub async fn remove_draft(&self, id: &BlobId) -> Result<(), StoreError> {
-        let is_draft = self.records.borrow().get(id).is_some_and(|record| record.is_draft);
-        if is_draft { self.remove(id).await } else { Ok(()) }
-    }
-
-    /// Removes what no record names, and drafts that nobody came back to. A file that is being written by another tab is open
-    /// and stays; `pause` is between looking for files and looking for records, so that one that was just finished is seen
-    /// with its record.
-    ///
-    /// # Errors
-    /// When the storage refuses.
-    pub async fn tidy(&self, pause: impl Future<Output = ()>) -> Result<(), StoreError> {
-        let names = self.folder.names().await?;
-        pause.await;
-        if let Some(database) = &self.database {
-            let all = database.all().await?;
-            let mut known = std::collections::BTreeSet::new();
-            for (id, bytes) in all {
-                match Record::decode(&bytes) {
-                    // Of some that were wanted nothing ever came.
-                    Some(record)
-                        if (record.is_draft || record.held().is_none())
-                            && record.shown.saturating_add(DRAFT_KEPT) < now() =>
-                    {
-                        self.remove(&id).await?;
-                    }
-                    Some(record) => known.extend([record.tree(), record.file]),
-                    None => self.remove(&id).await?,
-                }
-            }
-            for name in names.iter().filter(|name| !known.contains(*name)) {
-                // One that is open cannot be removed, and another time will do.
-                let _ = self.folder.remove(name).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets go of the files of a blob.
-    fn release(&self, id: &BlobId) {
-        self.parts.borrow_mut().remove(id);
-        self.readings.borrow_mut().retain(|(other, _)| other != id);
-    }
-
-    /// Removes two files that no record names. What cannot be removed now is rubbish, and goes another time.
-    async fn discard(&self, file: &str) {
-        let _ = self.folder.remove(file).await;
-        let _ = self.folder.remove(&tree_of(file)).await;
     }
 }
 

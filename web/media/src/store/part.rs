@@ -2,6 +2,7 @@
 //! files are flushed. So what is held after a crash was verified.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use chanterelle_core::base::BlobId;
@@ -10,26 +11,29 @@ use chanterelle_core::media::tree::{GROUP_BYTES, Node, Parent};
 
 use super::database::Durability;
 use super::files::File;
-use super::record::Record;
+use super::record::{Record, tree_of};
 use super::{Store, fresh_name, now};
 use crate::messages::{Class, StoreError};
 
 /// The files of a blob in part.
 pub(super) struct Part {
+    /// What the record says they are called.
+    file: String,
     pub(super) data: File,
     pub(super) tree: File,
     /// Groups that are written and not yet held.
-    fresh: RefCell<Vec<u32>>,
+    pub(super) fresh: RefCell<BTreeSet<u32>>,
 }
 
 impl Store {
     /// Makes room for a blob of which nothing is there yet. One that is there stays as it is, and is kept as long as the
-    /// class says.
+    /// class says; that somebody asks for it counts as a look at it.
     ///
     /// # Errors
     /// When the storage refuses.
     pub async fn expect(&self, id: &BlobId, size: u64, class: Class) -> Result<(), StoreError> {
         if self.records.borrow().get(id).is_some_and(|record| record.size == size) {
+            self.shown(&[*id]).await?;
             return self.keep(&[*id], class).await;
         }
         let record = Record::empty(size, class, &fresh_name(), now());
@@ -68,28 +72,18 @@ impl Store {
     /// Makes durable what was written of a blob. Gives whether all of it is there now.
     ///
     /// # Errors
-    /// When the disk is full, or the browser refuses; what was written counts for nothing then.
+    /// When the disk is full, or the browser refuses; then what was written counts when a later one succeeds.
     pub async fn commit(&self, id: &BlobId) -> Result<bool, StoreError> {
         let Some(part) = self.parts.borrow().get(id).cloned() else {
             return self.records.borrow().get(id).map(Record::is_whole).ok_or(StoreError::Missing);
         };
         let fresh = part.fresh.take();
-        part.data.flush()?;
-        part.tree.flush()?;
-        let is_whole = self
-            .change(id, Durability::Relaxed, |record| {
-                let after = record.map(|mut record| {
-                    let mut held: Groups = record.held();
-                    for group in fresh {
-                        held.insert(group);
-                    }
-                    record.set_held(&held);
-                    record
-                });
-                let is_whole = after.as_ref().map(Record::is_whole);
-                (after, is_whole)
-            })
-            .await?;
+        let outcome = self.commit_groups(id, &part, &fresh).await;
+        if outcome.is_err() {
+            // Those of others, whose turn comes, are among them.
+            part.fresh.borrow_mut().extend(fresh);
+        }
+        let is_whole = outcome?;
         if is_whole == Some(true) {
             // From now on it is read like any other.
             self.parts.borrow_mut().remove(id);
@@ -97,23 +91,56 @@ impl Store {
         is_whole.ok_or(StoreError::Missing)
     }
 
-    /// The open files of a blob in part.
+    /// Says of groups that they are held. Gives whether all are then; none of a blob that is not there any more, or is in
+    /// other files.
+    async fn commit_groups(
+        &self,
+        id: &BlobId,
+        part: &Part,
+        fresh: &BTreeSet<u32>,
+    ) -> Result<Option<bool>, StoreError> {
+        part.data.flush()?;
+        part.tree.flush()?;
+        self.change(id, Durability::Relaxed, |record| {
+            let Some(mut record) = record else { return (None, None) };
+            if record.file == part.file {
+                let mut held: Groups = record.held();
+                held.insert_all(fresh.iter().copied());
+                record.set_held(&held);
+            } else if !record.is_whole() {
+                return (Some(record), None);
+            }
+            let is_whole = record.is_whole();
+            (Some(record), Some(is_whole))
+        })
+        .await
+    }
+
+    /// The open files of a blob in part. Only the tab that leads has such.
     pub(super) async fn part(&self, id: &BlobId) -> Result<Rc<Part>, StoreError> {
         let _opening = self.opening.lock().await;
         if let Some(part) = self.parts.borrow().get(id) {
             return Ok(part.clone());
         }
-        let (file, tree) = {
-            let records = self.records.borrow();
-            let record = records.get(id).filter(|record| !record.is_whole()).ok_or(StoreError::Missing)?;
-            (record.file.clone(), record.tree())
-        };
+        let file = self.file_of_part(id).ok_or(StoreError::Missing)?;
         let part = Rc::new(Part {
             data: self.folder.write(&file).await?,
-            tree: self.folder.write(&tree).await?,
+            tree: self.folder.write(&tree_of(&file)).await?,
+            file,
             fresh: RefCell::default(),
         });
+        // Meanwhile it may have been removed, or another tab leads.
+        if self.file_of_part(id).as_ref() != Some(&part.file) {
+            return Err(StoreError::Missing);
+        }
         self.parts.borrow_mut().insert(*id, part.clone());
         Ok(part)
+    }
+
+    /// The file of a blob in part, if it is to be open here.
+    fn file_of_part(&self, id: &BlobId) -> Option<String> {
+        let records = self.records.borrow();
+        let record = records.get(id).filter(|record| self.leads() && !record.is_whole())?;
+        Some(record.file.clone())
     }
 }

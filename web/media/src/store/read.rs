@@ -47,13 +47,13 @@ impl Store {
     /// sound nor film it is one that browsers only save.
     ///
     /// # Errors
-    /// When not all of it is there.
+    /// When not all of it is there. What the browser has lost the file of is forgotten.
     pub async fn blob(&self, id: &BlobId) -> Result<Blob, StoreError> {
         let file = match self.records.borrow().get(id) {
             Some(record) if record.is_whole() => record.file.clone(),
             _ => return Err(StoreError::Missing),
         };
-        let blob = self.folder.read(&file).await?;
+        let blob = self.forget_lost(id, &file, self.folder.read(&file).await).await?;
         let mut head = vec![0; KIND_BYTES.min(blob.size() as usize)];
         read_blob(&blob, 0, &mut head).map_err(|error| failed(&error))?;
         let kind = MediaKind::of(&head).map_or(UNKNOWN, |kind| kind.mime);
@@ -108,8 +108,8 @@ impl Store {
             (record.file.clone(), record.tree())
         };
         let mut outboard = vec![0; outboard_bytes(size) as usize];
-        self.content(&tree).await?.read_at(0, &mut outboard)?;
-        let data = self.content(&file).await?;
+        self.forget_lost(id, &file, self.content(&tree).await).await?.read_at(0, &mut outboard)?;
+        let data = self.forget_lost(id, &file, self.content(&file).await).await?;
         // Another slice may have opened it meanwhile, and this one then reads it in the slow way, once.
         let reading = Rc::new(Reading { data, outboard });
         let mut readings = self.readings.borrow_mut();
@@ -120,6 +120,19 @@ impl Store {
             readings.push((*id, reading.clone()));
         }
         Ok(reading)
+    }
+
+    /// Removes the record of a blob one of whose files is missing.
+    async fn forget_lost<T>(
+        &self,
+        id: &BlobId,
+        file: &str,
+        opened: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if matches!(opened, Err(StoreError::Missing)) {
+            self.remove_if(id, |record| record.is_whole() && record.file == file).await?;
+        }
+        opened
     }
 
     /// The files of a blob that was read lately, which it is now again.

@@ -332,3 +332,87 @@ async fn a_full_disk_is_told_from_other_troubles() {
     assert!(matches!(store.folder.read("nothing").await, Err(StoreError::Missing)));
     store.folder.remove("full").await.expect("it can be removed");
 }
+
+#[wasm_bindgen_test]
+async fn what_a_commit_could_not_say_the_next_one_says() {
+    let store = fresh("test-again").await;
+    store.lead(true);
+    let content = content(4 * 16384, 16);
+    let id = blob_id(&content);
+    store.expect(&id, content.len() as u64, Class::Strangers).await.expect("there is room");
+    fill(&store, &content, 0, 2).await;
+    let part = store.parts.borrow()[&id].clone();
+    let files::File::Disk(handle) = &part.tree else { panic!("it is on disk") };
+    // What is closed cannot be flushed.
+    handle.close();
+    assert!(matches!(store.commit(&id).await, Err(StoreError::Failed(_))));
+    assert_eq!(part.fresh.borrow().len(), 2);
+}
+
+#[wasm_bindgen_test]
+async fn groups_in_files_that_no_record_names_count_for_nothing() {
+    let store = fresh("test-renamed").await;
+    store.lead(true);
+    let content = content(4 * 16384, 19);
+    let (id, size) = (blob_id(&content), content.len() as u64);
+    store.expect(&id, size, Class::Strangers).await.expect("there is room");
+    fill(&store, &content, 0, 2).await;
+    let part = store.parts.borrow()[&id].clone();
+    store.remove(&id).await.expect("it can be removed");
+    assert_eq!(store.commit(&id).await, Err(StoreError::Missing));
+    store.expect(&id, size, Class::Strangers).await.expect("there is room");
+    store.parts.borrow_mut().insert(id, part);
+    assert_eq!(store.commit(&id).await, Err(StoreError::Missing));
+    assert!(store.held_of(&id).is_some_and(|(_, held)| held.is_none()));
+}
+
+#[wasm_bindgen_test]
+async fn who_does_not_lead_writes_nothing_in_part() {
+    let store = fresh("test-follower").await;
+    let content = content(4 * 16384, 17);
+    let id = blob_id(&content);
+    store.expect(&id, content.len() as u64, Class::Strangers).await.expect("there is room");
+    let verified = groups(&content, 0, 2);
+    let written = store.write_groups(&id, 0, &verified.data, &verified.parents).await;
+    assert_eq!(written, Err(StoreError::Missing));
+    assert_eq!(store.folder.names().await.expect("they can be listed").len(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_blob_whose_file_is_lost_is_forgotten() {
+    let store = fresh("test-lost").await;
+    let (id, ..) = write(&store, &content(30_000, 18)).await;
+    let file = store.records.borrow()[&id].file.clone();
+    store.folder.remove(&file).await.expect("it can be removed");
+    assert!(matches!(store.blob(&id).await, Err(StoreError::Missing)));
+    assert!(store.held_of(&id).is_none());
+    until_removed(&store, 0).await;
+}
+
+#[wasm_bindgen_test]
+async fn what_was_pinned_meanwhile_is_not_evicted() {
+    let store = fresh("test-evict").await;
+    let [one, other] = [1, 2].map(|n| BlobId([n; 32]));
+    for id in [one, other] {
+        store.expect(&id, 5000, Class::Strangers).await.expect("there is room");
+    }
+    let ids = [one];
+    let (pinned, evicted) = futures::join!(store.classify(&ids, Class::Pinned), store.evict(&one));
+    assert_eq!((pinned, evicted), (Ok(()), Ok(false)));
+    assert_eq!(store.evict(&other).await, Ok(true));
+    assert!(store.held_of(&one).is_some() && store.held_of(&other).is_none());
+}
+
+#[wasm_bindgen_test]
+async fn a_part_that_is_gone_is_told() {
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let other = fresh("test-part-gone").await;
+    let listening = heard.clone();
+    let leader =
+        Store::open("test-part-gone", "test", move |ids| listening.borrow_mut().extend_from_slice(ids)).await;
+    let id = BlobId([1; 32]);
+    leader.expect(&id, 50_000, Class::Strangers).await.expect("there is room");
+    until(|| other.held_of(&id).is_some()).await;
+    other.remove(&id).await.expect("it can be removed");
+    until(|| heard.borrow().contains(&id)).await;
+}

@@ -46,7 +46,8 @@ impl Writer {
     }
 
     /// Makes it a blob of its own that no post refers to yet, and returns when it is durable. If there is one already, nothing
-    /// is kept twice. Gives its name, its size, and whether it was not here before.
+    /// is kept twice. Gives its name, its size, and whether it was not here before. It is in one draft more until
+    /// [`Store::remove_draft`].
     ///
     /// # Errors
     /// When the disk is full, or the browser refuses.
@@ -56,17 +57,19 @@ impl Writer {
         tree.write_at(0, &hashed.outboard)?;
         tree.flush()?;
         self.file.as_ref().expect("it is open until it is finished").flush()?;
-        let record = Record::whole(hashed.size, Class::Own, &self.name, now());
+        let written = now();
+        let record = Record::whole(hashed.size, Class::Own, &self.name, written);
         let change = |before: Option<Record>| match before {
             Some(mut before) if before.is_whole() => {
                 before.class = before.class.min(Class::Own);
-                before.shown = now();
+                before.shown = written;
                 (Some(before), None)
             }
             before => (Some(record), Some(before)),
         };
         let outcome = self.store.change(&hashed.id, Durability::Strict, change).await?;
         let is_new = outcome.is_some();
+        self.store.note_draft(hashed.id, is_new.then_some(written), written);
         match outcome {
             // The files of what was there in part.
             Some(before) => {
