@@ -137,6 +137,8 @@ pub enum ToNet {
     Close(Side, String),
     /// Send a frame behind its length. Behind it: an `ArrayBuffer` with the frame.
     Send(Side),
+    /// A frame of so many bytes, without its length, has been dealt with.
+    Took(Side, u32),
 }
 
 /// Which of the two streams between two peers.

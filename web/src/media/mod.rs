@@ -24,7 +24,7 @@ use chanterelle_media::messages::{FromNet, Side, ToNet, decode, encode};
 
 use others::{Between, Others};
 
-use crate::net::{MediaEvent, Net, weight};
+use crate::net::{MediaEvent, Net};
 use crate::program::{self, LOADER};
 
 pub(crate) use chanterelle_media::messages::{
@@ -217,9 +217,8 @@ impl Media {
             MediaEvent::Flushed(peer, stream, bytes) => (peer, FromNet::Flushed(side(stream), bytes as u64)),
             MediaEvent::Received(peer, stream, frame) => {
                 let buffer = Uint8Array::from(frame.as_slice()).buffer();
-                self.post_bytes(&ToMedia::Net(peer, FromNet::Frame(side(stream))), &buffer);
-                // The exchange bounds what a peer may send, and ends the stream of one that sends more.
-                return self.0.net.took_media(peer, stream, weight(&frame));
+                // The program says when it has dealt with it; what came for one that has stopped is of a stream that is closed.
+                return self.post_bytes(&ToMedia::Net(peer, FromNet::Frame(side(stream))), &buffer);
             }
         };
         self.mention(&ToMedia::Net(peer, said));
@@ -312,6 +311,9 @@ impl Media {
             ToPage::Net(peer, ToNet::Close(side, _)) => net.close_media(peer, stream(side)),
             ToPage::Net(peer, ToNet::Send(side)) => {
                 net.send_media(peer, stream(side), Uint8Array::new(&part).to_vec());
+            }
+            ToPage::Net(peer, ToNet::Took(side, size)) => {
+                net.took_media(peer, stream(side), size as usize);
             }
             message => {
                 if matches!(message, ToPage::Prepared(_, Ok(_)) | ToPage::Blob(_, Fetch::Complete)) {

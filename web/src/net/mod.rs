@@ -135,7 +135,12 @@ pub(crate) enum MediaEvent {
 
 /// What a frame counts on its way from here to the node, bytes: also an empty one is a message and an allocation.
 pub(crate) fn weight(frame: &[u8]) -> usize {
-    frame.len() + 128
+    weight_of(frame.len())
+}
+
+/// The same of a frame of so many bytes.
+fn weight_of(size: usize) -> usize {
+    size + 128
 }
 
 /// The hosts of addresses that somebody told of, for the person to see before one is dialled.
@@ -218,9 +223,9 @@ impl Net {
         self.tell(Note::Media(MediaNote::Send(peer, stream, frame)));
     }
 
-    /// Frames of a stream of media, of so much [`weight`], have been dealt with.
-    pub(crate) fn took_media(&self, peer: PeerId, stream: MediaStream, weight: usize) {
-        self.tell(Note::Media(MediaNote::Took(peer, stream, weight)));
+    /// A frame of a stream of media, of so many bytes, has been dealt with.
+    pub(crate) fn took_media(&self, peer: PeerId, stream: MediaStream, size: usize) {
+        self.tell(Note::Media(MediaNote::Took(peer, stream, weight_of(size))));
     }
 
     /// Breaks a stream of media off; nothing of it is told any more.

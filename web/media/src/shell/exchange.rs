@@ -58,6 +58,7 @@ impl Shell {
             FromNet::Closed(side) => Input::Closed(peer, side.into()),
             FromNet::Frame(side) => {
                 let frame = Uint8Array::new(&parts.get(1)).to_vec();
+                self.port.post(&ToPage::Net(peer, ToNet::Took(side, frame.len() as u32)));
                 Input::Received { peer, stream: side.into(), frame }
             }
             FromNet::Flushed(side, bytes) => Input::Flushed { peer, stream: side.into(), bytes },

@@ -134,6 +134,7 @@ fn carry(from: &Page, to: &Page, message: ToPage, parts: &Array) -> Option<ToPag
             to.say(&ToMedia::Net(from.peer, FromNet::Frame(other(side))), &[&frame]);
             from.say(&ToMedia::Net(to.peer, FromNet::Flushed(side, size.into())), &[]);
         }
+        ToNet::Took(..) => {}
     }
     None
 }
