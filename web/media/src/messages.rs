@@ -27,6 +27,9 @@ pub const UNKNOWN: &str = "application/octet-stream";
 /// Names a question of the page's; the page counts.
 pub type Call = u32;
 
+/// Names a tab of a profile, by chance.
+pub type Tab = u32;
+
 /// What the page says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToMedia {
@@ -88,6 +91,8 @@ pub enum ToMedia {
     Block(Vec<BlobId>),
     /// Fetch a blob. Said again, it replaces what was said before; hints are added. Followed by [`ToPage::Blob`].
     Want {
+        /// Who wants it.
+        tab: Tab,
         /// The blob.
         id: BlobId,
         /// Bytes, as the event says.
@@ -99,8 +104,8 @@ pub enum ToMedia {
         /// Who probably holds it.
         hints: Vec<PeerId>,
     },
-    /// Do not fetch it any longer.
-    Unwant(BlobId),
+    /// Do not fetch it any longer, unless another tab wants it, too.
+    Unwant(Tab, BlobId),
     /// Find out how many peers hold these, replacing what was said before.
     Watch(Vec<BlobId>),
     /// What the network says of a peer.
@@ -192,14 +197,21 @@ pub enum ToPage {
     Prepared(Call, Result<Prepared, PrepareError>),
     /// The answer to [`ToMedia::Open`]. Behind it, if it was well: the blob, to make a URL of. Its type is that of its first
     /// bytes, whatever an event says, and nothing that a browser runs or lays out.
-    Opened(Call, Result<(), StoreError>),
+    Opened(Call, Result<Use, StoreError>),
     /// The answer to [`ToMedia::Usage`].
     Usage(Call, AllUsage),
-    /// The answer to [`ToMedia::Here`]: those that are.
-    Here(Call, Vec<BlobId>),
+    /// The answer to [`ToMedia::Here`].
+    Here {
+        /// The question.
+        call: Call,
+        /// Those that are.
+        here: Vec<BlobId>,
+        /// Those that are not.
+        gone: Vec<BlobId>,
+    },
     /// How a blob is that is wanted or watched.
     Blob(BlobId, Fetch),
-    /// Other tabs have changed these: what was not here may be, or the other way round.
+    /// Other tabs have changed these, or they made room: what was not here may be, or the other way round.
     Changed(Vec<BlobId>),
     /// A peer gave bytes that are not the blob's; it is asked for nothing any more.
     Liar(PeerId, BlobId),
@@ -207,6 +219,15 @@ pub enum ToPage {
     Trouble(StoreError),
     /// What the network is to do with a peer.
     Net(PeerId, ToNet),
+}
+
+/// What a page may do with a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Use {
+    /// Show or play it.
+    Show,
+    /// Only save it: a browser would not show it, or need more memory for it than there may be.
+    Save,
 }
 
 /// How a blob is that is wanted or watched.

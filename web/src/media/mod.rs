@@ -11,7 +11,7 @@ mod poster;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use chanterelle_core::base::{BlobId, PeerId};
+use chanterelle_core::base::PeerId;
 use chanterelle_core::media::exchange::MediaStream;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use vecmap::VecMap;
@@ -28,7 +28,8 @@ use crate::net::{MediaEvent, Net};
 use crate::program::{self, LOADER};
 
 pub(crate) use chanterelle_media::messages::{
-    AllUsage, Call, Class, Fetch, PrepareError, Prepared, StoreError, Stored, ToMedia, ToPage, Urgency,
+    AllUsage, Call, Class, Fetch, PrepareError, Prepared, StorageStatus, StoreError, Stored, Tab, ToMedia,
+    ToPage, Urgency, Use,
 };
 
 /// What the program is called.
@@ -59,10 +60,10 @@ struct Inner {
     peers: RefCell<VecMap<PeerId, ()>>,
     calls: Cell<Call>,
     on: RefCell<Option<Listener>>,
+    /// This tab among those of the profile.
+    tab: Tab,
     /// The other tabs of this profile.
     others: RefCell<Option<Others>>,
-    /// Blobs that other tabs want, if this one leads.
-    for_others: RefCell<VecMap<BlobId, ()>>,
 }
 
 type Listener = Rc<dyn Fn(Told)>;
@@ -85,8 +86,8 @@ impl Media {
             peers: RefCell::default(),
             calls: Cell::new(0),
             on: RefCell::new(None),
+            tab: (js_sys::Math::random() * f64::from(Tab::MAX)) as Tab,
             others: RefCell::new(None),
-            for_others: RefCell::default(),
         }));
         let weak = Rc::downgrade(&media.0);
         let others = Others::join(&program::place(NAME).unwrap_or_default(), move |said| {
@@ -108,9 +109,14 @@ impl Media {
         self.0.calls.replace(self.0.calls.get().wrapping_add(1))
     }
 
+    /// Which tab this is.
+    pub(crate) fn tab(&self) -> Tab {
+        self.0.tab
+    }
+
     /// Says something, with something behind it if need be. Starts the program if it does not run.
     pub(crate) fn say(&self, message: &ToMedia, parts: &[JsValue]) {
-        if !self.0.leads.get() && matches!(message, ToMedia::Want { .. } | ToMedia::Unwant(_)) {
+        if !self.0.leads.get() && matches!(message, ToMedia::Want { .. } | ToMedia::Unwant(..)) {
             return self.say_others(&Between::Ask(message.clone()));
         }
         if self.start() {
@@ -134,12 +140,21 @@ impl Media {
         knows
     }
 
-    /// Has a file made ready for a post, under this number.
-    pub(crate) fn prepare(&self, call: Call, file: &File, keep_encoding: bool) {
+    /// Has a file made ready for a post, under this number, if that is still `wanted` once a film has shown a frame.
+    pub(crate) fn prepare(
+        &self,
+        call: Call,
+        file: &File,
+        keep_encoding: bool,
+        wanted: impl Fn() -> bool + 'static,
+    ) {
         let (media, file) = (self.clone(), file.clone());
         spawn_local(async move {
             // Only a page can look into a film.
             let poster = if file.type_().starts_with("video/") { poster::of(&file).await } else { None };
+            if !wanted() {
+                return;
+            }
             let parts: Vec<JsValue> =
                 [JsValue::from(file)].into_iter().chain(poster.map(JsValue::from)).collect();
             media.say(&ToMedia::Prepare { call, keep_encoding }, &parts);
@@ -156,8 +171,6 @@ impl Media {
             }
             self.say_others(&Between::Leads);
             self.tell(Told::Leads);
-        } else {
-            self.0.for_others.borrow_mut().clear();
         }
     }
 
@@ -170,17 +183,7 @@ impl Media {
     fn on_others(&self, said: Between) {
         let leads = self.0.leads.get();
         match said {
-            Between::Ask(message) if leads => {
-                let mut wanted = self.0.for_others.borrow_mut();
-                match &message {
-                    ToMedia::Want { id, .. } => drop(wanted.insert(*id, ())),
-                    ToMedia::Unwant(id) => drop(wanted.remove(id)),
-                    // Nothing else is asked of others.
-                    _ => return,
-                }
-                drop(wanted);
-                self.say(&message, &[]);
-            }
+            Between::Ask(message) if leads => self.say(&message, &[]),
             Between::Blob(id, fetch) if !leads => {
                 self.tell(Told::Said(ToPage::Blob(id, fetch), JsValue::NULL));
             }
@@ -320,7 +323,7 @@ impl Media {
                     note_files();
                 }
                 if let ToPage::Blob(id, fetch) = message
-                    && self.0.for_others.borrow().contains_key(&id)
+                    && self.0.leads.get()
                 {
                     self.say_others(&Between::Blob(id, fetch));
                 }

@@ -15,7 +15,7 @@ use chanterelle_media::messages::{Fetch, ToMedia, decode, encode};
 pub(super) enum Between {
     /// To the one that leads: what its program is to be told.
     Ask(ToMedia),
-    /// By the one that leads: how a blob is.
+    /// By the one that leads: how a blob is, of those that somebody wants or watches.
     Blob(BlobId, Fetch),
     /// By the one that leads from now on, which knows of nothing that was asked before.
     Leads,

@@ -7,6 +7,7 @@
 
 mod choose;
 mod picture;
+mod received;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::clean::{self, Cleaned, Facts, Format, Plan, Source};
 use crate::messages::{MAX_PIXELS, PrepareError, Prepared, Stage, Stored, UNKNOWN};
 use crate::store::{Store, Writer};
 use picture::{Encoded, Picture};
+pub(crate) use received::use_of;
 use source::BlobSource;
 
 /// What is read and stored at once, bytes: well below what a person notices, and so much that the two milliseconds of each read
@@ -330,12 +332,16 @@ fn error_matters(format: Format) -> bool {
 
 /// Refuses a picture that has too many pixels, or sides that an event cannot tell.
 fn may_have(width: u32, height: u32) -> Result<(), PrepareError> {
-    let is_small = u64::from(width) * u64::from(height) <= MAX_PIXELS;
-    if is_small && width.max(height) <= u16::MAX.into() {
+    if is_small(width, height) && width.max(height) <= u16::MAX.into() {
         Ok(())
     } else {
         Err(PrepareError::TooManyPixels { width, height })
     }
+}
+
+/// Whether a decoded picture takes no more memory than it may.
+fn is_small(width: u32, height: u32) -> bool {
+    u64::from(width) * u64::from(height) <= MAX_PIXELS
 }
 
 /// A thumbnail, and what stands for it before it is there.

@@ -7,7 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::{ImageEncodeOptions, OffscreenCanvas, OffscreenCanvasRenderingContext2d, WorkerGlobalScope};
 
 use super::*;
-use crate::messages::{CleanError, MAX_THUMB_SIDE, StoreError};
+use crate::messages::{CleanError, MAX_THUMB_SIDE, StoreError, Use};
 use crate::store::read_blob;
 
 /// A storage in memory, and who prepares into it.
@@ -245,5 +245,29 @@ async fn sound_film_and_other_files_are_cleaned_or_left() {
         assert_eq!(stage.bytes(&prepared.blob.id).await, text);
         let blob = stage.store.blob(&prepared.blob.id).await.expect("it was stored");
         assert_eq!(blob.type_(), "application/octet-stream");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_picture_that_takes_too_much_memory_is_only_saved() {
+    let head = |width: u32, height: u32| {
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+        png.extend([width.to_be_bytes(), height.to_be_bytes()].concat());
+        png.extend(b"\x01\0\0\0\0\0\0\0\0");
+        png
+    };
+    for (file, of) in [
+        (head(100, 100), Use::Show),
+        (head(16_384, 16_384), Use::Save),
+        (head(0, 100), Use::Save),
+        // A frame larger than what it begins with.
+        (b"GIF89a\x02\0\x02\0\0\0\0\x2c\0\0\0\0\x40\xff\x40\xff\0\x02\x01\x2c\0\x3b".to_vec(), Use::Save),
+        (b"GIF89a\x02\0\x02\0\0\0\0\x2c\0\0\0\0\x02\0\x02\0\0\x02\x01\x2c\0\x3b".to_vec(), Use::Show),
+        (b"\xff\xd8\xff\xe0\0\x04..".to_vec(), Use::Save),
+        // Browsers would tell what this is, whatever type they are given.
+        (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0".to_vec(), Use::Save),
+        (b"fLaC".to_vec(), Use::Show),
+    ] {
+        assert_eq!(use_of(&blob(&file)), of, "{file:?}");
     }
 }

@@ -109,10 +109,21 @@ impl Shell {
                     }
                 });
             }
+            // Who does not lead has nobody to ask.
+            Output::Progress { .. } if !self.store.leads() => {}
             Output::Progress { id, held, total, holders } => {
+                let mut unasked = self.unasked.borrow_mut();
+                if held == 0 && holders == 0 && unasked.contains(&id) {
+                    return;
+                }
+                unasked.remove(&id);
+                drop(unasked);
                 self.port.post(&ToPage::Blob(id, Fetch::Progress { held, total, holders }));
             }
-            Output::Complete(id) => self.port.post(&ToPage::Blob(id, Fetch::Complete)),
+            Output::Complete(id) => {
+                self.wanted.borrow_mut().remove(&id);
+                self.port.post(&ToPage::Blob(id, Fetch::Complete));
+            }
             Output::Liar { peer, id } => self.port.post(&ToPage::Liar(peer, id)),
         }
     }

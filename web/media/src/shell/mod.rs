@@ -5,6 +5,7 @@ mod exchange;
 mod port;
 #[cfg(test)]
 mod tests;
+mod wants;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,33 +13,21 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chanterelle_core::base::{BlobId, Instant, Limits};
-use chanterelle_core::media::Groups;
-use chanterelle_core::media::exchange::{Exchange, Input, Priority, Ticket, Want};
-use chanterelle_core::media::quota::{Quota, QuotaError};
-use chanterelle_core::media::tree::{groups_in, outboard_bytes};
+use chanterelle_core::media::exchange::{Exchange, Input, Ticket, Want};
+use futures::lock::Mutex;
 use js_sys::Array;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, ImageBitmap, MessagePort};
 
-use crate::messages::{
-    AllUsage, Call, Class, Fetch, PrepareError, StorageStatus, StoreError, ToMedia, ToPage, Urgency,
-};
-use crate::prepare::{Preparer, Task};
-use crate::store::{NAME, Store, kept_for};
+use crate::messages::{AllUsage, Call, Class, PrepareError, StoreError, ToMedia, ToPage};
+use crate::prepare::{Preparer, Task, use_of};
+use crate::store::{NAME, Store};
 use port::Port;
+use wants::Wanted;
 
 /// How long rubbish is looked at before it is removed: longer than any tab takes between closing a file and naming it.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// What memory may take where nothing is kept.
-const MEMORY_QUOTA: u64 = 256 << 20;
-
-/// The quota that is assumed where the browser tells none.
-const ASSUMED_QUOTA: u64 = 1 << 30;
-
-/// What is left free of the quota, for posts and for what is being written, as a divisor.
-const RESERVE: u64 = 10;
 
 /// Serves a page at this port for as long as the worker lives.
 pub(crate) fn serve(port: MessagePort) {
@@ -89,6 +78,14 @@ struct Shell {
     preparer: Preparer,
     tasks: RefCell<BTreeMap<Call, Rc<Task>>>,
     blocked: RefCell<BTreeSet<BlobId>>,
+    wanted: RefCell<BTreeMap<BlobId, Wanted>>,
+    /// How often something was wanted.
+    wants: Cell<u64>,
+    /// Held while room is made and taken, so that nobody takes what another has made.
+    room: Mutex<()>,
+    /// Watched blobs that nobody can have said anything of yet.
+    unasked: RefCell<BTreeSet<BlobId>>,
+    watched: RefCell<BTreeSet<BlobId>>,
     exchange: RefCell<Exchange>,
     /// The timer that rings next.
     armed: Cell<Option<Instant>>,
@@ -105,6 +102,11 @@ impl Shell {
             store,
             tasks: RefCell::default(),
             blocked: RefCell::default(),
+            wanted: RefCell::default(),
+            wants: Cell::new(0),
+            room: Mutex::default(),
+            unasked: RefCell::default(),
+            watched: RefCell::default(),
             exchange: RefCell::new(exchange::new()),
             armed: Cell::new(None),
             written: RefCell::default(),
@@ -137,30 +139,22 @@ impl Shell {
                     shell.port.post(&ToPage::Usage(call, usage));
                 });
             }
-            ToMedia::Here { call, mut ids } => {
-                ids.retain(|id| !self.is_blocked(id) && self.store.is_whole(id));
-                self.port.post(&ToPage::Here(call, ids));
+            ToMedia::Here { call, ids } => {
+                let is_here = |id: &BlobId| !self.is_blocked(id) && self.store.is_whole(id);
+                let (here, gone) = ids.into_iter().partition(is_here);
+                self.port.post(&ToPage::Here { call, here, gone });
             }
             ToMedia::Block(ids) => {
                 self.blocked.replace(ids.iter().copied().collect());
+                self.wanted.borrow_mut().retain(|id, _| !self.is_blocked(id));
                 self.remove(ids.into_iter().filter(|id| self.store.held_of(id).is_some()).collect());
             }
-            ToMedia::Want { id, size, class, urgency, hints } => {
-                let priority = match urgency {
-                    Urgency::Thumbnail => Priority::Thumbnail,
-                    Urgency::Original => Priority::Original,
-                    Urgency::Background => Priority::Background,
-                };
-                self.want(Want { id, size, priority, hints }, class);
+            ToMedia::Want { tab, id, size, class, urgency, hints } => {
+                let priority = wants::priority(urgency);
+                self.want(tab, Want { id, size, priority, hints }, class);
             }
-            ToMedia::Unwant(id) => {
-                self.tell(Input::Unwant(id));
-                // Room is kept for what has begun to come.
-                if self.store.leads() && self.store.held_of(&id).is_some_and(|(_, groups)| groups.is_none()) {
-                    self.ask(async move |store| store.remove(&id).await);
-                }
-            }
-            ToMedia::Watch(ids) => self.tell(Input::Watch(ids)),
+            ToMedia::Unwant(tab, id) => self.unwant(tab, id),
+            ToMedia::Watch(ids) => self.watch(ids),
             ToMedia::Net(peer, said) => self.net(peer, said, parts),
         }
     }
@@ -187,8 +181,11 @@ impl Shell {
         if !leads {
             // Its peers, and what is wanted of them, are another tab's now.
             self.exchange.replace(exchange::new());
+            self.wanted.take();
             return;
         }
+        let watched = self.watched.take();
+        self.watch(watched.into_iter().collect());
         let shell = self.clone();
         self.ask(async move |store| {
             store.refresh().await?;
@@ -211,10 +208,18 @@ impl Shell {
         self.tasks.borrow_mut().insert(call, task.clone());
         let shell = self.clone();
         spawn_local(async move {
-            let mut outcome = match shell.make_room(Class::Own, file.size() as u64).await {
+            let (size, most) = (file.size() as u64, Limits::default().blob_bytes);
+            let room = match size > most {
+                true => Err(PrepareError::TooLarge { size, most }),
+                false => {
+                    let _room = shell.room.lock().await;
+                    shell.make_room(Class::Own, size).await.map_err(PrepareError::from)
+                }
+            };
+            let mut outcome = match room {
                 Ok(Ok(())) => shell.preparer.prepare(file, poster, keep_encoding, &task).await,
                 Ok(Err(_)) => Err(StoreError::Full.into()),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(error),
             };
             shell.tasks.borrow_mut().remove(&call);
             if let Ok(prepared) = &outcome {
@@ -243,7 +248,8 @@ impl Shell {
             };
             shell.forget_if_gone(&id);
             let part = blob.as_ref().ok().map(wasm_bindgen::JsValue::from);
-            shell.port.post_with(&ToPage::Opened(call, blob.map(drop)), part.as_ref());
+            let outcome = blob.map(|blob| use_of(&blob));
+            shell.port.post_with(&ToPage::Opened(call, outcome), part.as_ref());
         });
     }
 
@@ -294,69 +300,5 @@ impl Shell {
             }
         }
         self.port.post(&ToPage::Changed(ids.to_vec()));
-    }
-
-    fn want(self: &Rc<Self>, want: Want, class: Class) {
-        let shell = self.clone();
-        spawn_local(async move {
-            let id = want.id;
-            if shell.is_blocked(&id) {
-                return shell.port.post(&ToPage::Blob(id, Fetch::Blocked));
-            }
-            // That no blob has; the exchange would not fetch it either.
-            if !(1..=Limits::default().blob_bytes).contains(&want.size) {
-                return;
-            }
-            if shell.store.held_of(&id).is_none() {
-                match shell.make_room(class, want.size).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(QuotaError::Full { .. })) => {
-                        return shell.port.post(&ToPage::Blob(id, Fetch::NoRoom));
-                    }
-                    Ok(Err(QuotaError::Share { .. })) => {
-                        return shell.port.post(&ToPage::Blob(id, Fetch::NoShare));
-                    }
-                    Err(error) => return shell.port.post(&ToPage::Trouble(error)),
-                }
-            }
-            let expected = shell.store.expect(&id, want.size, class).await;
-            if let Err(error) = expected {
-                return shell.port.post(&ToPage::Trouble(error));
-            }
-            if shell.store.is_whole(&id) {
-                return shell.port.post(&ToPage::Blob(id, Fetch::Complete));
-            }
-            let (size, groups) =
-                shell.store.held_of(&id).unwrap_or_else(|| (want.size, Groups::none(groups_in(want.size))));
-            shell.tell(Input::Hold { id, size, groups });
-            shell.tell(Input::Want(want));
-        });
-    }
-
-    /// Makes room for a blob, or says why there is none. Only whoever leads removes; nobody else fetches.
-    async fn make_room(
-        self: &Rc<Self>,
-        class: Class,
-        size: u64,
-    ) -> Result<Result<(), QuotaError>, StoreError> {
-        let kept = self.store.kept();
-        let blobs = kept.iter().fold(0, |sum: u64, blob| sum.saturating_add(blob.size));
-        let (quota, used) = match self.store.status() {
-            StorageStatus::Kept => Store::estimate().await.unwrap_or((ASSUMED_QUOTA, blobs)),
-            StorageStatus::MemoryOnly(_) => (MEMORY_QUOTA, blobs),
-        };
-        // What is not blobs is not ours to remove.
-        let total = (quota - quota / RESERVE).saturating_sub(used.saturating_sub(blobs));
-        let quota = Quota { total, ..Quota::of(quota) };
-        match quota.evict(&kept, size + outboard_bytes(size), kept_for(class)) {
-            Ok(evicted) if self.store.leads() => {
-                for id in evicted {
-                    self.tell(Input::Forget(id));
-                    self.store.remove(&id).await?;
-                }
-                Ok(Ok(()))
-            }
-            other => Ok(other.map(drop)),
-        }
     }
 }

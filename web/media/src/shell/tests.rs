@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use chanterelle_core::base::PeerId;
-use chanterelle_core::media::tree::blob_id;
+use chanterelle_core::media::tree::{blob_id, outboard_bytes};
 use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use js_sys::Uint8Array;
@@ -13,8 +13,11 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::{MessageChannel, MessageEvent};
 
+use super::wants::MEMORY_QUOTA;
 use super::*;
-use crate::messages::{FromNet, Prepared, Side, ToNet, decode, encode};
+use crate::messages::{
+    Fetch, FromNet, Prepared, Side, StorageStatus, Tab, ToNet, Urgency, Use, decode, encode,
+};
 use crate::store::read_blob;
 
 /// A page and its program.
@@ -94,7 +97,8 @@ impl Page {
     async fn open(&mut self, call: Call, id: BlobId) -> Result<Vec<u8>, StoreError> {
         self.say(&ToMedia::Open { call, id }, &[]);
         self.wait(|message, parts| match message {
-            ToPage::Opened(answered, outcome) if *answered == call => Some(outcome.clone().map(|()| {
+            ToPage::Opened(answered, outcome) if *answered == call => Some(outcome.clone().map(|of| {
+                assert_eq!(of, Use::Save, "it is no picture");
                 let blob: Blob = parts.get(1).unchecked_into();
                 let mut bytes = vec![0; blob.size() as usize];
                 read_blob(&blob, 0, &mut bytes).expect("it can be read");
@@ -106,8 +110,27 @@ impl Page {
     }
 
     fn want(&self, id: BlobId, size: u64, class: Class, hint: PeerId) {
+        self.want_for(1, id, size, class, hint);
+    }
+
+    fn want_for(&self, tab: Tab, id: BlobId, size: u64, class: Class, hint: PeerId) {
         let (urgency, hints) = (Urgency::Original, vec![hint]);
-        self.say(&ToMedia::Want { id, size, class, urgency, hints }, &[]);
+        self.say(&ToMedia::Want { tab, id, size, class, urgency, hints }, &[]);
+    }
+
+    /// Blobs of a class, once there are so many.
+    async fn until_blobs(&mut self, class: Class, count: u64) {
+        for call in 1000.. {
+            self.say(&ToMedia::Usage(call), &[]);
+            let usage = self.wait(|message, _| match message {
+                ToPage::Usage(answered, usage) if *answered == call => Some(usage.clone()),
+                _ => None,
+            });
+            if usage.await.classes.get(&class).map_or(0, |usage| usage.blobs) == count {
+                return;
+            }
+            futures_timer::Delay::new(Duration::from_millis(10)).await;
+        }
     }
 }
 
@@ -201,10 +224,10 @@ async fn what_is_blocked_is_neither_fetched_kept_nor_given_out() {
     page.say(&ToMedia::Block(vec![]), &[]);
     page.say(&ToMedia::Here { call: 4, ids: vec![id] }, &[]);
     let here = page.wait(|message, _| match message {
-        ToPage::Here(4, ids) => Some(ids.clone()),
+        ToPage::Here { call: 4, here, gone } => Some((here.clone(), gone.clone())),
         _ => None,
     });
-    assert_eq!(here.await, []);
+    assert_eq!(here.await, (vec![], vec![id]));
     assert!(page.prepare(5, &file).await.is_ok());
 }
 
@@ -231,4 +254,65 @@ async fn there_is_no_room_for_more_than_strangers_may_have() {
     assert_eq!(answer(&mut page, 2, ids[1], size).await, Ok(1));
     // The one before makes room.
     assert_eq!(answer(&mut page, 3, ids[2], size).await, Ok(1));
+    // And of two that are wanted at once the second takes the first one's.
+    page.want(ids[0], size, Class::Strangers, PeerId([2; 32]));
+    page.want(ids[1], size, Class::Strangers, PeerId([2; 32]));
+    let refused = page.wait(|message, _| match message {
+        ToPage::Blob(of, Fetch::NoRoom) if *of == ids[0] => Some(()),
+        _ => None,
+    });
+    refused.await;
+    page.until_blobs(Class::Strangers, 1).await;
+    let changed = page.wait(|message, _| match message {
+        ToPage::Changed(gone) => Some(gone.clone()),
+        _ => None,
+    });
+    assert_eq!(changed.await, [ids[1]], "whose room was taken first");
+}
+
+#[wasm_bindgen_test]
+async fn a_blob_is_fetched_until_no_tab_wants_it() {
+    let mut page = Page::start(1).await;
+    let id = BlobId([1; 32]);
+    for tab in [1, 2] {
+        page.want_for(tab, id, 50_000, Class::Strangers, PeerId([2; 32]));
+    }
+    page.until_blobs(Class::Strangers, 1).await;
+    page.say(&ToMedia::Unwant(1, id), &[]);
+    futures_timer::Delay::new(Duration::from_millis(100)).await;
+    page.until_blobs(Class::Strangers, 1).await;
+    page.say(&ToMedia::Unwant(2, id), &[]);
+    page.until_blobs(Class::Strangers, 0).await;
+}
+
+#[wasm_bindgen_test]
+async fn who_thinks_otherwise_while_room_is_made_is_heard() {
+    let mut page = Page::start(1).await;
+    let ids = [1, 2].map(|n| BlobId([n; 32]));
+    for id in ids {
+        page.want(id, 50_000, Class::Strangers, PeerId([2; 32]));
+    }
+    page.say(&ToMedia::Unwant(1, ids[0]), &[]);
+    page.say(&ToMedia::Block(vec![ids[1]]), &[]);
+    futures_timer::Delay::new(Duration::from_millis(100)).await;
+    page.until_blobs(Class::Strangers, 0).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_draft_goes_when_it_is_in_no_list_any_more() {
+    let mut page = Page::start(1).await;
+    let file = content(20_000);
+    let id = page.prepare(1, &file).await.expect("it is a file").blob.id;
+    assert_eq!(page.prepare(2, &file).await.expect("it is a file").blob.id, id);
+    page.say(&ToMedia::Remove(vec![id]), &[]);
+    futures_timer::Delay::new(Duration::from_millis(100)).await;
+    page.until_blobs(Class::Own, 1).await;
+    page.say(&ToMedia::Remove(vec![id]), &[]);
+    page.until_blobs(Class::Own, 0).await;
+    // What a post refers to stays.
+    page.prepare(3, &file).await.expect("it is a file");
+    page.say(&ToMedia::Keep { ids: vec![id], class: Class::Own }, &[]);
+    page.say(&ToMedia::Remove(vec![id]), &[]);
+    futures_timer::Delay::new(Duration::from_millis(100)).await;
+    page.until_blobs(Class::Own, 1).await;
 }

@@ -7,7 +7,7 @@ use web_sys::HtmlElement;
 
 use super::full::Viewer;
 use super::kind::Kind;
-use super::shown::Shown;
+use super::shown::{Shown, saved_at};
 use crate::i18n as t;
 use crate::kit::{button, focus_in_place, focus_is_lost, live};
 use crate::state::{BlobState, Class, Lost};
@@ -61,15 +61,14 @@ pub(super) fn download(shown: Shown) -> AnyView {
     });
     // What is stopped or lost is not saved when it comes later for another reason.
     Effect::new(move |_| {
-        let comes = shown
-            .original
-            .state
-            .with(|state| matches!(state, BlobState::Looking | BlobState::Coming(_) | BlobState::Here(_)));
+        let comes = shown.original.state.with(|state| {
+            matches!(state, BlobState::Looking | BlobState::Coming(_) | BlobState::Here(_) | BlobState::Unshown(_))
+        });
         if !comes {
             saving.set(false);
         }
     });
-    let place = Memo::new(move |_| shown.url());
+    let place = Memo::new(move |_| saved_at(shown.original));
     let fetch = move || {
         shown.want();
         saving.set(true);
@@ -93,16 +92,13 @@ fn more(shown: Shown) -> AnyView {
     let kept = shown.original.kept;
     // What is too much of a stranger's comes if the person keeps it.
     let can_keep = Memo::new(move |_| {
-        shown
-            .original
-            .state
-            .with(|state| matches!(state, BlobState::Here(_) | BlobState::Failed(Lost::NoShare)))
+        shown.original.state.with(|state| state.url().is_some() || *state == BlobState::Failed(Lost::NoShare))
     });
     let keep = live(move || {
         let pin = move |_| {
             let id = shown.file.with_value(|file| file.blob.id);
             let keeps = !kept.get_untracked();
-            shown.media.pin(id, keeps);
+            shown.media.pin(id, keeps, shown.class.get_untracked());
             if keeps {
                 shown.want();
             }

@@ -7,7 +7,6 @@ use super::name::middle_cut;
 use super::shown::Shown;
 use crate::i18n as t;
 use crate::kit::live;
-use crate::state::BlobState;
 
 /// Characters of a name in a line that is as wide as a small picture.
 const NAME: usize = 32;
@@ -28,16 +27,15 @@ pub(super) fn caption(shown: Shown) -> AnyView {
         facts
     });
     let blob = shown.original;
-    let is_here = Memo::new(move |_| blob.state.with(|state| matches!(state, BlobState::Here(_))));
-    let held = live(move || t::held_by(blob.holders.get(), is_here.get()));
+    let is_here = Memo::new(move |_| blob.state.with(|state| state.url().is_some()));
+    let held = live(move || {
+        let held = t::held_by(blob.holders.get(), is_here.get())?;
+        Some((" · ", html::span().attr("title", t::HELD_LONG).child(held)).into_any())
+    });
     html::figcaption()
         .child((
             html::bdi().class("file-name").attr("title", name.clone()).child(middle_cut(&name, NAME)),
-            html::span().class("quiet").child((
-                facts,
-                " · ",
-                html::span().attr("title", t::HELD_LONG).child(held),
-            )),
+            html::span().class("quiet").child((facts, held)),
         ))
         .into_any()
 }

@@ -45,7 +45,9 @@ fn boxed(shown: Shown, (wanted, blob): (BlobRef, Blob), urgency: Urgency, stop: 
             BlobState::Looking => Phase::Looking,
             BlobState::Coming(_) => Phase::Coming,
             BlobState::Failed(why) => Phase::Failed(why.clone()),
-            BlobState::Absent | BlobState::Here(_) | BlobState::Blocked => Phase::Nothing,
+            BlobState::Absent | BlobState::Here(_) | BlobState::Unshown(_) | BlobState::Blocked => {
+                Phase::Nothing
+            }
         })
     });
     let here = move || blob.state.with(|state| if let BlobState::Coming(here) = state { *here } else { 0 });

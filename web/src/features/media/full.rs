@@ -12,7 +12,7 @@ use super::caption::caption;
 use super::fetching::fetching;
 use super::kind::Kind;
 use super::player::player;
-use super::shown::{Origin, Shown};
+use super::shown::{Origin, Shown, is_unshown};
 use crate::i18n as t;
 use crate::kit::{alert, button, live};
 use crate::state::{BlobState, ThreadView, Urgency};
@@ -203,10 +203,12 @@ fn fitted(shown: Shown) -> AnyView {
     let whole = Memo::new(move |_| shown.url());
     let best = Memo::new(move |_| whole.get().or_else(|| shown.picture.get()));
     let image = live(move || {
-        let url = best.get()?;
-        if broken.with(|broken| broken.as_ref() == Some(&url)) {
+        let url = best.get();
+        let is_broken = broken.with(|broken| broken.is_some() && *broken == url);
+        if is_broken || is_unshown(shown.original) {
             return Some(alert(t::NOT_SHOWN));
         }
+        let url = url?;
         let image = html::img()
             .attr("src", url.clone())
             .attr("alt", shown.alt())

@@ -9,7 +9,7 @@ use web_sys::HtmlMediaElement;
 use super::choose::{Version, first_playing, versions};
 use super::fetching::fetching;
 use super::kind::Kind;
-use super::shown::{Shown, url};
+use super::shown::{Shown, saved_at};
 use crate::i18n as t;
 use crate::kit::{alert, button, live};
 use crate::state::{BlobState, Class, Urgency};
@@ -54,7 +54,7 @@ fn play(shown: Shown, asked: RwSignal<bool>, version: Version, is_film: bool) ->
     if is_asked {
         want();
     }
-    let place = Memo::new(move |_| url(blob));
+    let place = Memo::new(move |_| saved_at(blob));
     let absent = Memo::new(move |_| blob.state.with(|state| *state == BlobState::Absent));
     let ask = move || {
         asked.set(true);

@@ -187,6 +187,16 @@ impl Shown {
     }
 }
 
+/// Where a blob can be had from, to be shown or not, once it is here. Tracked.
+pub(super) fn saved_at(blob: Blob) -> Option<String> {
+    blob.state.with(|state| state.url().map(str::to_owned))
+}
+
+/// Whether a blob is here and is not to be shown. Tracked.
+pub(super) fn is_unshown(blob: Blob) -> bool {
+    blob.state.with(|state| matches!(state, BlobState::Unshown(_)))
+}
+
 /// Where a blob is shown from, once it is here. Tracked.
 pub(super) fn url(blob: Blob) -> Option<String> {
     blob.state.with(|state| if let BlobState::Here(url) = state { Some(url.clone()) } else { None })

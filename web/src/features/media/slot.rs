@@ -13,7 +13,7 @@ use super::fetching::fetching;
 use super::full::Place;
 use super::kind::Kind;
 use super::player::player;
-use super::shown::{Origin, Shown};
+use super::shown::{Origin, Shown, is_unshown};
 use super::square::picture;
 use crate::i18n as t;
 use crate::kit::{alert, button, live, scroll_to};
@@ -192,7 +192,8 @@ fn enlarged(shown: Shown, set_open: impl Fn(bool) + Copy + Send + 'static) -> An
         .child(image);
     let whole_box = sized(shown, whole_size, shrink.into_any());
     let failed = live(move || {
-        broken.with(|broken| broken.is_some() && *broken == best.get()).then(|| alert(t::NOT_SHOWN))
+        let is_broken = broken.with(|broken| broken.is_some() && *broken == best.get());
+        (is_broken || is_unshown(shown.original)).then(|| alert(t::NOT_SHOWN))
     });
     let stop = move || {
         shown.stop();
@@ -224,8 +225,9 @@ fn missing(shown: Shown, set_open: impl Fn(bool) + Copy + Send + 'static) -> Any
             (button("small", text, ask), html::span().class("quiet").child(t::size(size))).into_any()
         })
     });
+    let failed = shows_picture.then(|| live(move || is_unshown(blob).then(|| alert(t::NOT_SHOWN))));
     let progress = shows_picture.then(|| fetching(shown, (wanted, blob), urgency, move || shown.stop()));
-    let content = html::div().class("file-offer").child((offer, progress)).into_any();
+    let content = html::div().class("file-offer").child((offer, failed, progress)).into_any();
     if shown.kind == Kind::Audio && !shows_picture { content } else { boxed(shown, content) }
 }
 

@@ -178,12 +178,16 @@ pub(crate) fn coming(here: u64, of: u64) -> String {
     format!("{} of {}", bytes(here), bytes(of))
 }
 
-/// How many connected peers hold a file.
-pub(crate) fn held_by(holders: u32, here: bool) -> String {
+pub(crate) const FILES_MEMORY_ONLY: &str =
+    "Files are kept for this visit alone: this browser gives no room for them.";
+
+/// How many connected peers hold a file, if any could be asked.
+pub(crate) fn held_by(holders: Option<u32>, here: bool) -> Option<String> {
     match (holders, here) {
-        (0, true) => "held here".to_owned(),
-        (0, false) => "nobody connected has it".to_owned(),
-        _ => format!("held by {holders}"),
+        (None, false) => None,
+        (None | Some(0), true) => Some("held here".to_owned()),
+        (Some(0), false) => Some("nobody connected has it".to_owned()),
+        (Some(holders), _) => Some(format!("held by {holders}")),
     }
 }
 

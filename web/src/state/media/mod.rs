@@ -17,7 +17,7 @@ use leptos::prelude::*;
 use vecmap::VecMap;
 
 use super::Client;
-use crate::media::{self, Call, ToMedia};
+use crate::media::{self, Call, Tab, ToMedia};
 
 pub(crate) use crate::media::{AllUsage, Class, PrepareError, StoreError, Urgency};
 pub(crate) use prepare::{Made, Preparing, Step};
@@ -40,8 +40,11 @@ pub(crate) enum BlobState {
     Looking,
     /// On its way: bytes here and checked.
     Coming(u64),
-    /// All here and checked: a URL to show it by, for as long as the page lives.
+    /// All here and checked: a URL to show it by, for as long as it is here.
     Here(String),
+    /// All here and checked, but not to be shown as a picture: it is none that browsers show, or would take too much memory. A
+    /// URL to save it by.
+    Unshown(String),
     /// It cannot be had or kept.
     Failed(Lost),
     /// The person does not want to see it, anywhere.
@@ -66,8 +69,8 @@ pub(crate) enum Lost {
 pub(crate) struct Blob {
     /// How it stands.
     pub(crate) state: RwSignal<BlobState>,
-    /// How many connected peers hold some of it.
-    pub(crate) holders: RwSignal<u32>,
+    /// How many connected peers hold some of it; none before any could be asked.
+    pub(crate) holders: RwSignal<Option<u32>>,
     /// Whether the person keeps it when room is needed.
     pub(crate) kept: RwSignal<bool>,
 }
@@ -82,6 +85,36 @@ struct Entry {
     wanted: Option<(Class, Urgency)>,
     /// Whether the program was asked for it.
     is_known: bool,
+}
+
+impl BlobState {
+    /// Where it can be had from, if all of it is here.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match self {
+            BlobState::Here(url) | BlobState::Unshown(url) => Some(url),
+            _ => None,
+        }
+    }
+}
+
+impl Entry {
+    /// It is blocked, or no longer.
+    fn block(&mut self, blocked: bool) {
+        self.wanted = None;
+        self.is_known = false;
+        self.stand(if blocked { BlobState::Blocked } else { BlobState::Absent });
+    }
+
+    /// It stands so now: what it was shown by is of no use any more.
+    fn stand(&self, state: BlobState) {
+        self.blob.state.with_untracked(|before| before.url().into_iter().for_each(revoke));
+        self.blob.state.set(state);
+    }
+}
+
+/// Lets the browser forget a URL.
+fn revoke(url: &str) {
+    let _ = web_sys::Url::revoke_object_url(url);
 }
 
 /// The media of the page. A handle.
@@ -104,6 +137,8 @@ struct Inner {
     /// None where the browser gives no worker.
     program: Option<media::Media>,
     blobs: BTreeMap<BlobId, Entry>,
+    /// Those that are shown somewhere, the latest last.
+    shown: Vec<BlobId>,
     opening: VecMap<Call, Opening>,
     preparing: VecMap<Call, (RwSignal<Step>, Option<String>)>,
     blocked: Ids,
@@ -121,6 +156,7 @@ impl Media {
             inner: StoredValue::new_local(Inner {
                 program: program.clone(),
                 blobs: BTreeMap::new(),
+                shown: Vec::new(),
                 opening: VecMap::new(),
                 preparing: VecMap::new(),
                 blocked,
@@ -151,10 +187,17 @@ impl Media {
             entry.watchers += 1;
             entry.blob
         });
+        self.inner.update_value(|inner| {
+            inner.shown.retain(|other| *other != id);
+            inner.shown.push(id);
+        });
         on_cleanup(move || {
             let unseen = self.inner.try_update_value(|inner| {
                 let entry = inner.blobs.get_mut(&id)?;
                 entry.watchers -= 1;
+                if entry.watchers == 0 {
+                    inner.shown.retain(|other| *other != id);
+                }
                 let is_small = matches!(entry.wanted, Some((_, Urgency::Thumbnail)));
                 (entry.watchers == 0 && is_small).then_some(())
             });
@@ -172,7 +215,7 @@ impl Media {
     pub(crate) fn want(self, blob: &BlobRef, class: Class, urgency: Urgency) {
         let is_open = self.change(&blob.id, blob.size, |entry| {
             let state = entry.blob.state;
-            if matches!(state.get_untracked(), BlobState::Here(_) | BlobState::Blocked) {
+            if state.with_untracked(|state| state.url().is_some() || *state == BlobState::Blocked) {
                 return false;
             }
             // Said again, it may be more urgent.
@@ -198,21 +241,20 @@ impl Media {
             Some(())
         });
         if was_wanted.flatten().is_some() {
-            self.say(&ToMedia::Unwant(blob));
+            self.say(&ToMedia::Unwant(self.tab(), blob));
         }
     }
 
-    /// Keeps a blob when room is needed, or no longer.
-    pub(crate) fn pin(self, blob: BlobId, kept: bool) {
-        let class = self.inner.try_update_value(|inner| {
+    /// Keeps a blob when room is needed, or no longer. `class` is whose it is.
+    pub(crate) fn pin(self, blob: BlobId, kept: bool, class: Class) {
+        self.inner.update_value(|inner| {
             inner.kept.set(&[blob], kept);
-            let entry = inner.blobs.get_mut(&blob)?;
-            entry.blob.kept.set(kept);
-            Some(if kept { Class::Pinned } else { entry.wanted.map_or(Class::Strangers, |(class, _)| class) })
+            if let Some(entry) = inner.blobs.get(&blob) {
+                entry.blob.kept.set(kept);
+            }
         });
-        if let Some(class) = class.flatten() {
-            self.say(&ToMedia::Classify { ids: vec![blob], class });
-        }
+        let class = if kept { class.min(Class::Pinned) } else { class };
+        self.say(&ToMedia::Classify { ids: vec![blob], class });
     }
 
     /// Never shows, keeps or gives out these blobs again; or takes that back.
@@ -221,9 +263,7 @@ impl Media {
             inner.blocked.set(blobs, blocked);
             for blob in blobs {
                 if let Some(entry) = inner.blobs.get_mut(blob) {
-                    entry.wanted = None;
-                    entry.is_known = false;
-                    entry.blob.state.set(if blocked { BlobState::Blocked } else { BlobState::Absent });
+                    entry.block(blocked);
                 }
             }
         });
@@ -286,7 +326,7 @@ impl Media {
                     let blob = self.owner.with_value(|owner| {
                         owner.with(|| Blob {
                             state: RwSignal::new(state),
-                            holders: RwSignal::new(0),
+                            holders: RwSignal::new(None),
                             kept: RwSignal::new(is_kept),
                         })
                     });
@@ -311,15 +351,13 @@ impl Media {
     fn ask(self) {
         let asked = self.inner.try_update_value(|inner| {
             inner.is_gathering = false;
-            let shown = inner.blobs.iter_mut().filter(|(_, entry)| entry.watchers > 0);
-            let (mut watched, mut unknown) = (Vec::new(), Vec::new());
-            for (id, entry) in shown {
-                watched.push(*id);
+            let mut unknown = Vec::new();
+            for (id, entry) in inner.blobs.iter_mut().filter(|(_, entry)| entry.watchers > 0) {
                 if !std::mem::replace(&mut entry.is_known, true) {
                     unknown.push(*id);
                 }
             }
-            watched.truncate(WATCHED);
+            let watched = inner.shown.iter().rev().take(WATCHED).copied().collect();
             (watched, unknown)
         });
         let Some((watched, ids)) = asked else { return };
@@ -333,8 +371,8 @@ impl Media {
         let want = self.inner.with_value(|inner| {
             let entry = inner.blobs.get(&id)?;
             let (class, urgency) = entry.wanted?;
-            let class = if inner.kept.has(&id) { Class::Pinned } else { class };
-            Some(ToMedia::Want { id, size: entry.size, class, urgency, hints: Vec::new() })
+            let class = if inner.kept.has(&id) { class.min(Class::Pinned) } else { class };
+            Some(ToMedia::Want { tab: self.tab(), id, size: entry.size, class, urgency, hints: Vec::new() })
         });
         if let Some(want) = want {
             self.say(&want);
@@ -348,6 +386,10 @@ impl Media {
 
     fn program(self) -> Option<media::Media> {
         self.inner.try_with_value(|inner| inner.program.clone()).flatten()
+    }
+
+    fn tab(self) -> Tab {
+        self.program().map_or(0, |program| program.tab())
     }
 
     fn call(self) -> Call {

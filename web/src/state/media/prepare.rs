@@ -5,7 +5,7 @@ use chanterelle_core::event::{Attachment, BlobRef, FileInfo};
 use leptos::prelude::*;
 use serde_bytes::ByteBuf;
 
-use super::{Media, Opening, PrepareError};
+use super::{BlobState, Media, Opening, PrepareError, revoke};
 use crate::media::{Call, Prepared, Stored, ToMedia};
 
 /// A file being made ready for a post. Dropping the last handle does nothing; [`Preparing::cancel`] ends it.
@@ -49,7 +49,9 @@ impl Media {
             Some(program) => {
                 let name = plain_name(&file.name());
                 self.inner.update_value(|inner| drop(inner.preparing.insert(preparing.call, (step, name))));
-                program.prepare(preparing.call, &file, keep);
+                let wanted =
+                    move || self.inner.with_value(|inner| inner.preparing.contains_key(&preparing.call));
+                program.prepare(preparing.call, &file, keep, wanted);
             }
             None => step.set(Step::Failed(PrepareError::Cancelled)),
         }
@@ -59,7 +61,12 @@ impl Media {
     /// A file is ready, or cannot be made so.
     pub(super) fn prepared(self, call: Call, outcome: Result<Prepared, PrepareError>) {
         let waiting = self.inner.try_update_value(|inner| inner.preparing.remove(&call)).flatten();
-        let Some((step, name)) = waiting else { return };
+        let Some((step, name)) = waiting else {
+            // Given up too late.
+            return if let Ok(prepared) = outcome {
+                self.discard(&attachment(prepared, None), None);
+            };
+        };
         match outcome {
             Ok(prepared) => {
                 let preview = prepared.thumb.as_ref().map(|thumb| thumb.id).or_else(|| {
@@ -71,23 +78,49 @@ impl Media {
                 let attachment = Box::new(attachment(prepared, name));
                 match preview {
                     Some(id) => self.open(id, Opening::Preview(step, attachment, made)),
-                    None => step.set(Step::Ready(attachment, None, made)),
+                    None => self.ready(step, attachment, None, made),
                 }
             }
             Err(PrepareError::Cancelled) => step.set(Step::Cancelled),
             Err(error) => step.set(Step::Failed(error)),
         }
     }
+
+    /// A file is ready, with its preview if it has one; or the person has changed their mind meanwhile.
+    pub(super) fn ready(
+        self,
+        step: RwSignal<Step>,
+        attachment: Box<Attachment>,
+        preview: Option<BlobState>,
+        made: Made,
+    ) {
+        if step.get_untracked() == Step::Cancelled {
+            return self.discard(&attachment, preview.as_ref().and_then(BlobState::url));
+        }
+        let url = preview.and_then(|state| if let BlobState::Here(url) = state { Some(url) } else { None });
+        step.set(Step::Ready(attachment, url, made));
+    }
+
+    /// A file that was ready is in no list any more.
+    fn discard(self, attachment: &Attachment, url: Option<&str>) {
+        url.into_iter().for_each(revoke);
+        let blobs = [Some(&attachment.blob), attachment.thumb.as_ref()];
+        self.mention(&ToMedia::Remove(blobs.into_iter().flatten().map(|blob| blob.id).collect()));
+    }
 }
 
 impl Preparing {
-    /// The person has changed their mind.
+    /// The person has changed their mind. Of a file that was ready nothing is kept for this post.
     pub(crate) fn cancel(self) {
-        if matches!(self.step.get_untracked(), Step::Busy(_)) {
-            self.step.set(Step::Cancelled);
-            self.media.inner.update_value(|inner| drop(inner.preparing.remove(&self.call)));
-            self.media.mention(&ToMedia::Cancel(self.call));
+        match self.step.get_untracked() {
+            Step::Busy(_) => {
+                self.media.inner.update_value(|inner| drop(inner.preparing.remove(&self.call)));
+                self.media.mention(&ToMedia::Cancel(self.call));
+            }
+            Step::Ready(attachment, url, _) => self.media.discard(&attachment, url.as_deref()),
+            Step::Failed(_) | Step::Cancelled => return,
         }
+        self.step.set(Step::Cancelled);
     }
 }
 

@@ -8,8 +8,8 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Url;
 
 use super::prepare::{Made, Step};
-use super::{BlobState, Entry, Lost, Media};
-use crate::media::{Call, Fetch, PrepareError, StoreError, ToMedia, ToPage, Told};
+use super::{BlobState, Entry, Lost, Media, revoke};
+use crate::media::{Call, Fetch, PrepareError, StorageStatus, StoreError, ToMedia, ToPage, Told, Use};
 
 /// For what a blob is opened.
 pub(super) enum Opening {
@@ -24,7 +24,10 @@ impl Media {
         match told {
             Told::Said(message, part) => self.on_said(message, part),
             Told::Stopped(why) => self.stopped(&why),
-            Told::Leads => self.want_again(),
+            Told::Leads => {
+                self.want_again();
+                self.gather();
+            }
         }
     }
 
@@ -40,14 +43,13 @@ impl Media {
             }
             ToPage::Prepared(call, outcome) => self.prepared(call, outcome),
             ToPage::Opened(call, outcome) => self.opened(call, outcome, part),
-            ToPage::Here(_, ids) => ids.into_iter().for_each(|id| self.open(id, Opening::Shown(id))),
+            ToPage::Here { here, gone, .. } => self.on_here(&here, &gone),
             ToPage::Blob(id, fetch) => self.on_fetch(id, fetch),
             ToPage::Changed(ids) => {
                 self.inner.update_value(|inner| {
                     for id in ids {
-                        // What is gone elsewhere can still be seen where it is shown.
                         if let Some(entry) = inner.blobs.get_mut(&id) {
-                            entry.is_known = matches!(entry.blob.state.get_untracked(), BlobState::Here(_));
+                            entry.is_known = false;
                         }
                     }
                 });
@@ -63,12 +65,24 @@ impl Media {
     fn on_ready(self) {
         self.say_blocked();
         self.inner.update_value(|inner| {
-            inner.blobs.values_mut().for_each(|entry| {
-                entry.is_known = matches!(entry.blob.state.get_untracked(), BlobState::Here(_));
-            });
+            for entry in inner.blobs.values_mut() {
+                entry.is_known = entry.blob.state.with_untracked(|state| state.url().is_some());
+            }
         });
         self.want_again();
         self.gather();
+    }
+
+    /// Opens what is here, and takes away what is shown and is not here any more.
+    fn on_here(self, here: &[BlobId], gone: &[BlobId]) {
+        let unopened = self.inner.try_update_value(|inner| {
+            let is_shown = |id: &BlobId| {
+                inner.blobs.get(id).filter(|entry| entry.blob.state.with_untracked(|it| it.url().is_some()))
+            };
+            gone.iter().filter_map(is_shown).for_each(|entry| entry.stand(BlobState::Absent));
+            here.iter().filter(|id| is_shown(id).is_none()).copied().collect::<Vec<BlobId>>()
+        });
+        unopened.unwrap_or_default().into_iter().for_each(|id| self.open(id, Opening::Shown(id)));
     }
 
     /// Says once more what is wanted, to whoever fetches now.
@@ -89,6 +103,8 @@ impl Media {
                     None
                 }
                 Fetch::Complete => Some(()),
+                // Another tab's wish.
+                Fetch::NoRoom | Fetch::NoShare if entry.wanted.is_none() => None,
                 Fetch::NoRoom | Fetch::NoShare => {
                     entry.wanted = None;
                     let lost = if fetch == Fetch::NoShare { Lost::NoShare } else { Lost::NoRoom };
@@ -97,7 +113,7 @@ impl Media {
                 }
                 Fetch::Blocked => {
                     entry.wanted = None;
-                    entry.blob.state.set(BlobState::Blocked);
+                    entry.stand(BlobState::Blocked);
                     None
                 }
             }
@@ -114,17 +130,18 @@ impl Media {
         self.say(&ToMedia::Open { call, id });
     }
 
-    fn opened(self, call: Call, outcome: Result<(), StoreError>, content: JsValue) {
+    fn opened(self, call: Call, outcome: Result<Use, StoreError>, content: JsValue) {
         let Some(opening) = self.inner.try_update_value(|inner| inner.opening.remove(&call)).flatten() else {
             return;
         };
-        let url = outcome.map(|()| {
+        let url = outcome.map(|of| {
             let content: web_sys::Blob = content.unchecked_into();
-            Url::create_object_url_with_blob(&content).unwrap_or_default()
+            let url = Url::create_object_url_with_blob(&content).unwrap_or_default();
+            if of == Use::Show { BlobState::Here(url) } else { BlobState::Unshown(url) }
         });
         let id = match opening {
             Opening::Preview(step, attachment, made) => {
-                return step.set(Step::Ready(attachment, url.ok(), made));
+                return self.ready(step, attachment, url.ok(), made);
             }
             Opening::Shown(id) => id,
         };
@@ -132,14 +149,14 @@ impl Media {
         self.inner.update_value(|inner| {
             let Some(entry) = inner.blobs.get_mut(&id) else { return };
             let state = entry.blob.state;
-            if state.with_untracked(|state| matches!(state, BlobState::Here(_) | BlobState::Blocked)) {
+            if state.with_untracked(|state| state.url().is_some() || *state == BlobState::Blocked) {
                 // Asked for twice.
-                url.iter().for_each(|url| drop(Url::revoke_object_url(url)));
+                url.iter().filter_map(BlobState::url).for_each(revoke);
                 return;
             }
             entry.wanted = None;
             state.set(match url {
-                Ok(url) => BlobState::Here(url),
+                Ok(state) => state,
                 Err(StoreError::Missing) => BlobState::Absent,
                 Err(error) => BlobState::Failed(Lost::Storage(error)),
             });
@@ -158,10 +175,15 @@ impl Media {
                     entry.blob.state.set(BlobState::Failed(Lost::Stopped(why.to_owned())));
                 }
             }
-            inner.opening.clear();
-            std::mem::take(&mut inner.preparing)
+            (std::mem::take(&mut inner.opening), std::mem::take(&mut inner.preparing))
         });
-        for (_, (step, _)) in preparing.unwrap_or_default() {
+        let (opening, preparing) = preparing.unwrap_or_default();
+        for (_, opening) in opening {
+            if let Opening::Preview(step, attachment, made) = opening {
+                self.ready(step, attachment, None, made);
+            }
+        }
+        for (_, (step, _)) in preparing {
             let error = PrepareError::Storage(StoreError::Failed(why.to_owned()));
             step.set(Step::Failed(error));
         }
@@ -171,8 +193,8 @@ impl Media {
 /// Notes how far a blob is, and how many hold it.
 fn progress(entry: &mut Entry, held: u32, holders: u32) {
     let blob = entry.blob;
-    if blob.holders.get_untracked() != holders {
-        blob.holders.set(holders);
+    if blob.holders.get_untracked() != Some(holders) {
+        blob.holders.set(Some(holders));
     }
     if entry.wanted.is_some() {
         let bytes = (u64::from(held) * GROUP_BYTES).min(entry.size);
