@@ -13,6 +13,7 @@ use std::time::Duration;
 use chanterelle_core::base::{BlobId, BoardId};
 use chanterelle_core::event::{Attachment, BlobRef};
 use futures_timer::Delay;
+use leptos::ev;
 use leptos::prelude::*;
 use vecmap::VecMap;
 
@@ -150,7 +151,7 @@ impl Media {
     /// Takes up what was remembered, and hears of files from now on, for as long as the page lives.
     pub(crate) fn start(client: Client) -> Self {
         let program = client.link().media();
-        let blocked = Ids::remembered("chanterelle.blocked");
+        let blocked = Ids::remembered(remembered::BLOCKED);
         let count = blocked.count();
         let media = Self {
             inner: StoredValue::new_local(Inner {
@@ -160,15 +161,21 @@ impl Media {
                 opening: VecMap::new(),
                 preparing: VecMap::new(),
                 blocked,
-                kept: Ids::remembered("chanterelle.kept"),
+                kept: Ids::remembered(remembered::KEPT),
                 is_gathering: false,
             }),
             owner: StoredValue::new(Owner::current().expect("the page has an owner")),
-            boards: RwSignal::new(remembered::boards()),
+            boards: RwSignal::new(remembered::boards().unwrap_or_default()),
             trouble: RwSignal::new(None),
             usage: RwSignal::new(None),
             blocked: RwSignal::new(count),
         };
+        // For as long as the page. Told of other tabs alone.
+        std::mem::forget(window_event_listener(ev::storage, move |event| {
+            if event.key().is_none_or(|key| remembered::is_ours(&key)) {
+                media.look_again();
+            }
+        }));
         if let Some(program) = program {
             program.listen(move |told| media.on_told(told));
         }
@@ -243,60 +250,6 @@ impl Media {
         if was_wanted.flatten().is_some() {
             self.say(&ToMedia::Unwant(self.tab(), blob));
         }
-    }
-
-    /// Keeps a blob when room is needed, or no longer. `class` is whose it is.
-    pub(crate) fn pin(self, blob: BlobId, kept: bool, class: Class) {
-        self.inner.update_value(|inner| {
-            inner.kept.set(&[blob], kept);
-            if let Some(entry) = inner.blobs.get(&blob) {
-                entry.blob.kept.set(kept);
-            }
-        });
-        let class = if kept { class.min(Class::Pinned) } else { class };
-        self.say(&ToMedia::Classify { ids: vec![blob], class });
-    }
-
-    /// Never shows, keeps or gives out these blobs again; or takes that back.
-    pub(crate) fn block(self, blobs: &[BlobId], blocked: bool) {
-        self.inner.update_value(|inner| {
-            inner.blocked.set(blobs, blocked);
-            for blob in blobs {
-                if let Some(entry) = inner.blobs.get_mut(blob) {
-                    entry.block(blocked);
-                }
-            }
-        });
-        self.blocked.set(self.inner.with_value(|inner| inner.blocked.count()));
-        self.say_blocked();
-        self.gather();
-    }
-
-    /// Takes back all that was blocked.
-    pub(crate) fn unblock_all(self) {
-        let all = self.inner.with_value(|inner| inner.blocked.all());
-        self.block(&all, false);
-    }
-
-    /// Whether the person does not want to see this blob.
-    pub(crate) fn is_blocked(self, blob: &BlobId) -> bool {
-        self.inner.with_value(|inner| inner.blocked.has(blob))
-    }
-
-    /// Whether thumbnails of this board come without being asked for. Tracked.
-    pub(crate) fn shows(self, board: BoardId) -> bool {
-        self.boards.with(|boards| boards.contains(&board))
-    }
-
-    /// Says so, from now on; remembered in this browser.
-    pub(crate) fn show(self, board: BoardId, shown: bool) {
-        self.boards.update(|boards| {
-            boards.retain(|other| *other != board);
-            if shown {
-                boards.push(board);
-            }
-        });
-        self.boards.with_untracked(|boards| remembered::remember_boards(boards));
     }
 
     /// Asks what files take here, which then is in `usage`. Nothing is started where none were ever kept.
@@ -381,6 +334,7 @@ impl Media {
 
     fn say_blocked(self) {
         let blocked = self.inner.with_value(|inner| inner.blocked.all());
+        self.blocked.set(blocked.len());
         self.mention(&ToMedia::Block(blocked));
     }
 
