@@ -16,7 +16,7 @@ pub(super) fn notices() -> AnyView {
     let failed = client.notices.failed;
     let once = client.notices.once;
     let storing = client.notices.storing;
-    let files = Media::here().trouble;
+    let Media { trouble: files, memory_only: files_in_memory, .. } = Media::here();
     let stopped = move || {
         failed.get().map(|reason| {
             let reload = html::button()
@@ -62,6 +62,7 @@ pub(super) fn notices() -> AnyView {
             alert_if(memory_only),
             alert_if(move || storing.with(|error| error.as_ref().map(t::storing))),
             alert_if(move || files.with(|error| error.as_ref().map(t::files_not_stored))),
+            live(move || files_in_memory.get().then(|| calm_alert(t::FILES_MEMORY_ONLY.to_owned()))),
             live(said_once),
             live(move || cut_off.get().map(calm_alert)),
             live(newer),

@@ -132,6 +132,8 @@ pub(crate) struct Media {
     pub(crate) usage: RwSignal<Option<AllUsage>>,
     /// How many blobs the person has blocked.
     pub(crate) blocked: RwSignal<usize>,
+    /// Whether files are kept for this visit alone.
+    pub(crate) memory_only: RwSignal<bool>,
 }
 
 struct Inner {
@@ -169,6 +171,7 @@ impl Media {
             trouble: RwSignal::new(None),
             usage: RwSignal::new(None),
             blocked: RwSignal::new(count),
+            memory_only: RwSignal::new(false),
         };
         // For as long as the page. Told of other tabs alone.
         std::mem::forget(window_event_listener(ev::storage, move |event| {

@@ -33,7 +33,10 @@ impl Media {
 
     fn on_said(self, message: ToPage, part: JsValue) {
         match message {
-            ToPage::Ready(_) => self.on_ready(),
+            ToPage::Ready(status) => {
+                self.memory_only.set(matches!(status, StorageStatus::MemoryOnly(_)));
+                self.on_ready();
+            }
             ToPage::Progress { call, done, .. } => {
                 let step = self.inner.with_value(|inner| inner.preparing.get(&call).map(|(step, _)| *step));
                 if let Some(step) = step {
