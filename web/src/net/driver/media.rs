@@ -36,6 +36,8 @@ pub(in crate::net) enum MediaNote {
 #[derive(Default)]
 pub(super) struct MediaSeats {
     ours: Option<(u64, Session)>,
+    /// Whether ours is being opened.
+    is_opening: bool,
     theirs: Option<(u64, Session)>,
 }
 
@@ -53,10 +55,11 @@ impl Driver {
         match note {
             MediaNote::Open(node) => self.open_media(node),
             MediaNote::Opened(node, number, stream) => {
-                if self.seats.get(&node).is_none_or(|seat| seat.number != number) {
-                    // Of a connection that is no more: the exchange waits for another, or for none.
+                // Of a connection that is no more: the exchange was told that it is over.
+                let Some(seat) = self.seats.get_mut(&node).filter(|seat| seat.number == number) else {
                     return;
-                }
+                };
+                seat.media.is_opening = false;
                 match stream {
                     Some(stream) => {
                         self.tell_media(MediaEvent::Opened(node));
@@ -93,9 +96,16 @@ impl Driver {
     }
 
     fn open_media(&mut self, node: NodeId) {
-        let Some(seat) = self.seats.get(&node).filter(|seat| seat.closing.is_none()) else {
+        let Some(seat) = self.seats.get_mut(&node).filter(|seat| seat.closing.is_none()) else {
             return self.tell_media(MediaEvent::Unopened(node));
         };
+        // It was asked for on a connection that has ended meanwhile, and then on this one: a second would end the first.
+        if seat.media.ours.is_some() {
+            return self.tell_media(MediaEvent::Opened(node));
+        }
+        if std::mem::replace(&mut seat.media.is_opening, true) {
+            return;
+        }
         let (number, peer) = (seat.number, seat.peer);
         let (mut control, note) = (self.control.clone(), self.note.clone());
         spawn_local(async move {

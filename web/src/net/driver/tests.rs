@@ -18,11 +18,11 @@ use libp2p::{Multiaddr, Swarm, relay};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::{Driver, Note, PROTOCOL, Seat, address};
-use crate::net::NetEvent;
+use super::{Driver, MediaNote, Note, PROTOCOL, Seat, address};
 use crate::net::address::{Given, Origin};
 use crate::net::swarm::{swarm_over, upgraded};
 use crate::net::ways::{Source, Ways};
+use crate::net::{MediaEvent, NetEvent};
 
 #[derive(NetworkBehaviour)]
 struct RelayBehaviour {
@@ -302,4 +302,26 @@ async fn a_known_relay_that_the_person_gives_is_dialled_at_once() {
     test.driver.on_note(Note::Connect(Given::Relay(address)));
     test.driver.pursue();
     test.until(|driver| driver.seats.len() == 2).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_of_media_is_opened_once_however_often_it_is_asked_for() {
+    let mut test = Test::begin().await;
+    test.until(|driver| driver.seats.len() == 1).await;
+    let node = *test.driver.seats.keys().next().expect("there is one");
+    for _ in 0..2 {
+        test.driver.on_note(Note::Media(MediaNote::Open(node)));
+    }
+    // The relay of these tests does not speak it.
+    let told = test.told.clone();
+    let unopened = move || {
+        let told = told.borrow();
+        told.iter().filter(|event| matches!(event, NetEvent::Media(MediaEvent::Unopened(_)))).count()
+    };
+    let is_told = unopened.clone();
+    test.until(move |_| is_told() == 1).await;
+    let is_told_again = unopened.clone();
+    test.never(move |_| is_told_again() > 1).await;
+    test.driver.on_note(Note::Media(MediaNote::Open(node)));
+    test.until(move |_| unopened() == 2).await;
 }
