@@ -72,7 +72,7 @@ fn boxed(shown: Shown, (wanted, blob): (BlobRef, Blob), urgency: Urgency, stop: 
             let wanted = wanted.clone();
             let again = move || {
                 if keeps {
-                    shown.media.pin(wanted.id, true);
+                    shown.media.pin(wanted.id, true, shown.class.get_untracked());
                 }
                 shown.media.want(&wanted, shown.class.get_untracked(), urgency);
                 shown.go_on();
