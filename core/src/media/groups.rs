@@ -83,6 +83,12 @@ impl Groups {
         first.checked_add(count).is_some_and(|end| (first..end).all(|group| self.contains(group)))
     }
 
+    /// Whether it has a group that another set of the same blob lacks.
+    #[must_use]
+    pub fn has_more_than(&self, other: &Groups) -> bool {
+        !self.is_none() && (0..self.words()).any(|at| self.word(at) & !other.word(at) != 0)
+    }
+
     /// Puts a group in; whether it was not there. One behind the last is left out.
     pub fn insert(&mut self, group: u32) -> bool {
         if group >= self.total || self.contains(group) {
@@ -180,6 +186,12 @@ mod tests {
             }
             assert!(groups.is_all() && groups == Groups::all(total) && groups.covers(0, total));
             assert!(!groups.covers(1, total) && !groups.covers(u32::MAX, 2));
+            let (mut less, none) = (groups.clone(), Groups::none(total));
+            less.remove(total - 1);
+            assert!(groups.has_more_than(&less) && groups.has_more_than(&none));
+            assert!(
+                !groups.has_more_than(&groups) && !less.has_more_than(&groups) && !none.has_more_than(&less)
+            );
         }
     }
 

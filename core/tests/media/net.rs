@@ -184,6 +184,15 @@ impl Net {
         self.tell(node, Input::Hold { id: held.id, size: held.size(), groups });
     }
 
+    /// A node holds some groups of a blob.
+    pub(super) fn give_some(&mut self, node: Who, held: &Held, groups: core::ops::Range<u32>) {
+        let stored = Stored { content: held.content.clone(), outboard: held.outboard.clone() };
+        self.nodes[node].storage.insert(held.id, stored);
+        let mut some = Groups::none(held.size().div_ceil(16_384) as u32);
+        some.insert_all(groups);
+        self.tell(node, Input::Hold { id: held.id, size: held.size(), groups: some });
+    }
+
     pub(super) fn want(&mut self, node: Who, held: &Held) {
         self.want_as(node, held, Priority::Original, &[]);
     }

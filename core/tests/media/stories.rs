@@ -310,6 +310,26 @@ fn among_many_those_are_asked_who_probably_know_then_some_in_turn() {
 }
 
 #[test]
+fn who_has_nothing_more_to_give_does_not_end_the_search() {
+    let (mut net, video, other) = (Net::new(), blob(300_000), blob(100_000));
+    let relay = net.add(MB, 20);
+    for _ in 0..60 {
+        let tab = net.add(MB, 20);
+        net.meet(relay, tab);
+    }
+    net.give_some(1, &video, 0..5);
+    net.give(2, &Held { id: video.id, content: other.content, outboard: other.outboard });
+    net.want_as(relay, &video, Priority::Background, &[1, 2]);
+    net.run(8_000);
+    assert_eq!(net.nodes[relay].exchange.held(&video.id).map(|(_, groups)| groups.count()), Some(5));
+    assert_eq!(net.nodes[relay].progress[&video.id].2, 2, "both say that they hold it");
+    let asked: BTreeSet<usize> = net.nodes[relay].opened.clone();
+    let holder = (1..=60).rev().find(|tab| !asked.contains(tab)).expect("most were not asked");
+    net.give(holder, &video);
+    net.run_until(90, |net| net.is_complete(relay, &video));
+}
+
+#[test]
 fn more_wants_than_places_all_come() {
     let mut net = Net::new();
     let holder = net.join(MB, 20);

@@ -45,6 +45,7 @@ impl Exchange {
             self.fetching = self.fetching.saturating_sub(call.bytes);
             self.release(call);
         }
+        asking.said.keys().for_each(|blob| self.mind_found(blob));
         self.looks_changed |= !asking.said.is_empty();
         self.may_assign = true;
     }
@@ -100,7 +101,11 @@ impl Exchange {
         let Some(asking) = self.peers.get_mut(&id).map(|peer| &mut peer.asking) else { return };
         let is_stalled = asking.stalls_at(&self.limits).is_some_and(|at| at <= now);
         asking.is_stalled |= is_stalled;
-        self.looks_changed |= is_stalled;
+        if is_stalled {
+            self.looks_changed = true;
+            self.mind_found_with(id);
+        }
+        let asking = &self.peers[&id].asking;
         let restarts = asking.restarts_at(&self.limits).is_some_and(|at| at <= now);
         self.give_up_calls(id, |call| is_stalled || call.deadline <= now);
         if restarts {
@@ -155,6 +160,7 @@ impl Exchange {
             let asking = &mut self.peers.get_mut(&peer).expect("its frame came").asking;
             if groups.is_none() || asking.bitmaps + bitmap_bytes(&groups) > self.limits.media_bitmap_bytes {
                 self.give_up_calls(peer, |call| call.id == item.id);
+                self.mind_found(&item.id);
                 continue;
             }
             asking.bitmaps += bitmap_bytes(&groups);
@@ -165,6 +171,7 @@ impl Exchange {
             if self.holders.entry(item.id).or_default().insert(peer) {
                 self.note_progress(item.id);
             }
+            self.mind_found(&item.id);
             self.may_assign = true;
         }
         Ok(())
@@ -174,6 +181,7 @@ impl Exchange {
     fn unsay(&mut self, peer: PeerId, id: &BlobId) {
         self.unlist_said(peer, id);
         self.give_up_calls(peer, |call| call.id == *id);
+        self.mind_found(id);
     }
 
     fn unlist_said(&mut self, peer: PeerId, id: &BlobId) {
@@ -204,7 +212,10 @@ impl Exchange {
         let call = asking.calls.remove(&name).ok_or(CloseReason::UnknownCall)?;
         asking.pace.answered(self.now, call.asked, call.bytes, if bytes.is_some() { call.bytes } else { 0 });
         asking.failures = 0;
-        self.looks_changed |= core::mem::take(&mut asking.is_stalled);
+        if core::mem::take(&mut asking.is_stalled) {
+            self.looks_changed = true;
+            self.mind_found_with(peer);
+        }
         self.may_assign = true;
         if !call.is_given_up {
             self.fetching = self.fetching.saturating_sub(call.bytes);

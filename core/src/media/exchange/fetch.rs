@@ -30,6 +30,8 @@ pub(super) struct Fetch {
     pub(super) paused: Option<Instant>,
     /// For how many turns nobody was found that holds it.
     pub(super) turns: u32,
+    /// Whether somebody who can be asked has some of it that is not here, as was last found out.
+    pub(super) is_found: bool,
 }
 
 impl Fetch {
@@ -46,6 +48,7 @@ impl Fetch {
             start,
             paused: None,
             turns: 0,
+            is_found: false,
         }
     }
 

@@ -53,7 +53,7 @@ impl Exchange {
             for id in &ids {
                 let holders = self.holders.get(id).into_iter().flatten();
                 let hints = self.fetches.get(id).into_iter().flat_map(|fetch| &fetch.hints);
-                let others = in_turn.iter().filter(|_| !self.is_found(id));
+                let others = in_turn.iter().take(if self.is_found(id) { 0 } else { in_turn.len() });
                 for peer in holders.chain(hints).chain(others) {
                     wishes.entry(*peer).or_default().insert(*id);
                 }
@@ -77,7 +77,7 @@ impl Exchange {
         };
     }
 
-    /// What is looked for, as far as there is room: first what somebody holds or was looked for least, then what is
+    /// What is looked for, as far as there is room: first what is found or was looked for least, then what is
     /// needed soonest.
     fn looked_for(&self) -> Vec<BlobId> {
         let mut wanted: Vec<(u32, &(_, u64, BlobId))> = self
@@ -101,11 +101,5 @@ impl Exchange {
         let before = self.peers.range(..=self.turn);
         let peers = behind.chain(before).map(|(id, _)| *id).filter(|id| !self.is_banned(id));
         peers.take(self.limits.media_ask_some).collect()
-    }
-
-    /// Whether somebody holds some of it who can be asked.
-    fn is_found(&self, id: &BlobId) -> bool {
-        let mut holders = self.holders.get(id).into_iter().flatten();
-        holders.any(|peer| self.peers.get(peer).is_some_and(|peer| !peer.asking.is_stalled))
     }
 }

@@ -19,6 +19,7 @@ mod api;
 mod asking;
 mod assign;
 mod fetch;
+mod found;
 mod looks;
 mod pace;
 mod peer;

@@ -46,6 +46,7 @@ impl Exchange {
         self.looks_changed = true;
         self.may_assign = true;
         self.note_progress(id);
+        self.mind_found(&id);
     }
 
     fn begin(&mut self, id: BlobId, size: u64, total: u32, priority: super::Priority) -> Fetch {
@@ -92,6 +93,7 @@ impl Exchange {
         }
         self.changed(id);
         self.complete(id);
+        self.mind_found(&id);
     }
 
     pub(super) fn forget(&mut self, id: &BlobId) {
@@ -127,6 +129,7 @@ impl Exchange {
             held.groups.insert_all(range);
             self.changed(write.id);
             self.complete(write.id);
+            self.mind_found(&write.id);
         }
     }
 
