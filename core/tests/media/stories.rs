@@ -200,6 +200,25 @@ fn who_answers_nothing_is_asked_anew() {
 }
 
 #[test]
+fn who_answers_nothing_is_asked_anew_for_something_else() {
+    // As much is asked of it as may be before anything is known, so that nothing else can be.
+    let (mut net, picture, other) = (Net::new(), blob(600_000), blob(150_000));
+    let holder = net.join(MB, 20);
+    net.nodes[holder].is_deaf = true;
+    net.give(holder, &picture);
+    net.give(holder, &other);
+    let viewer = net.join(MB, 20);
+    net.want(viewer, &picture);
+    net.run(5_000);
+    net.tell(viewer, Input::Unwant(picture.id));
+    net.want(viewer, &other);
+    net.run(5_000);
+    net.nodes[holder].is_deaf = false;
+    net.run_until(60, |net| net.is_complete(viewer, &other));
+    assert_eq!(net.nodes[viewer].closed, [(holder, MediaStream::Ours, CloseReason::Stalled)]);
+}
+
+#[test]
 fn an_event_that_lies_about_the_size_undoes_nothing() {
     let (mut net, picture, other) = (Net::new(), blob(3_000_000), blob(100_000));
     let holder = net.join(MB, 20);

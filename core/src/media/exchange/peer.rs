@@ -108,9 +108,9 @@ impl Asking {
             && self.pace.has_room()
     }
 
-    /// When the peer counts as stalled, because it answers nothing.
+    /// When the peer counts as stalled, because it answers nothing, be it to questions that were given up.
     pub(super) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
-        self.live().next().map(|_| self.pace.heard() + limits.media_stall)
+        (!self.is_stalled && !self.calls.is_empty()).then(|| self.pace.heard() + limits.media_stall)
     }
 
     /// When a stalled peer is asked anew, on another stream.
