@@ -328,11 +328,11 @@ impl Net {
                 let peer = &mut self.nodes[node];
                 let stored = !peer.is_full;
                 if stored {
-                    let empty = Stored {
-                        content: vec![0; size as usize],
-                        outboard: vec![0; outboard_bytes(size) as usize],
-                    };
-                    peer.storage.entry(id).or_insert(empty).write(first, &data, &parents);
+                    let kept = peer.storage.entry(id).or_insert_with(|| empty(size));
+                    if kept.content.len() as u64 != size {
+                        *kept = empty(size);
+                    }
+                    kept.write(first, &data, &parents);
                 }
                 self.at(now + 1, Event::Tell(node, Input::WriteDone { ticket, stored }));
             }
@@ -402,4 +402,9 @@ impl Stored {
             self.outboard[at..at + 64].copy_from_slice(parent);
         }
     }
+}
+
+/// Room for a blob.
+fn empty(size: u64) -> Stored {
+    Stored { content: vec![0; size as usize], outboard: vec![0; outboard_bytes(size) as usize] }
 }

@@ -220,11 +220,11 @@ fn who_answers_nothing_is_asked_anew_for_something_else() {
 
 #[test]
 fn an_event_that_lies_about_the_size_undoes_nothing() {
-    let (mut net, picture, other) = (Net::new(), blob(3_000_000), blob(100_000));
+    let (mut net, picture) = (Net::new(), blob(3_000_000));
     let holder = net.join(MB, 20);
     net.give(holder, &picture);
     let viewer = net.join(MB, 20);
-    let lie = Held { id: picture.id, content: other.content, outboard: other.outboard };
+    let lie = lie(&picture, 100_000);
     // Before anything is there, and in the middle.
     net.want(viewer, &lie);
     net.run(1_000);
@@ -276,15 +276,66 @@ fn what_is_forgotten_is_neither_given_nor_fetched() {
     assert_eq!(held(&net), None);
 }
 
+/// Of one blob by other sizes.
+fn lie(about: &Held, size: usize) -> Held {
+    let other = blob(size);
+    Held { id: about.id, content: other.content, outboard: other.outboard }
+}
+
+#[test]
+fn the_holders_choose_among_the_sizes_that_events_say() {
+    let (mut net, picture) = (Net::new(), blob(3_000_000));
+    let viewer = net.join(MB, 20);
+    // Before and behind the true one, and one that a deaf peer says, too.
+    [1, 40_000].iter().for_each(|size| net.want(viewer, &lie(&picture, *size)));
+    net.want(viewer, &picture);
+    (0..5).for_each(|size| net.want(viewer, &lie(&picture, 10 + size)));
+    net.want(viewer, &picture);
+    let (deaf, holder) = (net.join(MB, 20), net.join(MB, 20));
+    net.nodes[deaf].is_deaf = true;
+    net.give(deaf, &lie(&picture, 1));
+    net.run(10_000);
+    net.give(holder, &picture);
+    net.run_until(60, |net| net.is_complete(viewer, &picture));
+    assert!(net.nodes[viewer].liars.is_empty());
+}
+
+#[test]
+fn a_lie_about_the_size_is_found_out_by_the_last_group() {
+    let (mut net, picture) = (Net::new(), blob(3_000_000));
+    let viewer = net.join(MB, 20);
+    // Its first half verifies as that of the picture does.
+    let mut longer = picture.content.clone();
+    longer.extend_from_slice(&[0; 10]);
+    let mut lie = Held::new(longer);
+    lie.id = picture.id;
+    let liar = net.join(MB, 20);
+    net.give(liar, &lie);
+    net.want(viewer, &lie);
+    net.want(viewer, &picture);
+    net.run(5_000);
+    assert_eq!(net.nodes[viewer].liars, BTreeSet::from([liar]));
+    let holder = net.join(MB, 20);
+    net.give(holder, &picture);
+    net.run(2_000);
+    assert!(net.nodes[viewer].exchange.held(&picture.id).is_some());
+    // Nobody undoes what came, though nobody is left who holds it.
+    net.leave(holder);
+    let other = net.join(MB, 20);
+    net.give(other, &lie);
+    net.run(5_000);
+    let (size, groups) = net.nodes[viewer].exchange.held(&picture.id).expect("what came");
+    assert!(size == picture.size() && groups.contains(groups.total() - 1));
+    assert!(!net.nodes[viewer].asked.contains_key(&other));
+}
+
 #[test]
 fn another_size_is_not_fetched() {
-    let (mut net, picture, other) = (Net::new(), blob(200_000), blob(100_000));
+    let (mut net, picture) = (Net::new(), blob(200_000));
     let holder = net.join(MB, 20);
     net.give(holder, &picture);
     let viewer = net.join(MB, 20);
-    // The event lies about the size.
-    let lie = Held { id: picture.id, content: other.content, outboard: other.outboard };
-    net.want(viewer, &lie);
+    net.want(viewer, &lie(&picture, 100_000));
     net.run(60_000);
     assert!(net.nodes[viewer].asked.is_empty() && net.nodes[viewer].liars.is_empty());
 }
@@ -330,14 +381,14 @@ fn among_many_those_are_asked_who_probably_know_then_some_in_turn() {
 
 #[test]
 fn who_has_nothing_more_to_give_does_not_end_the_search() {
-    let (mut net, video, other) = (Net::new(), blob(300_000), blob(100_000));
+    let (mut net, video) = (Net::new(), blob(300_000));
     let relay = net.add(MB, 20);
     for _ in 0..60 {
         let tab = net.add(MB, 20);
         net.meet(relay, tab);
     }
     net.give_some(1, &video, 0..5);
-    net.give(2, &Held { id: video.id, content: other.content, outboard: other.outboard });
+    net.give(2, &lie(&video, 100_000));
     net.want_as(relay, &video, Priority::Background, &[1, 2]);
     net.run(8_000);
     assert_eq!(net.nodes[relay].exchange.held(&video.id).map(|(_, groups)| groups.count()), Some(5));

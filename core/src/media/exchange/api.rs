@@ -33,7 +33,7 @@ pub struct Want {
     /// The blob.
     pub id: BlobId,
     /// Its size as the event says it, bytes. Of a size that no blob may have nothing is fetched, and nothing from a
-    /// peer that says it has another.
+    /// peer that says it has one that no event says.
     pub size: u64,
     /// How soon.
     pub priority: Priority,
@@ -74,8 +74,9 @@ pub enum Input {
         /// Bytes of frames, without prefixes.
         bytes: u64,
     },
-    /// Fetch a blob. Told again, it replaces what was said before, and hints are added; but with another size only while
-    /// nothing is stored of it: one of the two events lies, and must not undo what the other has brought.
+    /// Fetch a blob. Told again, it replaces what was said before, and hints are added. Of another size one of the events
+    /// lies: a few sizes are remembered, and when nobody offers more of the one that was taken, another is that holders
+    /// say, and the blob begins anew. Once its last group is stored, the size is proven.
     Want(Want),
     /// Do not fetch it any longer. What is there of it is kept and served.
     Unwant(BlobId),
@@ -149,7 +150,8 @@ pub enum Output {
         count: u32,
     },
     /// Store groups that were verified. Answered by [`Input::WriteDone`], in any order. What is there already may be
-    /// written once more, with the same bytes.
+    /// written once more, with the same bytes. When the size is not that of what was written or held before, all of that
+    /// counts for nothing any more.
     Write {
         /// Names the question.
         ticket: Ticket,

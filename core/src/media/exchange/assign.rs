@@ -70,8 +70,12 @@ impl Exchange {
     fn ask_next(&mut self, id: BlobId, peer: PeerId) -> bool {
         let (fetch, asking) = (&self.fetches[&id], &self.peers[&peer].asking);
         let (Some(said), Some(held)) = (asking.said.get(&id), self.held.get(&id)) else { return false };
-        let most = asking.pace.groups(self.limits.media_get_groups);
-        let Some((first, count)) = fetch.pick(&held.groups, &said.groups, most) else { return false };
+        let next = match fetch.proof(&held.groups).filter(|last| said.groups.contains(*last)) {
+            // Nothing else before that, of each who has it: else who holds a part could keep up a lie about the size.
+            Some(last) => Some((last, 1)).filter(|_| !asking.live().any(|call| call.id == id)),
+            None => fetch.pick(&held.groups, &said.groups, asking.pace.groups(self.limits.media_get_groups)),
+        };
+        let Some((first, count)) = next else { return false };
         self.ask(id, peer, first, count);
         true
     }

@@ -12,6 +12,8 @@ use super::api::Priority;
 #[derive(Debug)]
 pub(super) struct Fetch {
     pub(super) size: u64,
+    /// What events say of the size beside that.
+    pub(super) other_sizes: Vec<u64>,
     pub(super) priority: Priority,
     /// When it was wanted, among those of one priority.
     pub(super) order: u64,
@@ -38,6 +40,7 @@ impl Fetch {
     pub(super) fn new(size: u64, total: u32, priority: Priority, order: u64, start: u32) -> Self {
         Self {
             size,
+            other_sizes: Vec::new(),
             priority,
             order,
             hints: Vec::new(),
@@ -77,6 +80,13 @@ impl Fetch {
     /// Whether some group is neither held nor under way.
     pub(super) fn has_free(&self, held: &Groups) -> bool {
         (0..held.words()).any(|at| self.free(held, at) != 0)
+    }
+
+    /// The group that proves the size, while events disagree about that and nobody gave it.
+    pub(super) fn proof(&self, held: &Groups) -> Option<u32> {
+        let last = self.asked.total() - 1;
+        let is_open = !self.other_sizes.is_empty() && !held.contains(last) && !self.writing.contains(last);
+        is_open.then_some(last)
     }
 
     /// What to ask somebody for who has `theirs`: at most `most` groups in a row.

@@ -5,7 +5,7 @@ use crate::media::Groups;
 use crate::media::tree::groups_in;
 
 use super::fetch::Fetch;
-use super::{Exchange, Holding, Output, Ticket, Want};
+use super::{Exchange, Holding, Output, Priority, Ticket, Want};
 
 /// Of the hints to one want, so many are kept; the last ones told.
 const HINTS: usize = 8;
@@ -21,22 +21,19 @@ impl Exchange {
             self.outputs.push_back(Output::Complete(id));
             return;
         }
-        let total = groups_in(size);
-        let is_begun = self.held.get(&id).is_some_and(|held| held.size != size && !held.groups.is_none());
-        if is_begun && self.fetches.contains_key(&id) {
-            return;
-        }
-        if self.held.get(&id).is_none_or(|held| held.size != size) {
-            self.unwant(&id);
+        // Of what has begun to come the size stays, unless holders say another that is told of here.
+        let begun = self.held.get(&id).filter(|held| !held.groups.is_none()).map(|held| held.size);
+        let taken = self.fetches.get(&id).map(|fetch| fetch.size).or(begun).unwrap_or(size);
+        if self.held.get(&id).is_none_or(|held| held.size != taken) {
             self.forget_writes(&id);
-            self.held.insert(id, Holding { size, groups: Groups::none(total) });
+            self.held.insert(id, Holding { size: taken, groups: Groups::none(groups_in(taken)) });
             self.changed(id);
         }
         let before = self.fetches.remove(&id);
         if let Some(before) = &before {
             self.order.remove(&(before.priority, before.order, id));
         }
-        let mut fetch = before.unwrap_or_else(|| self.begin(id, size, total, priority));
+        let mut fetch = before.unwrap_or_else(|| self.begin(id, taken, priority));
         fetch.priority = priority;
         fetch.hints.retain(|hint| !hints.contains(hint));
         fetch.hints.extend(hints);
@@ -46,10 +43,12 @@ impl Exchange {
         self.looks_changed = true;
         self.may_assign = true;
         self.note_progress(id);
+        self.note_size(&id, size);
         self.mind_found(&id);
     }
 
-    fn begin(&mut self, id: BlobId, size: u64, total: u32, priority: super::Priority) -> Fetch {
+    pub(super) fn begin(&mut self, id: BlobId, size: u64, priority: Priority) -> Fetch {
+        let total = groups_in(size);
         let start = u32::try_from(self.rng.below(u64::from(total))).expect("below a number of 32 bits");
         let mut fetch = Fetch::new(size, total, priority, self.name(), start);
         let holders = self.holders.get(&id).into_iter().flatten();
@@ -68,13 +67,18 @@ impl Exchange {
     pub(super) fn unwant(&mut self, id: &BlobId) {
         let Some(fetch) = self.fetches.remove(id) else { return };
         self.order.remove(&(fetch.priority, fetch.order, *id));
-        let asked: Vec<PeerId> = self.holders.get(id).into_iter().flatten().copied().collect();
-        asked.into_iter().for_each(|peer| self.give_up_calls(peer, |call| call.id == *id));
+        self.give_up_everywhere(id);
         let is_written = self.writes.values().any(|write| write.id == *id);
         if !is_written && self.held.get(id).is_some_and(|held| held.groups.is_none()) {
             self.held.remove(id);
         }
         self.looks_changed = true;
+    }
+
+    /// Nobody is waited for any longer who was asked for some of it.
+    pub(super) fn give_up_everywhere(&mut self, id: &BlobId) {
+        let asked: Vec<PeerId> = self.holders.get(id).into_iter().flatten().copied().collect();
+        asked.into_iter().for_each(|peer| self.give_up_calls(peer, |call| call.id == *id));
     }
 
     pub(super) fn hold(&mut self, id: BlobId, size: u64, groups: Groups) {
@@ -93,6 +97,7 @@ impl Exchange {
         }
         self.changed(id);
         self.complete(id);
+        self.prove_size(&id);
         self.mind_found(&id);
     }
 
@@ -105,7 +110,7 @@ impl Exchange {
     }
 
     /// Writes under way are of a blob that is not held any more.
-    fn forget_writes(&mut self, id: &BlobId) {
+    pub(super) fn forget_writes(&mut self, id: &BlobId) {
         let fetching = &mut self.fetching;
         self.writes.retain(|_, write| {
             let is_other = write.id != *id;
@@ -129,6 +134,7 @@ impl Exchange {
             held.groups.insert_all(range);
             self.changed(write.id);
             self.complete(write.id);
+            self.prove_size(&write.id);
             self.mind_found(&write.id);
         }
     }
@@ -143,7 +149,7 @@ impl Exchange {
     }
 
     /// What is held of a blob has changed: the shell and those who look for it are to know.
-    fn changed(&mut self, id: BlobId) {
+    pub(super) fn changed(&mut self, id: BlobId) {
         self.note_progress(id);
         for peer in self.lookers.get(&id).into_iter().flatten() {
             let serving = &mut self.peers.get_mut(peer).expect("who looks is there").serving;

@@ -97,12 +97,12 @@ impl Shell {
                     shell.tell(Input::ReadDone { ticket, slice });
                 });
             }
-            Output::Write { ticket, id, first, data, parents, .. } => {
+            Output::Write { ticket, id, size, first, data, parents } => {
                 let shell = self.clone();
                 spawn_local(async move {
-                    match shell.store.write_groups(&id, first, &data, &parents).await {
+                    match shell.store.write_groups(&id, size, first, &data, &parents).await {
                         Ok(()) => {
-                            shell.written.borrow_mut().entry(id).or_default().push(ticket);
+                            shell.written.borrow_mut().entry((id, size)).or_default().push(ticket);
                             shell.commit().await;
                         }
                         Err(error) => shell.refused(ticket, error),
@@ -138,8 +138,8 @@ impl Shell {
             if written.is_empty() {
                 break;
             }
-            for (id, tickets) in written {
-                match self.store.commit(&id).await {
+            for ((id, size), tickets) in written {
+                match self.store.commit(&id, size).await {
                     Ok(_) => tickets
                         .into_iter()
                         .for_each(|ticket| self.tell(Input::WriteDone { ticket, stored: true })),

@@ -89,8 +89,8 @@ struct Shell {
     exchange: RefCell<Exchange>,
     /// The timer that rings next.
     armed: Cell<Option<Instant>>,
-    /// Writes whose files are to be flushed, by blob.
-    written: RefCell<BTreeMap<BlobId, Vec<Ticket>>>,
+    /// Writes whose files are to be flushed, by blob and its size.
+    written: RefCell<BTreeMap<(BlobId, u64), Vec<Ticket>>>,
     is_committing: Cell<bool>,
 }
 

@@ -84,7 +84,7 @@ impl Store {
             nodes.iter().map(|node| reading.parent(*node)).collect::<Result<_, _>>()?
         } else {
             // Only the tab that leads has these open, and only it is asked.
-            let part = self.part(id).await?;
+            let part = self.part(id, size).await?;
             part.data.read_at(at, &mut data)?;
             let parent = |node: &Node| {
                 let mut parent = [0; 64];

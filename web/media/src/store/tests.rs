@@ -73,7 +73,8 @@ fn groups(content: &[u8], first: u32, count: u32) -> Verified {
 async fn fill(store: &Store, content: &[u8], first: u32, count: u32) {
     let verified = groups(content, first, count);
     let id = blob_id(content);
-    store.write_groups(&id, first, &verified.data, &verified.parents).await.expect("it is expected");
+    let size = content.len() as u64;
+    store.write_groups(&id, size, first, &verified.data, &verified.parents).await.expect("it is expected");
 }
 
 /// Waits until something is so.
@@ -135,7 +136,7 @@ async fn groups_that_come_at_once_are_all_written() {
     let id = blob_id(&content);
     store.expect(&id, content.len() as u64, Class::Strangers).await.expect("there is room");
     futures::join!(fill(&store, &content, 0, 4), fill(&store, &content, 4, 4), fill(&store, &content, 8, 2),);
-    assert_eq!(store.commit(&id).await, Ok(true));
+    assert_eq!(store.commit(&id, content.len() as u64).await, Ok(true));
     assert_eq!(read(&store, &id).await, content);
 }
 
@@ -147,7 +148,7 @@ async fn a_blob_in_part_survives_a_reload() {
     let id = blob_id(&content);
     store.expect(&id, content.len() as u64, Class::Strangers).await.expect("there is room");
     fill(&store, &content, 4, 3).await;
-    assert_eq!(store.commit(&id).await, Ok(false));
+    assert_eq!(store.commit(&id, content.len() as u64).await, Ok(false));
     // Written and not yet durable: that is not held.
     fill(&store, &content, 0, 1).await;
     drop(store);
@@ -162,7 +163,7 @@ async fn a_blob_in_part_survives_a_reload() {
     assert_eq!(store.slice(&id, 3, 2).await, Err(StoreError::Missing));
     fill(&store, &content, 0, 4).await;
     fill(&store, &content, 7, 4).await;
-    assert_eq!(store.commit(&id).await, Ok(true));
+    assert_eq!(store.commit(&id, content.len() as u64).await, Ok(true));
     assert_eq!(read(&store, &id).await, content);
     let slice = store.slice(&id, 0, 11).await.expect("it is held");
     assert!(verify(&id, size, 0, 11, &slice).is_ok());
@@ -204,7 +205,7 @@ async fn two_tabs_share_what_they_have() {
     let id = blob_id(&third);
     leader.expect(&id, third.len() as u64, Class::Followed).await.expect("there is room");
     fill(&leader, &third, 0, 2).await;
-    assert_eq!(leader.commit(&id).await, Ok(false));
+    assert_eq!(leader.commit(&id, third.len() as u64).await, Ok(false));
     assert_eq!(write(&other, &third).await, (id, third.len() as u64, true));
     until(|| leader.is_whole(&id)).await;
     assert_eq!(read(&leader, &id).await, third);
@@ -221,14 +222,14 @@ async fn two_tabs_share_what_they_have() {
     let id = blob_id(&fourth);
     leader.expect(&id, fourth.len() as u64, Class::Followed).await.expect("there is room");
     fill(&leader, &fourth, 3, 2).await;
-    assert_eq!(leader.commit(&id).await, Ok(false));
+    assert_eq!(leader.commit(&id, fourth.len() as u64).await, Ok(false));
     leader.lead(false);
     other.lead(true);
     other.refresh().await.expect("it can be read");
     assert!(other.held_of(&id).is_some_and(|(_, held)| held.count() == 2 && held.covers(3, 2)));
     fill(&other, &fourth, 0, 3).await;
     fill(&other, &fourth, 5, 1).await;
-    assert_eq!(other.commit(&id).await, Ok(true));
+    assert_eq!(other.commit(&id, fourth.len() as u64).await, Ok(true));
     until(|| leader.is_whole(&id)).await;
     assert_eq!(read(&leader, &id).await, fourth);
 }
@@ -290,13 +291,31 @@ async fn classes_are_what_was_said() {
     assert_eq!(class(&store), Class::Strangers);
     store.lead(true);
     fill(&store, &content, 1, 1).await;
-    assert_eq!(store.commit(&id).await, Ok(false));
+    assert_eq!(store.commit(&id, size).await, Ok(false));
     assert_eq!(store.usage()[&Class::Strangers], Usage { blobs: 1, bytes: 16384 });
-    // Of another size it was never whole.
-    store.expect(&id, size + 1, Class::Strangers).await.expect("there is room");
-    assert!(
-        store.held_of(&id).is_some_and(|(size, held)| size == content.len() as u64 + 1 && held.is_none())
-    );
+}
+
+#[wasm_bindgen_test]
+async fn what_is_written_by_another_size_begins_anew() {
+    let store = fresh("test-sizes").await;
+    store.lead(true);
+    let whole = content(16384 * 3, 16);
+    let (id, size) = (blob_id(&whole), whole.len() as u64);
+    // Somebody lies about the size, and somebody else has the groups that verify all the same.
+    store.expect(&id, size + 1, Class::Followed).await.expect("there is room");
+    let verified = groups(&whole, 0, 1);
+    store.write_groups(&id, size + 1, 0, &verified.data, &verified.parents).await.expect("it is expected");
+    assert_eq!(store.commit(&id, size + 1).await, Ok(false));
+    let held = |store: &Store| store.held_of(&id).map(|(size, groups)| (size, groups.count()));
+    store.expect(&id, size, Class::Strangers).await.expect("there is room");
+    assert_eq!(held(&store), Some((size + 1, 1)), "what is there stays until another size has come");
+    fill(&store, &whole, 2, 1).await;
+    assert_eq!(store.commit(&id, size + 1).await, Err(StoreError::Missing));
+    assert_eq!(store.commit(&id, size).await, Ok(false));
+    assert_eq!(held(&store), Some((size, 1)));
+    fill(&store, &whole, 0, 2).await;
+    assert_eq!(store.commit(&id, size).await, Ok(true));
+    assert_eq!(read(&store, &id).await, whole);
 }
 
 #[wasm_bindgen_test]
@@ -312,10 +331,10 @@ async fn without_a_disk_it_is_in_memory_and_says_so() {
     let id = blob_id(&part);
     store.expect(&id, part.len() as u64, Class::Strangers).await.expect("there is room");
     fill(&store, &part, 2, 2).await;
-    assert_eq!(store.commit(&id).await, Ok(false));
+    assert_eq!(store.commit(&id, part.len() as u64).await, Ok(false));
     assert!(store.slice(&id, 2, 2).await.is_ok());
     fill(&store, &part, 0, 2).await;
-    assert_eq!(store.commit(&id).await, Ok(true));
+    assert_eq!(store.commit(&id, part.len() as u64).await, Ok(true));
     assert_eq!(read(&store, &id).await, part);
     store.remove(&id).await.expect("it can be removed");
     until_removed(&store, 2).await;
