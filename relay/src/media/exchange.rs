@@ -3,30 +3,27 @@
 //! A loop around [`Exchange`], which decides whom to ask and what to answer; what is to be kept the database knows by the
 //! operator's settings. Bytes lie in a [`Fetch`] while a blob is on its way, and in the store when it is whole.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+mod underway;
+mod wants;
+
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant as StdInstant};
 
 use chanterelle_core::base::{BlobId, EventId, Instant, Limits, PeerId};
 use chanterelle_core::media::Groups;
-use chanterelle_core::media::exchange::{Exchange, Input, MediaStream, Output, Priority, Ticket, Want};
+use chanterelle_core::media::exchange::{Exchange, Input, MediaStream, Output, Ticket};
 use chanterelle_core::media::tree::{Verified, groups_in};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{Change, Fetch, Media, MediaError};
+use self::underway::{Files, Underway};
+use super::{Change, Media, MediaError};
 use crate::net::media::{Lane, StreamEvent, Streams};
 use crate::storage::Wanted;
 
 /// Between two looks into the database for what is to be kept and is not there: also what there was no room for before.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-
-/// Blobs looked for at a time. Each is a line in every `look` of a turn.
-const WANTS: usize = 256;
-
-/// Bytes of a blob after which what came is made durable.
-const SAVE_EVERY: u64 = 8 * 1024 * 1024;
 
 /// Events of streams that wait for the loop; each holds a frame at most.
 pub(crate) const STREAM_QUEUE: usize = 32;
@@ -45,15 +42,14 @@ pub enum Note {
 /// What became of something that took its time.
 enum Done {
     Input(Input),
+    /// What events refer to that somebody brought.
     Wanted(Vec<Wanted>, Vec<PeerId>),
-    /// A blob is whole, and is in the store, or could not be put there.
-    Whole(BlobId, Result<(), MediaError>),
-}
-
-/// A blob on its way. `None` once it is in the store.
-struct Underway {
-    fetch: Option<Fetch>,
-    unsaved: u64,
+    /// What the database wants: of that which was looked for, and beside that; and how far it was read.
+    Looked(Vec<Wanted>, Vec<Wanted>, BlobId),
+    /// The files of a blob are open, of which these groups are there, of a size that may be another than was asked for.
+    Opened(BlobId, Files, u64, Groups),
+    /// A blob is on its way no more: it is in the store, or could not be put there.
+    Whole(BlobId, Files, Result<(), MediaError>),
 }
 
 /// Runs the exchange.
@@ -65,9 +61,10 @@ pub(crate) struct Runner {
     /// The number of the stream that is being opened to a peer.
     opening: BTreeMap<PeerId, u64>,
     next_lane: u64,
-    underway: HashMap<BlobId, Arc<Mutex<Underway>>>,
-    /// Blobs that the exchange looks for, with their sizes.
-    wants: BTreeMap<BlobId, u64>,
+    /// Blobs that the exchange looks for, or that are being put into the store.
+    underway: BTreeMap<BlobId, Underway>,
+    /// How far what is wanted was read.
+    looked: BlobId,
     begun: StdInstant,
     done: mpsc::UnboundedReceiver<Done>,
     finish: mpsc::UnboundedSender<Done>,
@@ -84,8 +81,8 @@ impl Runner {
             lanes: BTreeMap::new(),
             opening: BTreeMap::new(),
             next_lane: 0,
-            underway: HashMap::new(),
-            wants: BTreeMap::new(),
+            underway: BTreeMap::new(),
+            looked: BlobId::default(),
             begun: StdInstant::now(),
             done,
             finish,
@@ -114,7 +111,13 @@ impl Runner {
                 () = stop.cancelled() => return,
                 Some(note) = notes.recv() => self.on_note(note),
                 Some(change) = changes.recv() => self.on_change(change),
-                Some(event) = events.recv() => self.on_stream(event),
+                Some(event) = events.recv() => {
+                    // A stream may be here before its session is known of.
+                    while let Ok(note) = notes.try_recv() {
+                        self.on_note(note);
+                    }
+                    self.on_stream(event);
+                }
                 Some(done) = self.done.recv() => self.on_done(done),
                 _ = look.tick() => self.look(),
                 () = sleep_until(deadline.into()) => self.input(Input::Wake),
@@ -124,12 +127,13 @@ impl Runner {
 
     fn on_note(&mut self, note: Note) {
         match note {
-            Note::Came(peer) => self.input(Input::Came(peer)),
+            Note::Came(peer) => {
+                // What is still here of a session before is not of this one.
+                self.drop_lanes(peer);
+                self.input(Input::Came(peer));
+            }
             Note::Left(peer) => {
-                self.opening.remove(&peer);
-                for stream in [MediaStream::Ours, MediaStream::Theirs] {
-                    self.lanes.remove(&(peer, stream));
-                }
+                self.drop_lanes(peer);
                 self.input(Input::Left(peer));
             }
             Note::Stored(events) => {
@@ -150,17 +154,24 @@ impl Runner {
         }
     }
 
+    fn drop_lanes(&mut self, peer: PeerId) {
+        self.opening.remove(&peer);
+        for stream in [MediaStream::Ours, MediaStream::Theirs] {
+            self.lanes.remove(&(peer, stream));
+        }
+    }
+
     fn on_change(&mut self, change: Change) {
         match change {
+            // One that is on its way, too, ends that when the exchange knows.
             Change::Added(id, size) => {
-                self.wants.remove(&id);
                 self.hold(id, size);
                 let media = self.media.clone();
                 tokio::spawn(async move { log(media.render(&id).await) });
             }
             Change::Removed(id) => {
-                self.wants.remove(&id);
                 self.input(Input::Forget(id));
+                self.leave(&id, false);
             }
         }
     }
@@ -208,74 +219,40 @@ impl Runner {
                     self.want(id, size, hints.clone());
                 }
             }
-            Done::Whole(id, outcome) => {
+            Done::Looked(again, new, looked) => {
+                self.looked = looked;
+                for Wanted { id, size, .. } in again {
+                    // Perhaps of another size than the exchange has heard of.
+                    if self.underway.contains_key(&id) {
+                        self.want(id, size, Vec::new());
+                    }
+                }
+                for Wanted { id, size, .. } in new {
+                    self.want(id, size, Vec::new());
+                }
+            }
+            Done::Opened(id, files, size, groups) => {
+                let Some(underway) = self.underway.get_mut(&id).filter(|its| its.files.is(&files)) else {
+                    return;
+                };
+                underway.size = size;
+                let early = underway.early.take().unwrap_or_default();
+                if !groups.is_none() {
+                    self.input(Input::Hold { id, size, groups });
+                }
+                early.into_iter().for_each(|want| self.input(Input::Want(want)));
+            }
+            Done::Whole(id, files, outcome) => {
+                if self.underway.get(&id).is_none_or(|underway| !underway.files.is(&files)) {
+                    return;
+                }
                 self.underway.remove(&id);
-                self.wants.remove(&id);
                 if let Err(error) = outcome {
                     tracing::warn!(%id, %error, "a file that was fetched is not stored; it is fetched again later");
                     self.input(Input::Forget(id));
                 }
             }
         }
-    }
-
-    /// Looks in the database for what is to be kept, and lets go what is not any more.
-    fn look(&mut self) {
-        let gone: Vec<BlobId> = self.wants.keys().filter(|id| self.media.is_blocked(id)).copied().collect();
-        for id in gone {
-            self.wants.remove(&id);
-            self.input(Input::Forget(id));
-        }
-        if self.wants.len() >= WANTS {
-            return;
-        }
-        let (media, finish, limit) = (self.media.clone(), self.finish.clone(), WANTS - self.wants.len());
-        let known: Vec<BlobId> = self.wants.keys().copied().collect();
-        tokio::spawn(async move {
-            let mut after = BlobId::default();
-            let mut found = Vec::new();
-            while found.len() < limit
-                && let Ok((wanted, next)) = media.wanted(&after, WANTS as u32).await
-            {
-                found.extend(wanted.into_iter().filter(|wanted| known.binary_search(&wanted.id).is_err()));
-                let Some(next) = next else { break };
-                after = next;
-            }
-            found.truncate(limit);
-            let _ = finish.send(Done::Wanted(found, Vec::new()));
-        });
-    }
-
-    /// Has a blob fetched, beginning with what came of it before.
-    fn want(&mut self, id: BlobId, size: u64, hints: Vec<PeerId>) {
-        let want = Want { id, size, priority: Priority::Background, hints };
-        if self.wants.contains_key(&id) {
-            return self.input(Input::Want(want));
-        }
-        if self.wants.len() >= WANTS {
-            return;
-        }
-        self.wants.insert(id, size);
-        let (media, finish) = (self.media.clone(), self.finish.clone());
-        let underway = Arc::new(Mutex::new(Underway { fetch: None, unsaved: 0 }));
-        self.underway.insert(id, underway.clone());
-        tokio::spawn(async move {
-            let mut underway = underway.lock().await;
-            match media.fetch(id, size).await {
-                Ok(fetch) => {
-                    let groups = Some(fetch.groups().clone()).filter(|groups| !groups.is_none());
-                    underway.fetch = Some(fetch);
-                    drop(underway);
-                    if let Some(groups) = groups {
-                        let _ = finish.send(Done::Input(Input::Hold { id, size, groups }));
-                    }
-                    let _ = finish.send(Done::Input(Input::Want(want)));
-                }
-                Err(error) => {
-                    let _ = finish.send(Done::Whole(id, Err(error)));
-                }
-            }
-        });
     }
 
     fn hold(&mut self, id: BlobId, size: u64) {
@@ -308,8 +285,8 @@ impl Runner {
                 }
             }
             Output::Read { ticket, id, size, first, count } => self.read(ticket, id, size, first, count),
-            Output::Write { ticket, id, first, data, parents, .. } => {
-                self.write(ticket, id, first, Verified { data, parents });
+            Output::Write { ticket, id, size, first, data, parents } => {
+                self.write(ticket, id, size, first, Verified { data, parents });
             }
             Output::Complete(id) => self.complete(id),
             Output::Liar { peer, id } => {
@@ -322,9 +299,9 @@ impl Runner {
 
     fn read(&self, ticket: Ticket, id: BlobId, size: u64, first: u32, count: u32) {
         let (media, finish) = (self.media.clone(), self.finish.clone());
-        let underway = self.underway.get(&id).cloned();
+        let files = self.underway.get(&id).map(|underway| underway.files.clone());
         tokio::spawn(async move {
-            let slice = read(&media, underway, id, size, first, count).await;
+            let slice = read(&media, files, id, size, first, count).await;
             if let Err(error) = &slice {
                 tracing::debug!(%id, %error, "a file cannot be given to a peer");
             }
@@ -332,12 +309,18 @@ impl Runner {
         });
     }
 
-    fn write(&self, ticket: Ticket, id: BlobId, first: u32, verified: Verified) {
+    fn write(&mut self, ticket: Ticket, id: BlobId, size: u64, first: u32, verified: Verified) {
+        let is_other = self.underway.get(&id).is_some_and(|underway| underway.size != size);
+        let files = self.underway.get(&id).map(|underway| underway.files.clone());
+        // Holders have shown that an event lied about the size.
+        let files = if is_other { Some(self.open(id, size, files)) } else { files };
+        if let (Some(underway), Some(files)) = (self.underway.get_mut(&id), &files) {
+            (underway.size, underway.files, underway.came) = (size, files.clone(), StdInstant::now());
+        }
         let finish = self.finish.clone();
-        let underway = self.underway.get(&id).cloned();
         tokio::spawn(async move {
-            let written = match underway {
-                Some(underway) => write(&mut *underway.lock().await, first, verified).await,
+            let written = match files {
+                Some(files) => files.write(first, verified).await,
                 None => Err(MediaError::NotFound),
             };
             if let Err(error) = &written {
@@ -348,16 +331,11 @@ impl Runner {
     }
 
     fn complete(&self, id: BlobId) {
-        let Some(underway) = self.underway.get(&id).cloned() else { return };
-        let finish = self.finish.clone();
+        let Some(files) = self.underway.get(&id).map(|underway| underway.files.clone()) else { return };
+        let (media, finish) = (self.media.clone(), self.finish.clone());
         tokio::spawn(async move {
-            // Whoever reads waits meanwhile, and finds it in the store.
-            let mut underway = underway.lock().await;
-            let outcome = match underway.fetch.take() {
-                Some(fetch) => fetch.finish().await.map(drop),
-                None => Err(MediaError::NotFound),
-            };
-            let _ = finish.send(Done::Whole(id, outcome));
+            let outcome = files.finish(&media, id).await;
+            let _ = finish.send(Done::Whole(id, files, outcome));
         });
     }
 
@@ -372,36 +350,22 @@ impl Runner {
 
 async fn read(
     media: &Media,
-    underway: Option<Arc<Mutex<Underway>>>,
+    files: Option<Files>,
     id: BlobId,
     size: u64,
     first: u32,
     count: u32,
 ) -> Result<Vec<u8>, MediaError> {
-    if let Some(underway) = underway {
-        let underway = underway.lock().await;
-        if let Some(fetch) = &underway.fetch {
-            return if media.is_blocked(&id) {
-                Err(MediaError::Blocked)
-            } else {
-                fetch.slice(first, count).await
-            };
-        }
+    if media.is_blocked(&id) {
+        return Err(MediaError::Blocked);
+    }
+    if let Some(files) = files
+        && let Some(slice) = files.slice(size, first, count).await
+    {
+        return slice;
     }
     let blob = media.blob(&id).await?.filter(|blob| blob.size == size).ok_or(MediaError::NotFound)?;
     media.slice(&blob, first, count).await
-}
-
-async fn write(underway: &mut Underway, first: u32, verified: Verified) -> Result<(), MediaError> {
-    let fetch = underway.fetch.as_mut().ok_or(MediaError::NotFound)?;
-    let bytes = verified.data.len() as u64;
-    fetch.write(first, verified).await?;
-    underway.unsaved += bytes;
-    if underway.unsaved >= SAVE_EVERY {
-        underway.unsaved = 0;
-        fetch.save().await?;
-    }
-    Ok(())
 }
 
 /// What cannot be done for a file now is done when the next post has it, or after the next start.

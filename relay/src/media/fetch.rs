@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use chanterelle_core::base::BlobId;
+use chanterelle_core::base::{BlobId, Limits};
 use chanterelle_core::media::Groups;
 use chanterelle_core::media::tree::{self, GROUP_BYTES, Node, PARENT_BYTES, Parent, Verified};
 use tokio::task::spawn_blocking;
@@ -40,26 +40,32 @@ pub struct Fetch {
 }
 
 impl Fetch {
+    /// What has come before is gone on with, also if it is of another size.
     pub(super) async fn open(media: Media, id: BlobId, size: u64) -> Result<Fetch, MediaError> {
         let taken = media.0.fetching.take(id).ok_or(MediaError::Busy)?;
         let staging = media.0.staging.clone();
         let work = move || {
             let known = fs::read(staging.path(&format!("{id}{GROUPS}"))).ok();
-            let groups = known.and_then(|known| groups_of(&known, size));
             // Without the list nothing says which of the bytes are right.
-            let groups = match groups {
-                Some(groups) => groups,
+            let (size, groups) = match known.and_then(|known| groups_of(&known)) {
+                Some(known) => known,
                 None => {
                     remove(&staging, &id)?;
-                    Groups::none(tree::groups_in(size))
+                    (size, Groups::none(tree::groups_in(size)))
                 }
             };
             let (data, tree) = (staging.file(&format!("{id}{DATA}"))?, staging.file(&format!("{id}{TREE}"))?);
-            Ok::<_, io::Error>((data, tree, groups))
+            Ok::<_, io::Error>((data, tree, size, groups))
         };
-        let (data, tree, groups) = spawn_blocking(work).await.map_err(|_| MediaError::Stopping)??;
+        let (data, tree, size, groups) = spawn_blocking(work).await.map_err(|_| MediaError::Stopping)??;
         let (data, tree) = (Arc::new(data), Arc::new(tree));
         Ok(Fetch { media, id, size, data, tree, groups, _taken: taken })
+    }
+
+    /// The size it is taken as, bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// Which groups are there.
@@ -134,7 +140,7 @@ impl Fetch {
     /// Stores the blob, of which all groups are there.
     ///
     /// # Errors
-    /// When it is not the blob: then nothing of it is kept. When it is blocked, not whole, or cannot be stored.
+    /// When it is not the blob, or is blocked: then nothing of it is kept. When it is not whole, or cannot be stored.
     pub async fn finish(self) -> Result<BlobId, MediaError> {
         if !self.groups.is_all() {
             return Err(MediaError::NotFound);
@@ -145,9 +151,11 @@ impl Fetch {
             self.abandon()?;
             return Err(MediaError::WrongContent(self.id));
         }
-        let stored = self.media.put(digested, &path, None).await?;
-        self.abandon()?;
-        Ok(stored)
+        let stored = self.media.put(digested, &path, None).await;
+        if matches!(stored, Ok(_) | Err(MediaError::Blocked)) {
+            self.abandon()?;
+        }
+        stored
     }
 
     /// Removes everything that has come.
@@ -165,10 +173,12 @@ fn read_parent(tree: &File, node: Node) -> io::Result<Parent> {
     Ok(parent)
 }
 
-/// The list of groups in a file of them, if it is of a blob of this size.
-fn groups_of(list: &[u8], size: u64) -> Option<Groups> {
-    let (said, groups) = list.split_first_chunk()?;
-    Groups::from_bytes(tree::groups_in(size), groups).filter(|_| u64::from_le_bytes(*said) == size)
+/// The size of a blob and the groups of it, as a list says.
+fn groups_of(list: &[u8]) -> Option<(u64, Groups)> {
+    let (size, groups) = list.split_first_chunk()?;
+    let size = u64::from_le_bytes(*size);
+    (1..=Limits::default().blob_bytes).contains(&size).then_some(())?;
+    Some((size, Groups::from_bytes(tree::groups_in(size), groups)?))
 }
 
 /// The list first: without it the rest is nothing.
