@@ -73,6 +73,18 @@ fn reads(outputs: &[Output]) -> Vec<u64> {
     outputs.iter().filter_map(ticket).collect()
 }
 
+/// The blobs that are told of.
+fn told(outputs: &[Output]) -> Vec<BlobId> {
+    let items = |output: &Output| match output {
+        Output::Send { frame, .. } => match MediaFrame::decode(frame, &Limits::default()) {
+            Ok(MediaFrame::Held { items }) => items,
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    outputs.iter().flat_map(items).map(|item| item.id).collect()
+}
+
 #[test]
 fn what_is_not_its_to_send_ends_it() {
     let theirs = MediaStream::Theirs;
@@ -286,6 +298,22 @@ fn a_flood_of_looks_is_followed_slowly() {
     }
     let most = Limits::default().media_unflushed_bytes as usize + 320 * 1024;
     assert!(bytes > 100_000 && bytes <= most, "{bytes}");
+}
+
+/// An asker has forgotten what it was told of what it did not look for in between.
+#[test]
+fn what_is_looked_for_again_is_told_of_again() {
+    let mut hand = Hand::asked_by(&[1]);
+    [1, 2].iter().for_each(|name| hand.hold(*name));
+    let look = |names: &[u8]| MediaFrame::Look { ids: names.iter().map(|name| id(*name)).collect() };
+    let theirs = MediaStream::Theirs;
+    assert_eq!(told(&hand.hear(1, theirs, &look(&[1, 2]))), [id(1), id(2)]);
+    hand.now += 10;
+    for names in [&[2][..], &[1, 2]] {
+        assert_eq!(told(&hand.hear(1, theirs, &look(names))), []);
+    }
+    hand.now += 100;
+    assert_eq!(told(&hand.tell(Input::Wake)), [id(1)]);
 }
 
 #[test]

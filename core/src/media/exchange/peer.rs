@@ -134,7 +134,7 @@ pub(super) struct Serving {
     /// What it looks for, and when it was last told about each.
     pub(super) looks: BTreeMap<BlobId, Option<Instant>>,
     /// What it said it looks for since, and when it was last followed.
-    pub(super) next_looks: Option<Vec<BlobId>>,
+    pub(super) next_looks: Option<BTreeSet<BlobId>>,
     pub(super) looked_at: Option<Instant>,
     /// What it is to be told about.
     pub(super) untold: BTreeSet<BlobId>,

@@ -37,9 +37,19 @@ impl Exchange {
         self.touched.insert(id);
     }
 
-    /// A peer says what it looks for. Followed when the last one was long enough ago.
+    /// A peer says what it looks for. What that adds is followed when the last time was long enough ago. What it looks for no
+    /// longer is forgotten at once: it has forgotten what it was told of that, and is to be told again when it looks for it
+    /// again, however soon.
     pub(super) fn look(&mut self, id: PeerId, ids: Vec<BlobId>) -> Result<(), CloseReason> {
-        self.peers.get_mut(&id).expect("its frame came").serving.next_looks = Some(ids);
+        let ids: BTreeSet<BlobId> = ids.into_iter().collect();
+        let serving = &mut self.peers.get_mut(&id).expect("its frame came").serving;
+        let gone: Vec<BlobId> = serving.looks.keys().filter(|blob| !ids.contains(blob)).copied().collect();
+        for blob in &gone {
+            serving.looks.remove(blob);
+            serving.untold.remove(blob);
+        }
+        serving.next_looks = Some(ids);
+        gone.iter().for_each(|blob| self.looks_no_longer(id, blob));
         Ok(())
     }
 
@@ -48,13 +58,7 @@ impl Exchange {
         let Some(serving) = self.peers.get_mut(&id).map(|peer| &mut peer.serving) else { return };
         let is_due = serving.looked_at.is_none_or(|at| at + every <= now);
         let Some(looks) = serving.next_looks.take_if(|_| is_due) else { return };
-        let looks: BTreeSet<BlobId> = looks.into_iter().collect();
         serving.looked_at = Some(now);
-        let gone: Vec<BlobId> = serving.looks.keys().filter(|blob| !looks.contains(blob)).copied().collect();
-        for blob in &gone {
-            serving.looks.remove(blob);
-            serving.untold.remove(blob);
-        }
         for blob in looks {
             if let Entry::Vacant(new) = serving.looks.entry(blob) {
                 new.insert(None);
@@ -62,7 +66,6 @@ impl Exchange {
                 self.lookers.entry(blob).or_default().insert(id);
             }
         }
-        gone.iter().for_each(|blob| self.looks_no_longer(id, blob));
     }
 
     fn looks_no_longer(&mut self, id: PeerId, blob: &BlobId) {
