@@ -129,6 +129,9 @@ pub struct Limits {
     /// Bytes handed out for one peer that its connection has not taken yet: they are in memory, and what comes behind
     /// them waits.
     pub media_unflushed_bytes: u64,
+    /// The same for all peers together. Beyond that a peer has one answer or word at a time: many that do not read are not to
+    /// fill the memory, nor to keep others from being served.
+    pub media_unflushed_total: u64,
     /// Reads of the storage under way for all peers together.
     pub media_reads: usize,
     /// Bytes that are asked for, or read from the network and not stored yet, of all peers together.
@@ -215,6 +218,7 @@ impl Default for Limits {
             media_held_every: Duration::from_secs(1),
             media_look_every: Duration::from_millis(100),
             media_unflushed_bytes: 1024 * 1024,
+            media_unflushed_total: 64 * 1024 * 1024,
             media_reads: 16,
             media_fetching_bytes: 32 * 1024 * 1024,
             media_bitmap_bytes: 1024 * 1024,

@@ -1,6 +1,6 @@
 //! An exchange by itself, and peers that keep to nothing: frames of the wrong side, floods, peers that do not read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use chanterelle_core::base::{BlobId, Instant, Limits, PeerId};
 use chanterelle_core::media::exchange::{CloseReason, Exchange, Input, MediaStream, Output, Priority, Want};
@@ -237,6 +237,46 @@ fn who_does_not_read_is_read_no_more_for() {
     // As it reads, it goes on.
     let outputs = hand.tell(Input::Flushed { peer: peer(1), stream: MediaStream::Theirs, bytes: 600_000 });
     assert!(!reads(&outputs).is_empty());
+}
+
+#[test]
+fn many_who_do_not_read_are_handed_out_little() {
+    let names: Vec<u8> = (1..=200).collect();
+    let mut hand = Hand::asked_by(&names);
+    hand.hold(1);
+    let theirs = MediaStream::Theirs;
+    let bytes = slice_bytes(SIZE, 0, 16).expect("in range");
+    let mut open = VecDeque::new();
+    let mut given = |hand: &mut Hand, outputs: Vec<Output>| {
+        open.extend(reads(&outputs));
+        let mut given = 0;
+        while let Some(ticket) = open.pop_front() {
+            let outputs = hand.tell(Input::ReadDone { ticket, slice: Some(vec![0; bytes as usize]) });
+            open.extend(reads(&outputs));
+            given += bytes;
+        }
+        given
+    };
+    let mut handed_out = 0;
+    for (name, call) in names.iter().flat_map(|name| (0..8).map(move |call| (*name, call))) {
+        let outputs = hand.hear(name, theirs, &get(call, 1));
+        handed_out += given(&mut hand, outputs);
+    }
+    let total = Limits::default().media_unflushed_total;
+    // Each of 200 has one at least, however many there are.
+    assert!(handed_out >= total && handed_out <= total + 200 * bytes, "{handed_out} bytes");
+    // Who reads all it has is served, and one that it has not read is enough to wait.
+    let last = hand.tell(Input::Flushed { peer: peer(200), stream: theirs, bytes: 1_000 });
+    assert_eq!(given(&mut hand, last), 0);
+    let last = hand.tell(Input::Flushed { peer: peer(200), stream: theirs, bytes: 1_000_000 });
+    assert_eq!(given(&mut hand, last), bytes);
+    // When enough of it is read, all go on.
+    let mut again = 0;
+    for name in 1..=150 {
+        let outputs = hand.tell(Input::Flushed { peer: peer(name), stream: theirs, bytes: 1 << 20 });
+        again += given(&mut hand, outputs);
+    }
+    assert!(again > 20 << 20, "{again} bytes");
 }
 
 #[test]

@@ -66,8 +66,11 @@ pub struct Exchange {
     writes: BTreeMap<Ticket, Writing>,
     /// Content bytes asked for or being written.
     fetching: u64,
-    /// Peers with requests that could be begun, and the one served last.
-    hungry: BTreeSet<PeerId>,
+    /// Bytes handed out to those who ask and not taken by their connections, or being read for them.
+    handed_out: u64,
+    /// Peers with requests that could be begun as far as it is up to them, and whether anything is handed out to them
+    /// already; and the one served last.
+    hungry: BTreeSet<(bool, PeerId)>,
     served: PeerId,
     /// Names of tickets, requests and wants.
     next: u64,
@@ -140,6 +143,7 @@ impl Exchange {
             reads: BTreeMap::new(),
             writes: BTreeMap::new(),
             fetching: 0,
+            handed_out: 0,
             hungry: BTreeSet::new(),
             served: PeerId::default(),
             next: 0,
@@ -295,11 +299,14 @@ impl Exchange {
 
     fn flushed(&mut self, id: PeerId, stream: MediaStream, bytes: u64) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let unflushed = match stream {
-            MediaStream::Ours => &mut peer.asking.unflushed,
-            MediaStream::Theirs => &mut peer.serving.unflushed,
-        };
-        *unflushed = unflushed.saturating_sub(bytes);
+        match stream {
+            MediaStream::Ours => peer.asking.unflushed = peer.asking.unflushed.saturating_sub(bytes),
+            MediaStream::Theirs => {
+                let taken = bytes.min(peer.serving.unflushed);
+                peer.serving.unflushed -= taken;
+                self.handed_out -= taken;
+            }
+        }
         self.touched.insert(id);
         self.may_assign |= stream == MediaStream::Ours;
         self.mind_hunger(id);
@@ -340,7 +347,10 @@ impl Exchange {
         let peer = self.peers.get_mut(&id).expect("frames go to peers that are there");
         match stream {
             MediaStream::Ours => peer.asking.unflushed += frame.len() as u64,
-            MediaStream::Theirs => peer.serving.unflushed += frame.len() as u64,
+            MediaStream::Theirs => {
+                peer.serving.unflushed += frame.len() as u64;
+                self.handed_out += frame.len() as u64;
+            }
         }
         self.outputs.push_back(Output::Send { peer: id, stream, frame });
     }

@@ -153,8 +153,16 @@ pub(super) struct Get {
 }
 
 impl Serving {
-    /// Whether more may be handed out.
-    pub(super) fn has_room(&self, limits: &Limits) -> bool {
-        self.is_open && self.unflushed + self.reading < limits.media_unflushed_bytes
+    /// Bytes handed out.
+    pub(super) fn handed_out(&self) -> u64 {
+        self.unflushed + self.reading
+    }
+
+    /// Whether more may be handed out, with so much being handed out to all peers.
+    pub(super) fn has_room(&self, limits: &Limits, total: u64) -> bool {
+        let bytes = self.handed_out();
+        let fits =
+            bytes == 0 || (bytes < limits.media_unflushed_bytes && total < limits.media_unflushed_total);
+        self.is_open && fits
     }
 }

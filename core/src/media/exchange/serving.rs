@@ -33,7 +33,8 @@ impl Exchange {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let before = core::mem::take(&mut peer.serving);
         before.looks.keys().for_each(|blob| self.looks_no_longer(id, blob));
-        self.hungry.remove(&id);
+        self.handed_out -= before.handed_out();
+        self.mind_hunger(id);
         self.touched.insert(id);
     }
 
@@ -81,7 +82,7 @@ impl Exchange {
     pub(super) fn tell(&mut self, id: PeerId) {
         loop {
             let Some(serving) = self.peers.get_mut(&id).map(|peer| &mut peer.serving) else { return };
-            if !serving.has_room(&self.limits) {
+            if !serving.has_room(&self.limits, self.handed_out) {
                 return;
             }
             let (mut items, mut bytes) = (Vec::new(), 0);
@@ -122,7 +123,7 @@ impl Exchange {
         let told = serving.untold.iter().filter_map(|blob| serving.looks.get(blob).copied().flatten());
         let tell = told.min().map(|at| at + self.limits.media_held_every);
         // Who does not read is told when it does.
-        tell.filter(|_| serving.has_room(&self.limits)).into_iter().chain(look).min()
+        tell.filter(|_| serving.has_room(&self.limits, self.handed_out)).into_iter().chain(look).min()
     }
 
     /// A peer asks for groups.
@@ -142,19 +143,33 @@ impl Exchange {
     /// Whether a peer has requests that could be begun.
     pub(super) fn mind_hunger(&mut self, id: PeerId) {
         let serving = &self.peers[&id].serving;
-        if serving.has_room(&self.limits) && !serving.queue.is_empty() {
-            self.hungry.insert(id);
+        let has_some = serving.handed_out() > 0;
+        self.hungry.remove(&(!has_some, id));
+        // What is handed out to others may be less when its turn comes.
+        if serving.has_room(&self.limits, 0) && !serving.queue.is_empty() {
+            self.hungry.insert((has_some, id));
         } else {
-            self.hungry.remove(&id);
+            self.hungry.remove(&(has_some, id));
         }
+    }
+
+    /// Whose request is begun next: first of those to whom nothing is handed out, in turn.
+    fn next_hungry(&self) -> Option<PeerId> {
+        use core::ops::Bound::{Excluded, Included};
+        let last = PeerId([u8::MAX; 32]);
+        let next = |has_some: bool| {
+            let behind = self.hungry.range((Excluded((has_some, self.served)), Included((has_some, last))));
+            let before = self.hungry.range((has_some, PeerId::default())..=(has_some, self.served));
+            behind.chain(before).next().map(|(_, peer)| *peer)
+        };
+        let is_full = self.handed_out >= self.limits.media_unflushed_total;
+        next(false).or_else(|| next(true).filter(|_| !is_full))
     }
 
     /// Begins requests, a peer after the other, while the storage may be asked for more.
     pub(super) fn serve(&mut self) {
-        use core::ops::Bound::{Excluded, Unbounded};
         while self.reads.len() < self.limits.media_reads {
-            let behind = self.hungry.range((Excluded(self.served), Unbounded)).next();
-            let Some(id) = behind.or_else(|| self.hungry.first()).copied() else { return };
+            let Some(id) = self.next_hungry() else { return };
             self.served = id;
             self.touched.insert(id);
             let serving = &mut self.peers.get_mut(&id).expect("who is hungry is there").serving;
@@ -163,6 +178,7 @@ impl Exchange {
             if let Some(size) = held.map(|held| held.size) {
                 let bytes = slice_bytes(size, get.first, get.count).expect("what is held is there");
                 serving.reading += bytes;
+                self.handed_out += bytes;
                 let (epoch, ticket) = (serving.epoch, self.name());
                 let Get { call, id: blob, first, count } = get;
                 self.reads.insert(ticket, Reading { peer: id, epoch, call, id: blob, bytes });
@@ -181,7 +197,8 @@ impl Exchange {
         if peer.serving.epoch != reading.epoch {
             return;
         }
-        peer.serving.reading = peer.serving.reading.saturating_sub(reading.bytes);
+        peer.serving.reading -= reading.bytes;
+        self.handed_out -= reading.bytes;
         peer.serving.calls.remove(&reading.call);
         let is_held = self.held.contains_key(&reading.id);
         let slice = slice.filter(|slice| is_held && slice.len() as u64 == reading.bytes);
