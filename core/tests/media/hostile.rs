@@ -340,6 +340,20 @@ fn a_flood_of_looks_is_followed_slowly() {
     assert!(bytes > 100_000 && bytes <= most, "{bytes}");
 }
 
+#[test]
+fn what_could_not_be_read_is_told_of_again_later() {
+    let mut hand = Hand::asked_by(&[1]);
+    hand.hold(1);
+    let theirs = MediaStream::Theirs;
+    assert_eq!(told(&hand.hear(1, theirs, &MediaFrame::Look { ids: vec![id(1)] })), [id(1)]);
+    hand.now += 5_000;
+    let ticket = reads(&hand.hear(1, theirs, &get(4, 1)))[0];
+    assert_eq!(told(&hand.tell(Input::ReadDone { ticket, slice: None })), []);
+    assert_eq!(hand.exchange.poll_timeout(), Some(Instant(hand.now + 1_000)));
+    hand.now += 1_000;
+    assert_eq!(told(&hand.tell(Input::Wake)), [id(1)]);
+}
+
 /// An asker has forgotten what it was told of what it did not look for in between.
 #[test]
 fn what_is_looked_for_again_is_told_of_again() {

@@ -202,6 +202,14 @@ impl Exchange {
         peer.serving.calls.remove(&reading.call);
         let is_held = self.held.contains_key(&reading.id);
         let slice = slice.filter(|slice| is_held && slice.len() as u64 == reading.bytes);
+        // To the peer that it is not given means that it is not held; later it is to hear that it is.
+        if slice.is_none()
+            && is_held
+            && let Some(told) = peer.serving.looks.get_mut(&reading.id)
+        {
+            *told = Some(self.now);
+            peer.serving.untold.insert(reading.id);
+        }
         let call = reading.call;
         let frame = slice.map_or(MediaFrame::None { call }, |bytes| MediaFrame::Slice { call, bytes });
         self.send(reading.peer, MediaStream::Theirs, &frame);
