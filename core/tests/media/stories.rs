@@ -173,6 +173,16 @@ fn what_a_slow_one_is_late_with_another_gives() {
 }
 
 #[test]
+fn a_very_slow_one_gives_all_the_same() {
+    let (mut net, picture) = (Net::new(), blob(200_000));
+    let slow = net.join(2_000, 20);
+    net.give(slow, &picture);
+    let viewer = net.join(MB, 20);
+    net.want(viewer, &picture);
+    net.run_until(400, |net| net.is_complete(viewer, &picture));
+}
+
+#[test]
 fn who_does_not_answer_is_left_alone() {
     let (mut net, picture) = (Net::new(), blob(200_000));
     let (deaf, other) = (net.join(MB, 20), net.join(MB, 20));

@@ -4,6 +4,7 @@ use crate::base::{BlobId, Instant, PeerId};
 use crate::media::tree::{content_bytes, verify};
 use crate::media::{Groups, HeldItem, MediaFrame};
 
+use super::pace::Pace;
 use super::peer::{Asking, Call, Line, OURS_UNFLUSHED, Said};
 use super::{CloseReason, Exchange, MediaStream, Output, Writing};
 
@@ -112,6 +113,7 @@ impl Exchange {
             let (peer, stream, reason) = (id, MediaStream::Ours, CloseReason::Stalled);
             self.outputs.push_back(Output::CloseStream { peer, stream, reason });
             self.line_broke(id);
+            self.peers.get_mut(&id).expect("it was there").asking.pace = Pace::slow();
         }
     }
 

@@ -16,6 +16,9 @@ const WINDOWS: core::ops::RangeInclusive<u64> = 64 * KIB..=8 * 1024 * KIB;
 /// Two parts in a hundred of a request of two groups are parents; of less, twice as much.
 const LEAST_GROUPS: u64 = 2;
 const FIRST_GROUPS: u32 = 8;
+/// What a peer is taken to give that answered nothing at all, bytes a second: it is asked for the least, which one that
+/// gives a little can answer in time.
+const SLOWEST: u64 = KIB;
 /// Answers are counted over this long: shorter, and one burst looks like a fast connection.
 const SAMPLE: Duration = Duration::from_millis(100);
 
@@ -38,6 +41,11 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    /// That of a peer which was too slow, or away.
+    pub(super) fn slow() -> Self {
+        Self { rate: SLOWEST, ..Self::default() }
+    }
+
     pub(super) fn asked(&mut self, now: Instant, bytes: u64) {
         if self.in_flight == 0 {
             (self.since, self.counted, self.was_full, self.heard) = (now, 0, false, now);
