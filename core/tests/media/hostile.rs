@@ -199,6 +199,19 @@ fn what_is_not_held_is_not_given() {
     }
 }
 
+#[test]
+fn a_stream_without_a_session_is_not_taken() {
+    let theirs = MediaStream::Theirs;
+    let mut hand = Hand::new();
+    hand.hold(1);
+    assert_eq!(hand.tell(Input::Accepted(peer(1))), [closed(1, theirs, CloseReason::NoSession)]);
+    assert_eq!(hand.hear(1, theirs, &get(1, 1)), []);
+    hand.tell(Input::Came(peer(1)));
+    assert_eq!(hand.hear(1, theirs, &get(1, 1)), [], "it is closed");
+    assert_eq!(hand.tell(Input::Accepted(peer(1))), []);
+    assert_eq!(reads(&hand.hear(1, theirs, &get(1, 1))).len(), 1);
+}
+
 /// An answer to what was asked on another stream would be one to no question.
 #[test]
 fn what_was_read_for_another_stream_is_dropped() {

@@ -52,7 +52,8 @@ pub enum Input {
     Opened(PeerId),
     /// The other answer: the peer could not be asked, or does not speak the protocol.
     Unopened(PeerId),
-    /// The peer opened a stream to us. One that it had before is closed.
+    /// The peer opened a stream to us. One that it had before is closed. Of a peer that there is no session with it is closed
+    /// at once.
     Accepted(PeerId),
     /// A stream ended that we did not close.
     Closed(PeerId, MediaStream),
@@ -215,6 +216,9 @@ pub enum CloseReason {
     /// A question under the name of another that is not answered yet.
     #[error("the peer used the name of an unanswered request again")]
     RepeatedCall,
+    /// There is no session with the peer that is known of, or it is another than that of the stream.
+    #[error("the stream belongs to no session that is known")]
+    NoSession,
     /// It lied or broke the protocol before.
     #[error("the peer lied or broke the protocol before")]
     Banned,

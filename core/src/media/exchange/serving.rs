@@ -18,14 +18,17 @@ const BITMAP_ROOM: usize = 40 * 1024;
 impl Exchange {
     pub(super) fn accepted(&mut self, id: PeerId) {
         self.close_serving(id);
-        if self.is_banned(&id) {
-            let (stream, reason) = (MediaStream::Theirs, CloseReason::Banned);
-            self.outputs.push_back(Output::CloseStream { peer: id, stream, reason });
-        } else if self.peers.contains_key(&id) {
-            let epoch = self.name();
-            let serving = &mut self.peers.get_mut(&id).expect("it was there").serving;
-            (serving.is_open, serving.epoch) = (true, epoch);
-        }
+        let reason = match () {
+            () if self.is_banned(&id) => CloseReason::Banned,
+            // It opens another later, and must not wait for answers on this one.
+            () if !self.peers.contains_key(&id) => CloseReason::NoSession,
+            () => {
+                let epoch = self.name();
+                let serving = &mut self.peers.get_mut(&id).expect("it was there").serving;
+                return (serving.is_open, serving.epoch) = (true, epoch);
+            }
+        };
+        self.outputs.push_back(Output::CloseStream { peer: id, stream: MediaStream::Theirs, reason });
     }
 
     /// Forgets what was asked on a stream that is no more; what is being read for it is dropped when it comes.
