@@ -212,6 +212,21 @@ fn a_stream_without_a_session_is_not_taken() {
     assert_eq!(reads(&hand.hear(1, theirs, &get(1, 1))).len(), 1);
 }
 
+#[test]
+fn another_session_ends_the_one_before() {
+    let (ours, theirs) = (MediaStream::Ours, MediaStream::Theirs);
+    let mut hand = Hand::asked_by(&[1]);
+    hand.hold(1);
+    hand.tell(Input::Want(Want { id: id(2), size: SIZE, priority: Priority::Original, hints: vec![] }));
+    hand.tell(Input::Opened(peer(1)));
+    let outputs = hand.tell(Input::Came(peer(1)));
+    assert_eq!(outputs[..2], [ours, theirs].map(|stream| closed(1, stream, CloseReason::NoSession)));
+    assert_eq!(hand.hear(1, theirs, &get(1, 1)), []);
+    hand.now += 1_000;
+    let opened = [outputs, hand.tell(Input::Wake)].concat();
+    assert!(opened.contains(&Output::OpenStream(peer(1))));
+}
+
 /// An answer to what was asked on another stream would be one to no question.
 #[test]
 fn what_was_read_for_another_stream_is_dropped() {

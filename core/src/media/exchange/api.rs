@@ -44,7 +44,8 @@ pub struct Want {
 /// What an exchange is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// There is a session with this peer, and it may be asked.
+    /// There is a session with this peer, and it may be asked. One before it that did not end is over, and streams that
+    /// there were are closed.
     Came(PeerId),
     /// The session is over, and both streams with it.
     Left(PeerId),

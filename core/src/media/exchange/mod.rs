@@ -256,7 +256,10 @@ impl Exchange {
     }
 
     fn came(&mut self, peer: PeerId) {
-        self.peers.entry(peer).or_default();
+        // The session before ended unnoticed, and nothing comes on its streams.
+        self.close_streams(peer, |_| CloseReason::NoSession);
+        self.left(peer);
+        self.peers.insert(peer, Peer::default());
         self.looks_changed = true;
     }
 
@@ -314,15 +317,7 @@ impl Exchange {
 
     /// Ends everything with a peer, and remembers it.
     fn ban(&mut self, id: PeerId, stream: MediaStream, reason: CloseReason) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        let open = [
-            (MediaStream::Ours, !matches!(peer.asking.line, Line::Shut(_))),
-            (MediaStream::Theirs, peer.serving.is_open),
-        ];
-        for (closed, _) in open.into_iter().filter(|(_, is_open)| *is_open) {
-            let reason = if closed == stream { reason } else { CloseReason::Banned };
-            self.outputs.push_back(Output::CloseStream { peer: id, stream: closed, reason });
-        }
+        self.close_streams(id, |closed| if closed == stream { reason } else { CloseReason::Banned });
         self.close_serving(id);
         self.drop_line(id);
         // At once: what others are to look for is decided a moment later, and until then it would be asked again.
@@ -336,6 +331,18 @@ impl Exchange {
             }
         }
         self.looks_changed = true;
+    }
+
+    /// Lets the shell close those of a peer's streams that are open.
+    fn close_streams(&mut self, id: PeerId, reason: impl Fn(MediaStream) -> CloseReason) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let open = [
+            (MediaStream::Ours, !matches!(peer.asking.line, Line::Shut(_))),
+            (MediaStream::Theirs, peer.serving.is_open),
+        ];
+        for (stream, _) in open.into_iter().filter(|(_, is_open)| *is_open) {
+            self.outputs.push_back(Output::CloseStream { peer: id, stream, reason: reason(stream) });
+        }
     }
 
     fn is_banned(&self, peer: &PeerId) -> bool {
