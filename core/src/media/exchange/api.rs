@@ -37,7 +37,7 @@ pub struct Want {
     pub size: u64,
     /// How soon.
     pub priority: Priority,
-    /// Who probably holds it, such as the peer that brought the event; asked before others.
+    /// Who probably holds it, such as the peer that brought the event: told of it even while not all peers are.
     pub hints: Vec<PeerId>,
 }
 
@@ -104,7 +104,8 @@ pub enum Input {
         /// The slice of exactly these groups.
         slice: Option<Vec<u8>>,
     },
-    /// The answer to [`Output::Write`], after it is durable or has failed.
+    /// The answer to [`Output::Write`], after it can be read again or has failed. What is lost in a crash after that must
+    /// not be told of as held at the next start.
     WriteDone {
         /// Of the question.
         ticket: Ticket,
