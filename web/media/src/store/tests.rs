@@ -79,7 +79,7 @@ async fn fill(store: &Store, content: &[u8], first: u32, count: u32) {
 
 /// Waits until something is so.
 async fn until(what: impl Fn() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if what() {
             return;
         }
@@ -108,7 +108,7 @@ async fn what_was_written_is_there_after_opening_again_and_only_once() {
 
 /// Files that are removed by themselves are so soon.
 async fn until_removed(store: &Store, count: usize) {
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if store.folder.names().await.expect("they can be listed").len() == count {
             return;
         }
@@ -364,7 +364,7 @@ async fn what_a_commit_could_not_say_the_next_one_says() {
     let files::File::Disk(handle) = &part.tree else { panic!("it is on disk") };
     // What is closed cannot be flushed.
     handle.close();
-    assert!(matches!(store.commit(&id).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.commit(&id, content.len() as u64).await, Err(StoreError::Failed(_))));
     assert_eq!(part.fresh.borrow().len(), 2);
 }
 
@@ -378,10 +378,10 @@ async fn groups_in_files_that_no_record_names_count_for_nothing() {
     fill(&store, &content, 0, 2).await;
     let part = store.parts.borrow()[&id].clone();
     store.remove(&id).await.expect("it can be removed");
-    assert_eq!(store.commit(&id).await, Err(StoreError::Missing));
+    assert_eq!(store.commit(&id, size).await, Err(StoreError::Missing));
     store.expect(&id, size, Class::Strangers).await.expect("there is room");
     store.parts.borrow_mut().insert(id, part);
-    assert_eq!(store.commit(&id).await, Err(StoreError::Missing));
+    assert_eq!(store.commit(&id, size).await, Err(StoreError::Missing));
     assert!(store.held_of(&id).is_some_and(|(_, held)| held.is_none()));
 }
 
@@ -392,7 +392,7 @@ async fn who_does_not_lead_writes_nothing_in_part() {
     let id = blob_id(&content);
     store.expect(&id, content.len() as u64, Class::Strangers).await.expect("there is room");
     let verified = groups(&content, 0, 2);
-    let written = store.write_groups(&id, 0, &verified.data, &verified.parents).await;
+    let written = store.write_groups(&id, content.len() as u64, 0, &verified.data, &verified.parents).await;
     assert_eq!(written, Err(StoreError::Missing));
     assert_eq!(store.folder.names().await.expect("they can be listed").len(), 0);
 }
