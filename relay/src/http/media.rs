@@ -174,7 +174,6 @@ pub(super) fn refusal(app: &App, error: MediaError) -> ApiError {
         MediaError::WrongContent(_)
         | MediaError::Damaged(_)
         | MediaError::Slice(_)
-        | MediaError::Misplaced
         | MediaError::Bucket(_)
         | MediaError::Storage(_)
         | MediaError::Io(_)

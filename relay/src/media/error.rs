@@ -41,9 +41,6 @@ pub enum MediaError {
     /// No such groups.
     #[error(transparent)]
     Slice(#[from] SliceError),
-    /// A staged file is outside the folder of the store.
-    #[error("a file to be stored is not in the media folder")]
-    Misplaced,
     /// The bucket cannot be used as it is set.
     #[error("cannot use the bucket: {0}")]
     Bucket(String),

@@ -290,8 +290,9 @@ impl Media {
         Ok(wanted)
     }
 
-    /// Puts a staged file into the store and says so in the database, with `pin` for whoever uploaded it. The content is
-    /// on the disk. Nothing is stored under a wrong id, because the id is that of `digested`.
+    /// Puts a staged file into the store and says so in the database, with `pin` for whoever uploaded it; the file goes
+    /// last, so that whatever ends this before can be begun again. The content is on the disk. Nothing is stored under a
+    /// wrong id, because the id is that of `digested`.
     async fn put(&self, digested: Digested, staged: &Path, pin: Option<Pin>) -> Result<BlobId, MediaError> {
         let Digested { hashed, kind } = digested;
         let (id, size) = (hashed.id, hashed.size);
@@ -299,13 +300,14 @@ impl Media {
         let _lock = self.lock(&id).await;
         let is_there =
             self.0.storage.blob(&id).await?.is_some() && self.0.store.size(&id).await? == Some(size);
-        if is_there {
-            std::fs::remove_file(staged)?;
-        } else {
+        if !is_there {
             self.0.store.put(&hashed, staged).await?;
         }
         let blob = Blob { id, size, kind: kind.map(str::to_owned) };
         self.0.storage.add_blob(blob, now(), pin).await?;
+        if let Err(error) = staging::remove_file(staged) {
+            tracing::warn!(%id, %error, "a file that is stored stays among those under way until the next start");
+        }
         self.count_blobs().await;
         // The exchange may have stopped.
         let _ = self.0.changes.send(Change::Added(id, size));

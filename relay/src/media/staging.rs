@@ -54,10 +54,7 @@ impl Staging {
     /// # Errors
     /// When it may still be there.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_file(&self.path(name))
     }
 
     /// The names of all files.
@@ -93,6 +90,17 @@ impl Staging {
     pub(super) fn free(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.0)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// Removes a file. One that is not there is no error.
+///
+/// # Errors
+/// When it may still be there.
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,8 @@
 //! seen half. What is put is durable when [`BlobStore::put`] returns. Knows nothing of who wants what kept; two writers of
 //! one id are the caller's to keep apart.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path as FilePath, PathBuf};
@@ -20,6 +21,7 @@ use object_store::path::Path;
 use object_store::{Error, GetOptions, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt as _};
 use tokio::task::spawn_blocking;
 
+use super::staging::{remove_file, sync_folder};
 use super::{MediaError, s3};
 use crate::settings::BlobPlace;
 
@@ -52,16 +54,15 @@ impl BlobStore {
         match settings {
             BlobPlace::Local => {
                 let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-                // As object_store names it, which knows no symbolic links.
-                let local = std::fs::canonicalize(folder)?;
-                Ok(BlobStore { objects: Arc::new(objects), local: Some(local) })
+                Ok(BlobStore { objects: Arc::new(objects), local: Some(folder.to_owned()) })
             }
             BlobPlace::S3(bucket) => Ok(BlobStore { objects: Arc::new(s3::open(bucket)?), local: None }),
         }
     }
 
-    /// Takes over a staged file whose content hashes to `hashed`, with its tree. `staged` lies in the local folder, and
-    /// its content is on the disk. When this returns, the blob is durable and the file is gone.
+    /// Stores the content of a staged file, which hashes to `hashed`, with its tree. It is on the disk, and nobody changes
+    /// the file any more. When this returns, the blob is durable; the file is still there, and is the caller's to remove
+    /// once the blob is known: a crash in between must lose neither.
     ///
     /// # Errors
     /// When nothing is stored under the id, or nobody can say.
@@ -74,10 +75,8 @@ impl BlobStore {
         let path = blob_path(&hashed.id);
         match &self.local {
             Some(folder) => {
-                let from = std::fs::canonicalize(staged)?;
-                let from = from.strip_prefix(folder).map_err(|_| MediaError::Misplaced)?;
-                let from = Path::parse(from.to_string_lossy()).map_err(|_| MediaError::Misplaced)?;
-                self.objects.rename(&from, &path).await?;
+                let (from, to) = (staged.to_owned(), folder.join(path.as_ref()));
+                spawn_blocking(move || place(&from, &to)).await.map_err(|_| MediaError::Stopping)??;
             }
             None => {
                 let file = Arc::new(File::open(staged)?);
@@ -92,7 +91,6 @@ impl BlobStore {
                         return Err(error);
                     }
                 }
-                std::fs::remove_file(staged)?;
             }
         }
         Ok(())
@@ -208,6 +206,27 @@ fn tree_path(id: &BlobId) -> Path {
 fn path(id: &BlobId, ending: &str) -> Path {
     let name = id.to_string();
     Path::from(format!("{FOLDER}/{}/{name}{ending}", &name[..2]))
+}
+
+/// Gives a file a second name, in place of whatever had that name, durably.
+fn place(from: &FilePath, to: &FilePath) -> io::Result<()> {
+    let Some(folder) = to.parent() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    if !folder.is_dir() {
+        fs::create_dir_all(folder)?;
+        folder.ancestors().skip(1).take(2).try_for_each(sync_folder)?;
+    }
+    // Beside what is under way, where the next start removes what a crash leaves.
+    let draft = from.with_extension("link");
+    remove_file(&draft)?;
+    if fs::hard_link(from, &draft).is_err() {
+        // A file system without links.
+        fs::copy(from, &draft)?;
+        File::open(&draft)?.sync_all()?;
+    }
+    fs::rename(&draft, to)?;
+    // Where both were names of one file already, renaming leaves both.
+    remove_file(&draft)?;
+    sync_folder(folder)
 }
 
 /// That something is not there is an answer.

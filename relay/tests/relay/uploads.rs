@@ -286,6 +286,44 @@ async fn an_upload_goes_on_after_a_crash_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_the_database_does_not_take_is_taken_later() {
+    let relay = TestRelay::start().await;
+    let address = relay.app.address();
+    let database =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(relay.data.path().join("chanterelle.db"));
+    let database = sqlx::SqlitePool::connect_with(database).await.expect("the database opens");
+    let change = async |statement: &'static str| {
+        sqlx::query(statement).execute(&database).await.expect("the table is there");
+    };
+    let bytes = content(9, 100_000);
+    let id = id_of(&bytes).to_string();
+    // Not there yet, and there already by another upload.
+    for uploads in [1, 2] {
+        let path = create(address, bytes.len()).await;
+        change("CREATE TRIGGER refuse BEFORE UPDATE OF blob ON uploads BEGIN SELECT RAISE(ABORT, 'no'); END")
+            .await;
+        let refused = patch(address, &path, 0, &bytes, &[]).await;
+        assert_eq!((refused.status, refused.error_code().as_str()), (503, "unavailable"));
+        assert_eq!(head(address, &path).await.status, 503, "and again");
+        change("DROP TRIGGER refuse").await;
+        let state = head(address, &path).await;
+        assert_eq!((state.status, state.header("chanterelle-blob")), (200, Some(id.as_str())));
+        assert_eq!(file(address, &id).await.body, bytes);
+        let known = get(address, &format!("/api/v1/content/{id}"), &[]).await.json();
+        assert_eq!(known["pins"]["uploads"].as_array().map(Vec::len), Some(uploads));
+        assert_eq!(staged(relay.data.path()), 0);
+        let folder = relay.data.path().join("media/blobs").join(&id[..2]);
+        assert_eq!(
+            std::fs::read_dir(folder).expect("the folder is there").count(),
+            2,
+            "the file and its tree"
+        );
+    }
+    database.close().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn what_came_of_a_request_that_broke_off_counts() {
     let relay = TestRelay::start().await;
     let address = relay.app.address();

@@ -39,7 +39,7 @@ pub trait Blobs: fmt::Debug + Send + Sync {
     /// Why they are not there now.
     async fn fetch(&self, id: BlobId, file: &Path) -> Result<(), BlobsError>;
 
-    /// Keeps the bytes of `file`, which it may move away, as a rendition of `source`: their id and their number.
+    /// Keeps the bytes of `file`, which it may take away, as a rendition of `source`: their id and their number.
     ///
     /// # Errors
     /// Why they are not kept.

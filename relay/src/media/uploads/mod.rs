@@ -131,8 +131,12 @@ impl Media {
         }
         // Whoever writes it brings it to its end.
         let Some(taken) = self.0.uploads.writing.take(*id) else { return Ok(upload) };
-        let upload = self.find(id).await?;
-        self.complete(upload, &taken).await
+        let (media, id) = (self.clone(), *id);
+        self.unhurried(async move {
+            let upload = media.find(&id).await?;
+            media.complete(upload, &taken).await
+        })
+        .await?
     }
 
     async fn find(&self, id: &UploadId) -> Result<Upload, MediaError> {
