@@ -29,7 +29,8 @@ CREATE TRIGGER blob_removed AFTER DELETE ON blobs BEGIN
 END;
 
 -- Which events refer to which blobs, unless their author withdrew them. `size` is the event's word. `renders` is the post
--- of which the event holds another form: it goes with that post.
+-- of which the event holds another form: it goes with that post. `source` is the blob of which it is a form, by the
+-- event's word.
 CREATE TABLE blob_refs (
     blob BLOB NOT NULL,
     event BLOB NOT NULL,
@@ -37,12 +38,13 @@ CREATE TABLE blob_refs (
     author BLOB NOT NULL,
     size INTEGER NOT NULL,
     renders BLOB,
+    source BLOB,
     PRIMARY KEY (blob, event)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX blob_refs_event ON blob_refs (event);
 CREATE INDEX blob_refs_author ON blob_refs (author);
-CREATE INDEX blob_refs_renders ON blob_refs (renders) WHERE renders IS NOT NULL;
+CREATE INDEX blob_refs_source ON blob_refs (source, author) WHERE source IS NOT NULL;
 
 -- What authors withdrew, known here or not yet.
 CREATE TABLE tombstones (

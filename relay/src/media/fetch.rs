@@ -4,6 +4,7 @@
 //! [`Fetch::save`] has made it durable, and is removed when nothing has come for as long as an upload may rest. Asks
 //! nobody for anything: that is the exchange.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::ops::Range;
@@ -21,10 +22,11 @@ use super::busy::Taken;
 use super::staging::{Staging, sync_folder};
 use super::{Media, MediaError, store};
 
-/// Endings of the files of one fetch: content, tree, and which groups are there.
-const ENDINGS: [&str; 3] = [DATA, TREE, GROUPS];
+/// Endings of the files of one fetch: content, tree, which groups are there, and the list of these while it is written.
+const ENDINGS: [&str; 4] = [DATA, TREE, DRAFT, GROUPS];
 const DATA: &str = ".data";
 const TREE: &str = ".tree";
+const DRAFT: &str = ".new";
 const GROUPS: &str = ".groups";
 
 /// A blob under way.
@@ -101,13 +103,13 @@ impl Fetch {
     /// When the disk does not take it.
     pub async fn save(&self) -> Result<(), MediaError> {
         let (data, tree) = (self.data.clone(), self.tree.clone());
-        let path = self.media.0.staging.path(&format!("{}{GROUPS}", self.id));
+        let [draft, path] =
+            [DRAFT, GROUPS].map(|ending| self.media.0.staging.path(&format!("{}{ending}", self.id)));
         let list = [&self.size.to_le_bytes(), &self.groups.to_bytes()[..]].concat();
         let work = move || {
             data.sync_data()?;
             tree.sync_data()?;
             // Whole or not at all, and only after what it lists.
-            let draft = path.with_extension("new");
             let mut file = File::create(&draft)?;
             file.write_all(&list)?;
             file.sync_all()?;
@@ -186,23 +188,32 @@ fn remove(staging: &Staging, id: &BlobId) -> io::Result<()> {
     ENDINGS.iter().rev().try_for_each(|ending| staging.remove(&format!("{id}{ending}")))
 }
 
-/// Removes fetches of which nothing was saved for `rest`, and returns the files of the others.
+/// Removes fetches of which nothing was saved for `rest`, and those that are blocked, whoever writes them; returns the files
+/// of the others.
 pub(super) fn sweep(media: &Media, rest: Duration) -> io::Result<Vec<String>> {
     let staging = &media.0.staging;
+    let id_of = |name: &String| {
+        ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).and_then(|id| id.parse::<BlobId>().ok())
+    };
+    let ids: BTreeSet<BlobId> = staging.names()?.iter().filter_map(id_of).collect();
     let mut kept = Vec::new();
-    for name in staging.names()? {
-        let Some(id) = name.strip_suffix(GROUPS).and_then(|id| id.parse::<BlobId>().ok()) else { continue };
+    for id in ids {
         // Whoever writes it holds its name.
-        let Some(_taken) = media.0.fetching.take(id) else {
-            kept.extend(ENDINGS.map(|ending| format!("{id}{ending}")));
-            continue;
+        let taken = media.0.fetching.take(id);
+        let is_kept = match taken {
+            _ if media.is_blocked(&id) => false,
+            None => true,
+            // Without the list nothing says which of the bytes are right.
+            Some(_) => match fs::metadata(staging.path(&format!("{id}{GROUPS}"))) {
+                Ok(list) => SystemTime::now().duration_since(list.modified()?).unwrap_or_default() < rest,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(error),
+            },
         };
-        let saved = fs::metadata(staging.path(&name))?.modified()?;
-        let rested = SystemTime::now().duration_since(saved).unwrap_or_default();
-        if rested >= rest || media.is_blocked(&id) {
-            remove(staging, &id)?;
-        } else {
+        if is_kept {
             kept.extend(ENDINGS.map(|ending| format!("{id}{ending}")));
+        } else {
+            remove(staging, &id)?;
         }
     }
     Ok(kept)

@@ -72,15 +72,7 @@ impl Media {
     /// # Errors
     /// When the database cannot be read.
     pub(super) async fn forms_of(&self, id: &BlobId) -> Result<Vec<BlobId>, MediaError> {
-        let mut forms = Vec::new();
-        for bytes in self.0.storage.events_with(id, POSTS).await? {
-            let Ok(event) = Event::decode(&bytes, &Limits::default()) else { continue };
-            for bytes in self.0.storage.events_about(&event.id(), POSTS).await? {
-                let Ok(event) = Event::decode(&bytes, &Limits::default()) else { continue };
-                forms.extend(self.form_in(&event, &|of| of == id));
-            }
-        }
-        Ok(forms)
+        Ok(self.0.storage.made_of(id, &self.0.producer).await?)
     }
 
     /// Events were stored: blocks what they say this relay has made of what is blocked.
@@ -88,11 +80,10 @@ impl Media {
     /// # Errors
     /// When the database cannot be read or written.
     pub(crate) async fn block_for(&self, events: &[EventId]) -> Result<(), MediaError> {
-        let blocked = |id: &BlobId| self.is_blocked(id);
         let mut forms = Vec::new();
         for (_, bytes) in self.0.storage.read(events).await? {
             let Ok(event) = Event::decode(&bytes, &Limits::default()) else { continue };
-            forms.extend(self.form_in(&event, &blocked));
+            forms.extend(self.form_in(&event));
         }
         if self.0.blocked.block_forms(forms) {
             super::clean::remove_blocked(self).await?;
@@ -100,18 +91,21 @@ impl Media {
         Ok(())
     }
 
-    /// What an event of this relay's says was made of one of some blobs.
-    fn form_in(&self, event: &Event, of: &dyn Fn(&BlobId) -> bool) -> Option<BlobId> {
+    /// What an event of this relay's says was made of something blocked.
+    fn form_in(&self, event: &Event) -> Option<BlobId> {
         let Body::Rendition(body) = event.body() else { return None };
         let is_own = event.fields().author == self.0.producer;
-        event.fields().blobs.first().map(|blob| blob.id).filter(|_| is_own && of(&body.source))
+        event.fields().blobs.first().map(|blob| blob.id).filter(|_| is_own && self.is_blocked(&body.source))
     }
 
     /// A blob is gone.
     pub(super) async fn forget_renditions(&self, id: BlobId) -> Result<(), MediaError> {
         if let Some(queue) = self.0.queue.get() {
-            // What was made of it goes by itself: nothing refers to it once its events are withdrawn.
-            queue.forget(id).await?;
+            let made = queue.forget(id).await?;
+            // Otherwise what was made of it goes by itself: nothing refers to it once its posts are withdrawn.
+            if self.is_blocked(&id) {
+                self.0.blocked.block_forms(made);
+            }
         }
         Ok(())
     }

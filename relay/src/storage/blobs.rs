@@ -386,19 +386,21 @@ impl Storage {
         Ok(rows.iter().filter_map(|row| BlobId::try_from(row.get::<&[u8], _>(0)).ok()).collect())
     }
 
-    /// The bytes of the events that render a file of a post, at most `limit`.
+    /// What events of `author` say was made of a blob, whatever became of the post that it was made for, and what jobs made
+    /// of it that no event tells of yet.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn events_about(&self, post: &EventId, limit: u32) -> Result<Vec<Vec<u8>>, StorageError> {
-        sqlx::query_scalar(
-            "SELECT bytes FROM events WHERE id IN (SELECT event FROM blob_refs WHERE renders = ? LIMIT ?)",
-        )
-        .bind(post.as_bytes().as_slice())
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(|error| self.failed("reading", &error))
+    pub async fn made_of(&self, source: &BlobId, author: &AuthorId) -> Result<Vec<BlobId>, StorageError> {
+        let query = "SELECT blob FROM blob_refs WHERE source = ?1 AND author = ?2 \
+                     UNION SELECT blob FROM jobs WHERE source = ?1 AND blob IS NOT NULL";
+        let rows = sqlx::query(query)
+            .bind(source.as_bytes().as_slice())
+            .bind(author.as_bytes().as_slice())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| self.failed("reading", &error))?;
+        Ok(rows.iter().filter_map(|row| BlobId::try_from(row.get::<&[u8], _>(0)).ok()).collect())
     }
 
     /// The bytes of the events that refer to a blob, at most `limit`.

@@ -1,9 +1,9 @@
 //! Which events refer to which blobs: written in the transaction that stores the events, so that the two never differ.
 //!
-//! Looks into an event for two things alone, its attachments and what it withdraws; whether the event is valid was
-//! decided before it came here. A tombstone counts for events of its own author, whichever of the two comes first.
+//! Looks into an event for three things alone, its attachments, what they were made of, and what it withdraws; whether the
+//! event is valid was decided before it came here. A tombstone counts for events of its own author, whichever of the two comes first.
 
-use chanterelle_core::base::EventId;
+use chanterelle_core::base::{BlobId, EventId};
 use chanterelle_core::event::{BlobRef, Kind};
 use chanterelle_core::store::{Rel, Row};
 use serde::Deserialize;
@@ -30,11 +30,24 @@ struct Attachments {
     blobs: Vec<BlobRef>,
 }
 
+/// The part of a rendition that is read here.
+#[derive(Deserialize)]
+struct Rendition {
+    body: Made,
+}
+
+/// Of what it was made.
+#[derive(Deserialize)]
+struct Made {
+    source: BlobId,
+}
+
 /// One attachment of one event.
 struct Found<'a> {
     row: &'a Row,
     blob: BlobRef,
     renders: Option<EventId>,
+    source: Option<BlobId>,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +67,15 @@ fn attachments(bytes: &[u8]) -> Vec<BlobRef> {
     read(bytes).map_or(Vec::new(), |Attachments { blobs }| blobs)
 }
 
+/// Of which blob an event says that it holds another form.
+fn source(row: &Row, bytes: &[u8]) -> Option<BlobId> {
+    if row.kind != Kind::RENDITION {
+        return None;
+    }
+    let Envelope(unsigned, _) = serde_ipld_dagcbor::from_slice(bytes).ok()?;
+    serde_ipld_dagcbor::from_slice::<Rendition>(unsigned).ok().map(|rendition| rendition.body.source)
+}
+
 /// Writes what the new events of a batch refer to, and lets go what their tombstones withdraw.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
@@ -68,7 +90,8 @@ pub(super) async fn write(
     let mut found = Vec::new();
     for &(row, bytes) in new {
         let renders = row.refs.iter().find(|(rel, _)| *rel == Rel::Renders).map(|(_, post)| *post);
-        found.extend(attachments(bytes).into_iter().map(|blob| Found { row, blob, renders }));
+        let source = source(row, bytes);
+        found.extend(attachments(bytes).into_iter().map(|blob| Found { row, blob, renders, source }));
     }
     for refs in found.chunks(INSERT) {
         insert(connection, refs).await?;
@@ -97,16 +120,17 @@ async fn withdraw(
 
 async fn insert(connection: &mut SqliteConnection, refs: &[Found<'_>]) -> Result<(), sqlx::Error> {
     let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO blob_refs (blob, event, board, author, size, renders) SELECT * FROM (",
+        "INSERT INTO blob_refs (blob, event, board, author, size, renders, source) SELECT * FROM (",
     );
-    query.push_values(refs, |mut values, Found { row, blob, renders }| {
+    query.push_values(refs, |mut values, Found { row, blob, renders, source }| {
         values
             .push_bind(blob.id.as_bytes().as_slice())
             .push_bind(row.id.as_bytes().as_slice())
             .push_bind(row.board.as_bytes().as_slice())
             .push_bind(row.author.as_bytes().as_slice())
             .push_bind(signed(blob.size))
-            .push_bind(renders.as_ref().map(|post| post.as_bytes().as_slice()));
+            .push_bind(renders.as_ref().map(|post| post.as_bytes().as_slice()))
+            .push_bind(source.as_ref().map(|blob| blob.as_bytes().as_slice()));
     });
     query.push(
         ") AS new WHERE NOT EXISTS (SELECT 1 FROM tombstones \

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use chanterelle_core::base::BlobId;
+use chanterelle_core::base::{BlobId, BoardId};
 use chanterelle_core::media::tree::{self, Outboard};
 use chanterelle_relay::media::{Config, Media, MediaError};
 use chanterelle_relay::metrics::Metrics;
 use chanterelle_relay::settings::Keys;
-use chanterelle_relay::storage::Storage;
+use chanterelle_relay::storage::{Ended, Place, Profile, Rendered, Storage};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -211,6 +211,46 @@ async fn a_file_stays_as_long_as_something_refers_to_it() {
     .await;
     assert!(is_stored(address, &other.0).await, "a stranger withdraws nothing");
     events.close().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_made_of_a_file_is_known_whoever_says_more_of_it() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let events = storage(data.path()).await;
+    // The source that renditions by hand name.
+    let source = BlobId([1; 32]);
+    let [told, untold] = [2, 3].map(|number| BlobId([number; 32]));
+    let post = ByHand::thread(1, "cats", &[(source, 99)]).put();
+    let id = post.row.id;
+    let strangers = (10..=255).chain(10..=255).zip(1_u64..);
+    let strangers =
+        strangers.map(|(seed, size)| ByHand::rendition(seed, "cats", id, (BlobId([seed; 32]), size)).put());
+    let own = ByHand::rendition(8, "cats", id, (told, 9)).put();
+    let producer = own.row.author;
+    events.store(&batch([post, own].into_iter().chain(strangers).collect())).await.expect("they are stored");
+    events.store(&batch(vec![ByHand::tombstone(1, "cats", id).put()])).await.expect("it is stored");
+    let place = Place { post: id, board: BoardId([7; 32]), thread: id };
+    events.ask_jobs(source, vec![(Profile::Clean, 0)], place).await.expect("it is stored");
+    let job = events.begin_job(0, 0).await.expect("it is stored").expect("there is a job");
+    let rendered = Rendered { mime: "image/jpeg".to_owned(), width: None, height: None, duration: None };
+    events.end_job(job.number, Ended::Done(untold, 9, rendered)).await.expect("it is stored");
+    let made = events.made_of(&source, &producer).await.expect("the database is read");
+    assert_eq!(made, [told, untold]);
+    events.close().await;
+}
+
+#[tokio::test]
+async fn of_a_blocked_file_nothing_stays_of_what_came() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let partial = data.path().join("media/partial");
+    std::fs::create_dir_all(&partial).expect("the folder is writable");
+    let id = BlobId([6; 32]);
+    let unsaved = partial.join(format!("{id}.data"));
+    let relay = TestRelay::on(data, Keys::default()).await;
+    std::fs::write(&unsaved, b"abc").expect("the folder is writable");
+    std::fs::write(relay.data.path().join("blocked"), id.to_string()).expect("the folder is writable");
+    until("it is gone", async || !unsaved.exists()).await;
     relay.stop().await;
 }
 
