@@ -19,6 +19,7 @@ use chanterelle_core::media::tree::{self, GROUP_BYTES, Node, PARENT_BYTES, Paren
 use tokio::task::spawn_blocking;
 
 use super::busy::Taken;
+use super::reserved::Reservation;
 use super::staging::{Staging, sync_folder};
 use super::{Media, MediaError, store};
 
@@ -38,13 +39,19 @@ pub struct Fetch {
     data: Arc<File>,
     tree: Arc<File>,
     groups: Groups,
+    reservation: Reservation,
     _taken: Taken<BlobId>,
 }
 
 impl Fetch {
-    /// What has come before is gone on with, also if it is of another size.
-    pub(super) async fn open(media: Media, id: BlobId, size: u64) -> Result<Fetch, MediaError> {
-        let taken = media.0.fetching.take(id).ok_or(MediaError::Busy)?;
+    /// Goes on where the blob was left, also if that is of another size. `taken` holds its name, `reservation` its room.
+    pub(super) async fn open(
+        media: Media,
+        id: BlobId,
+        size: u64,
+        taken: Taken<BlobId>,
+        reservation: Reservation,
+    ) -> Result<Fetch, MediaError> {
         let staging = media.0.staging.clone();
         let work = move || {
             let known = fs::read(staging.path(&format!("{id}{GROUPS}"))).ok();
@@ -61,7 +68,8 @@ impl Fetch {
         };
         let (data, tree, size, groups) = spawn_blocking(work).await.map_err(|_| MediaError::Stopping)??;
         let (data, tree) = (Arc::new(data), Arc::new(tree));
-        Ok(Fetch { media, id, size, data, tree, groups, _taken: taken })
+        reservation.wrote(u64::from(groups.count()) * GROUP_BYTES);
+        Ok(Fetch { media, id, size, data, tree, groups, reservation, _taken: taken })
     }
 
     /// The size it is taken as, bytes.
@@ -79,7 +87,7 @@ impl Fetch {
     /// Writes what [`tree::verify`] found to be the content from group `first` on.
     ///
     /// # Errors
-    /// When it is not whole groups of this blob, or the disk does not take it.
+    /// When it is not whole groups of this blob, or the disk does not take it or has no more left than is to be left.
     pub async fn write(&mut self, first: u32, verified: Verified) -> Result<(), MediaError> {
         let begin = u64::from(first) * GROUP_BYTES;
         let end = begin + verified.data.len() as u64;
@@ -87,12 +95,14 @@ impl Fetch {
         if verified.data.is_empty() || end > self.size || !whole {
             return Err(MediaError::WrongContent(self.id));
         }
+        self.media.room_for(end - begin)?;
         let (data, tree) = (self.data.clone(), self.tree.clone());
         let work = move || {
             data.write_all_at(&verified.data, begin)?;
             verified.parents.iter().try_for_each(|(node, parent)| tree.write_all_at(parent, node.offset()))
         };
         spawn_blocking(work).await.map_err(|_| MediaError::Stopping)??;
+        self.reservation.wrote(end - begin);
         self.groups.insert_all(first..first + tree::groups_in(end - begin));
         Ok(())
     }

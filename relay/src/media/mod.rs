@@ -15,13 +15,14 @@ pub mod jobs;
 mod publish;
 pub mod render;
 mod renditions;
+mod reserved;
 pub(crate) mod run;
 mod s3;
 mod staging;
 pub mod store;
 pub mod uploads;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,7 @@ use crate::storage::{Blob, Keeping, Owner, Pin, Storage, Wanted};
 use busy::Busy;
 use digest::{Digest, Digested};
 use jobs::Queue;
+use reserved::{Reservation, Reserved};
 use staging::Staging;
 
 /// The folder in the data folder.
@@ -108,6 +110,9 @@ struct Inner {
     secret: [u8; 32],
     uploads: Uploads,
     fetching: Busy<BlobId>,
+    reserved: Reserved,
+    /// Whoever looks whether there is room holds this until what takes it counts.
+    deciding: Mutex<()>,
     /// Whoever puts or removes a blob holds the lock of its id meanwhile.
     locks: Vec<Mutex<()>>,
     hashing: Semaphore,
@@ -142,6 +147,8 @@ impl Media {
             secret: config.secret,
             uploads: Uploads::default(),
             fetching: Busy::default(),
+            reserved: Reserved::default(),
+            deciding: Mutex::default(),
             // Clocks of file systems are a little behind.
             begun: SystemTime::now() - std::time::Duration::from_secs(1),
             locks: (0..LOCKS).map(|_| Mutex::default()).collect(),
@@ -229,14 +236,25 @@ impl Media {
     /// Begins to take a blob that is not stored group by group, or goes on where it was left.
     ///
     /// # Errors
-    /// When it is blocked, larger than the settings allow, there is no room, or somebody takes it already.
+    /// When it is blocked, larger than the settings allow, there is no room, in all or for its author, or somebody takes
+    /// it already.
     pub async fn fetch(&self, id: BlobId, size: u64) -> Result<Fetch, MediaError> {
         self.refuse_blocked(&id)?;
         if size == 0 || size > self.0.settings.blob_bytes {
             return Err(MediaError::TooLarge(self.0.settings.blob_bytes));
         }
-        self.room_in_store(size).await?;
-        Fetch::open(self.clone(), id, size).await
+        let taken = self.0.fetching.take(id).ok_or(MediaError::Busy)?;
+        let author = self.0.storage.author_of(&self.0.keeping, &id, size).await?;
+        let reservation = {
+            let _deciding = self.0.deciding.lock().await;
+            if let Some(author) = &author
+                && self.taken_by(author).await?.saturating_add(size) > self.0.settings.author_bytes
+            {
+                return Err(MediaError::OwnerFull);
+            }
+            self.reserve(id, author, size).await?
+        };
+        Fetch::open(self.clone(), id, size, taken, reservation).await
     }
 
     /// Blobs that are to be kept and are not stored, behind `after` in the order of ids, at most `limit`: those that events
@@ -277,17 +295,53 @@ impl Media {
         count(&self.0.metrics.media_refused, "liar");
     }
 
-    /// Those of them that may be fetched.
+    /// Those of them that may be fetched, and of which there is room for all.
     async fn affordable(&self, found: Vec<Wanted>) -> Result<Vec<Wanted>, MediaError> {
         let settings = &self.0.settings;
+        let mut room = self.room_left().await?;
+        let mut taken = BTreeMap::new();
         let mut wanted = Vec::new();
         for blob in found {
-            let fits = blob.size > 0 && blob.size <= settings.blob_bytes && !self.is_blocked(&blob.id);
-            if fits && self.0.storage.bytes_of(&blob.author).await? + blob.size <= settings.author_bytes {
+            if blob.size == 0 || blob.size > settings.blob_bytes || self.is_blocked(&blob.id) {
+                continue;
+            }
+            // What is under way is counted already.
+            if self.0.reserved.has(&blob.id) {
+                wanted.push(blob);
+                continue;
+            }
+            let of_author = match taken.get(&blob.author) {
+                Some(bytes) => *bytes,
+                None => self.taken_by(&blob.author).await?,
+            };
+            let more = of_author.saturating_add(blob.size);
+            let fits = blob.size <= room && more <= settings.author_bytes;
+            taken.insert(blob.author, if fits { more } else { of_author });
+            if fits {
+                room -= blob.size;
                 wanted.push(blob);
             }
         }
         Ok(wanted)
+    }
+
+    /// Bytes that the files of an author take, with those under way.
+    async fn taken_by(&self, author: &AuthorId) -> Result<u64, MediaError> {
+        let stored = self.0.storage.bytes_of(author).await?;
+        Ok(stored.saturating_add(self.0.reserved.bytes_of(author)))
+    }
+
+    /// Reserves room for a blob. The caller holds [`Inner::deciding`].
+    async fn reserve(
+        &self,
+        id: BlobId,
+        author: Option<AuthorId>,
+        size: u64,
+    ) -> Result<Reservation, MediaError> {
+        if size > self.room_left().await? {
+            return Err(MediaError::Full);
+        }
+        Ok(self.0.reserved.take(id, author, size))
     }
 
     /// Puts a staged file into the store and says so in the database, with `pin` for whoever uploaded it; the file goes
@@ -350,13 +404,13 @@ impl Media {
         Ok(())
     }
 
-    /// Whether the store may take so many bytes more, and the disk does.
-    async fn room_in_store(&self, bytes: u64) -> Result<(), MediaError> {
-        let totals = self.0.storage.totals().await?;
-        if self.0.settings.total_bytes.is_some_and(|total| totals.bytes.saturating_add(bytes) > total) {
-            return Err(MediaError::Full);
-        }
-        self.room_for(bytes)
+    /// Bytes that the store and the disk take beyond what they hold and what is on its way.
+    async fn room_left(&self) -> Result<u64, MediaError> {
+        let (settings, totals) = (&self.0.settings, self.0.storage.totals().await?);
+        let kept_free = settings.free_bytes.saturating_add(self.0.reserved.missing());
+        let on_disk = self.measure_disk()?.saturating_sub(kept_free);
+        let taken = totals.bytes.saturating_add(totals.open).saturating_add(self.0.reserved.bytes());
+        Ok(settings.total_bytes.map_or(on_disk, |total| on_disk.min(total.saturating_sub(taken))))
     }
 
     fn measure_disk(&self) -> Result<u64, MediaError> {

@@ -144,8 +144,11 @@ impl Blobs for Media {
     async fn keep(&self, file: &Path, _: BlobId) -> Result<(BlobId, u64), BlobsError> {
         let kept = async {
             let size = tokio::fs::metadata(file).await?.len();
-            self.room_in_store(size).await?;
             let digested = self.digest(file.to_owned(), size).await?;
+            let _reservation = {
+                let _deciding = self.0.deciding.lock().await;
+                self.reserve(digested.hashed.id, None, size).await?
+            };
             Ok::<_, MediaError>((self.put(digested, file, None).await?, size))
         };
         kept.await.map_err(refused)

@@ -83,13 +83,15 @@ pub struct References {
     pub size: Option<u64>,
 }
 
-/// Blobs in the store.
+/// Blobs in the store, and uploads that are none yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// How many.
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes of uploads that are no blobs yet, with what has not come of them.
+    pub open: u64,
 }
 
 /// Which references keep a blob: a condition on `blob_refs`. What is another form of a post's attachment keeps nothing once
@@ -281,16 +283,19 @@ impl Storage {
         Ok(rows.iter().filter_map(blob).collect())
     }
 
-    /// How many there are.
+    /// How many there are, and what uploads take beside them.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn totals(&self) -> Result<Totals, StorageError> {
-        let row = sqlx::query("SELECT blobs, bytes FROM blob_totals")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(|error| self.failed("reading", &error))?;
-        Ok(Totals { blobs: unsigned(row.get(0)), bytes: unsigned(row.get(1)) })
+        let row = sqlx::query(
+            "SELECT blobs, bytes, (SELECT COALESCE(SUM(length), 0) FROM uploads \
+             WHERE blob IS NULL AND ended IS NULL) FROM blob_totals",
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(|error| self.failed("reading", &error))?;
+        Ok(Totals { blobs: unsigned(row.get(0)), bytes: unsigned(row.get(1)), open: unsigned(row.get(2)) })
     }
 
     /// What refers to a blob.
@@ -416,6 +421,27 @@ impl Storage {
         .fetch_all(&self.readers)
         .await
         .map_err(|error| self.failed("reading", &error))
+    }
+
+    /// An author whose event refers to a blob of that size by `keeping`: the one that [`Storage::wanted`] names.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn author_of(
+        &self,
+        keeping: &Keeping,
+        id: &BlobId,
+        size: u64,
+    ) -> Result<Option<AuthorId>, StorageError> {
+        let query =
+            format!("SELECT MIN(author) FROM blob_refs WHERE blob = ? AND size = ? AND {}", keeping.0);
+        let author: Option<Vec<u8>> = sqlx::query_scalar(AssertSqlSafe(query))
+            .bind(id.as_bytes().as_slice())
+            .bind(signed(size))
+            .fetch_one(&self.readers)
+            .await
+            .map_err(|error| self.failed("reading", &error))?;
+        Ok(author.and_then(|author| AuthorId::try_from(author.as_slice()).ok()))
     }
 
     /// Bytes in the store that events of `author` refer to.

@@ -72,64 +72,34 @@ pub struct Upload {
     pub ended: bool,
 }
 
-/// What became of the wish for an upload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Created {
-    /// It is there.
-    Yes,
-    /// Everybody together has no room.
-    TotalFull,
-    /// Its owner has none.
-    OwnerFull,
-}
-
 const COLUMNS: &str = "id, owner, length, offset, metadata, part, parts, expires, blob, ended";
 
 impl Storage {
-    /// Enters an upload, if with it the whole takes at most `total` bytes (`None` without bound) and its owner's at most
-    /// `of_owner`. Each upload that is not a blob yet counts with its whole length.
+    /// Bytes that count for an owner: of files that uploads of this owner keep, and of uploads that are no files yet, each with
+    /// its whole length.
     ///
     /// # Errors
-    /// When nothing was written.
-    pub async fn create_upload(
-        &self,
-        upload: &Upload,
-        now: Seconds,
-        total: Option<u64>,
-        of_owner: u64,
-    ) -> Result<Created, StorageError> {
-        let failed = |error| self.failed("creating an upload", &error);
-        // The writer is one, so nobody creates another between the sums and the row.
-        let mut writer = self.writer.acquire().await.map_err(failed)?;
-        let owner = upload.owner.to_bytes();
-        if let Some(total) = total {
-            let taken: i64 = sqlx::query_scalar(
-                "SELECT (SELECT bytes FROM blob_totals) + (SELECT COALESCE(SUM(length), 0) FROM uploads \
-                 WHERE blob IS NULL AND ended IS NULL)",
-            )
-            .fetch_one(&mut *writer)
-            .await
-            .map_err(failed)?;
-            if unsigned(taken).saturating_add(upload.length) > total {
-                return Ok(Created::TotalFull);
-            }
-        }
-        let taken: i64 = sqlx::query_scalar(
+    /// When the database cannot be read.
+    pub async fn bytes_owned(&self, owner: &Owner, now: Seconds) -> Result<u64, StorageError> {
+        let bytes: i64 = sqlx::query_scalar(
             "SELECT (SELECT COALESCE(SUM(size), 0) FROM blobs \
                      WHERE id IN (SELECT blob FROM pins WHERE owner = ?1 AND expires > ?2)) \
              + (SELECT COALESCE(SUM(length), 0) FROM uploads \
                 WHERE owner = ?1 AND blob IS NULL AND ended IS NULL AND part != 2)",
         )
-        .bind(&owner)
+        .bind(owner.to_bytes())
         .bind(signed(now.0))
-        .fetch_one(&mut *writer)
+        .fetch_one(&self.readers)
         .await
-        .map_err(failed)?;
-        // What is joined from parts was counted with them.
-        let more = if matches!(upload.part, Part::Final(_)) { 0 } else { upload.length };
-        if unsigned(taken).saturating_add(more) > of_owner {
-            return Ok(Created::OwnerFull);
-        }
+        .map_err(|error| self.failed("reading", &error))?;
+        Ok(unsigned(bytes))
+    }
+
+    /// Enters an upload. Whether there is room for it is known to the caller.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    pub async fn create_upload(&self, upload: &Upload) -> Result<(), StorageError> {
         let (part, parts) = match &upload.part {
             Part::Whole => (0, None),
             Part::Partial => (1, None),
@@ -140,17 +110,17 @@ impl Storage {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(upload.id.0.as_slice())
-        .bind(owner)
+        .bind(upload.owner.to_bytes())
         .bind(signed(upload.length))
         .bind(signed(upload.offset))
         .bind(&upload.metadata)
         .bind(part)
         .bind(parts)
         .bind(signed(upload.expires.0))
-        .execute(&mut *writer)
+        .execute(&self.writer)
         .await
-        .map_err(failed)?;
-        Ok(Created::Yes)
+        .map(drop)
+        .map_err(|error| self.failed("creating an upload", &error))
     }
 
     /// An upload that is not forgotten.

@@ -22,7 +22,7 @@ use super::busy::{Busy, Taken};
 use super::digest::{Digest, Digested};
 use super::{Media, MediaError, now};
 use crate::metrics::count;
-use crate::storage::{Created, Owner, Part, Pin, Upload, UploadId};
+use crate::storage::{Owner, Part, Pin, Upload, UploadId};
 
 /// Bytes of trees kept for uploads that rest between two requests: 8 GiB of uploads. Others are hashed at their end.
 const RESTING_BYTES: u64 = 32 * 1024 * 1024;
@@ -95,7 +95,6 @@ impl Media {
         if length == 0 || length > settings.blob_bytes {
             return Err(MediaError::TooLarge(settings.blob_bytes));
         }
-        self.room_for(length)?;
         let now = now();
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|error| MediaError::Io(std::io::Error::other(error.to_string())))?;
@@ -107,15 +106,19 @@ impl Media {
             Owner::Author(_) => settings.author_bytes,
             Owner::Address(_) => settings.address_bytes,
         };
-        let created = self.0.storage.create_upload(&upload, now, settings.total_bytes, of_owner).await?;
-        match created {
-            Created::Yes => {
-                count(&self.0.metrics.uploads, "created");
-                Ok(upload)
-            }
-            Created::TotalFull => Err(MediaError::Full),
-            Created::OwnerFull => Err(MediaError::OwnerFull),
+        // Among the readers, because the writer has events to store.
+        let _deciding = self.0.deciding.lock().await;
+        if length > self.room_left().await? {
+            return Err(MediaError::Full);
         }
+        // What is joined from parts was counted with them.
+        let more = if matches!(upload.part, Part::Final(_)) { 0 } else { length };
+        if self.0.storage.bytes_owned(&owner, now).await?.saturating_add(more) > of_owner {
+            return Err(MediaError::OwnerFull);
+        }
+        self.0.storage.create_upload(&upload).await?;
+        count(&self.0.metrics.uploads, "created");
+        Ok(upload)
     }
 
     /// An upload. One that is whole and did not become a blob, because the relay stopped or could not store it, becomes
