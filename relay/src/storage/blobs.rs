@@ -224,6 +224,26 @@ impl Storage {
         Ok(done.rows_affected() > 0)
     }
 
+    /// Forgets a blob that nothing keeps now, and says whether there was such a one.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    pub async fn drop_unkept(
+        &self,
+        id: &BlobId,
+        keeping: &Keeping,
+        now: Seconds,
+    ) -> Result<bool, StorageError> {
+        let statement = format!("DELETE FROM blobs WHERE id = ?1 AND NOT {}", kept(keeping, "?2"));
+        let done = sqlx::query(AssertSqlSafe(statement))
+            .bind(id.as_bytes().as_slice())
+            .bind(signed(now.0))
+            .execute(&self.writer)
+            .await
+            .map_err(|error| self.failed("dropping a blob", &error))?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// Notes which blobs nothing keeps any more, and which something keeps again. Those that nothing has kept since
     /// `before`.
     ///

@@ -85,7 +85,7 @@ impl Storage {
             "SELECT (SELECT COALESCE(SUM(size), 0) FROM blobs \
                      WHERE id IN (SELECT blob FROM pins WHERE owner = ?1 AND expires > ?2)) \
              + (SELECT COALESCE(SUM(length), 0) FROM uploads \
-                WHERE owner = ?1 AND blob IS NULL AND ended IS NULL AND part != 2)",
+                WHERE owner = ?1 AND blob IS NULL AND ended IS NULL)",
         )
         .bind(owner.to_bytes())
         .bind(signed(now.0))

@@ -85,6 +85,31 @@ async fn what_is_full_takes_nothing_new_and_gives_what_it_has() {
     relay.stop().await;
 }
 
+#[tokio::test]
+async fn what_is_joined_counts_like_everything_else() {
+    let keys = Keys { media_mib_per_address: Some(2), ..Keys::default() };
+    let relay = TestRelay::with(keys).await;
+    let address = relay.app.address();
+    let mut parts = Vec::new();
+    for seed in [60, 61] {
+        let created = creation(address, 500_000, &["upload-concat: partial"]).await;
+        let path = created.header("location").expect("an upload has a place").to_owned();
+        assert_eq!(patch(address, &path, 0, &content(seed, 500_000), &[]).await.status, 204);
+        parts.push(path);
+    }
+    let join = async |first: usize, second: usize| {
+        let concat = format!("upload-concat: final;{} {}", parts[first], parts[second]);
+        request(address, "POST", UPLOADS, &[TUS, &concat, "content-length: 0"]).await
+    };
+    assert_eq!(join(0, 1).await.status, 201, "the parts are there already");
+    let again = join(1, 0).await;
+    assert_eq!(again.status, 201, "{}", again.text());
+    let third = join(1, 0).await;
+    assert_eq!((third.status, third.error_code().as_str()), (507, "quota_exceeded"));
+    assert_eq!(creation(address, 500_000, &[]).await.error_code(), "quota_exceeded");
+    relay.stop().await;
+}
+
 /// The most memory the process has had, KiB.
 fn peak(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");

@@ -401,6 +401,9 @@ async fn parts_are_joined_in_the_order_they_are_named() {
     assert_eq!(file(address, &id).await.body, bytes);
     let turned = [&bytes[200_000..], &bytes[..200_000]].concat();
     assert_eq!(join([1, 0]).await, id_of(&turned).to_string(), "parts may be used again for a while");
+    let twice = format!("upload-concat: final;{} {}", paths[0], paths[0]);
+    let twice = request(address, "POST", UPLOADS, &[TUS, &twice, "content-length: 0"]).await;
+    assert!(twice.error_code() == "bad_request" && twice.text().contains("twice"), "{}", twice.text());
     let final_of_final = format!("upload-concat: final;{UPLOADS}/{}", "0".repeat(32));
     let absent = request(address, "POST", UPLOADS, &[TUS, &final_of_final, "content-length: 0"]).await;
     assert_eq!(absent.error_code(), "bad_request");
@@ -423,8 +426,7 @@ async fn an_upload_that_rests_too_long_is_thrown_away() {
 
 #[tokio::test]
 async fn an_upload_can_be_ended_and_lets_go_of_its_file() {
-    let keys = Keys { media_grace_seconds: Some(0), ..Keys::default() };
-    let relay = TestRelay::with(keys).await;
+    let relay = TestRelay::start().await;
     let address = relay.app.address();
     let path = create(address, 10).await;
     assert_eq!(patch(address, &path, 0, b"abc", &[]).await.status, 204);
@@ -434,7 +436,11 @@ async fn an_upload_can_be_ended_and_lets_go_of_its_file() {
     let whole = send(address, "POST", UPLOADS, &[TUS, STREAM, "upload-length: 3"], b"abc").await;
     let path = whole.header("location").expect("an upload has a place").to_owned();
     let override_of = [TUS, "x-http-method-override: DELETE", "content-length: 0"];
+    let again = send(address, "POST", UPLOADS, &[TUS, STREAM, "upload-length: 3"], b"abc").await;
     assert_eq!(request(address, "POST", &path, &override_of).await.status, 204);
-    until("the file is gone", async || file(address, id_of(b"abc")).await.status == 404).await;
+    assert_eq!(file(address, id_of(b"abc")).await.status, 200, "another upload keeps it");
+    let path = again.header("location").expect("an upload has a place");
+    assert_eq!(request(address, "DELETE", path, &[TUS]).await.status, 204);
+    assert_eq!(file(address, id_of(b"abc")).await.status, 404, "what nobody has to answer for does not stay");
     relay.stop().await;
 }

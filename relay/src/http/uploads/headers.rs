@@ -126,7 +126,13 @@ pub(super) fn concat(headers: &HeaderMap) -> Result<Concat, ApiError> {
     let mut parts = Vec::new();
     for url in urls.split_ascii_whitespace() {
         let (_, id) = url.rsplit_once('/').ok_or_else(wrong)?;
-        parts.push(id.parse().map_err(|_| wrong())?);
+        let id = id.parse().map_err(|_| wrong())?;
+        if parts.contains(&id) {
+            return Err(ApiError::bad_request(
+                "Upload-Concat names a partial upload twice; upload it once for each time",
+            ));
+        }
+        parts.push(id);
         if parts.len() > PARTS {
             return Err(wrong());
         }

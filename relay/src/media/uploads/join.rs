@@ -22,7 +22,7 @@ const PARTS_STAY: u64 = 60 * 60;
 const PIECE: usize = 256 * 1024;
 
 impl Media {
-    /// Joins `parts` to one blob. `said` is how the client named them.
+    /// Joins `parts`, each named once, to one blob. `said` is how the client named them.
     ///
     /// # Errors
     /// [`MediaError::NotFound`] when one of them is not there, is no part, or is not whole; else when the whole is too
@@ -44,7 +44,9 @@ impl Media {
             found.push(part);
         }
         let length = found.iter().fold(0_u64, |sum, part| sum.saturating_add(part.length));
-        let upload = self.create_upload(owner, length, metadata, Part::Final(said)).await?;
+        // The parts count for whoever uploaded them as long as they are here.
+        let own = found.iter().filter(|part| part.owner == owner).map(|part| part.length).sum();
+        let upload = self.create_beside(owner, length, metadata, Part::Final(said), own).await?;
         let taken = self.0.uploads.writing.take(upload.id).ok_or(MediaError::Busy)?;
         let joined = async {
             let digested = self.copy(&found, upload.id).await?;

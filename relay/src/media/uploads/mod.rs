@@ -10,7 +10,7 @@ mod join;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use chanterelle_core::base::Seconds;
+use chanterelle_core::base::{BlobId, Seconds};
 use chanterelle_core::media::tree::outboard_bytes;
 use tokio::sync::Semaphore;
 
@@ -91,6 +91,18 @@ impl Media {
         metadata: Option<String>,
         part: Part,
     ) -> Result<Upload, MediaError> {
+        self.create_beside(owner, length, metadata, part, 0).await
+    }
+
+    /// The same, where `counted` bytes of it count for the owner already.
+    async fn create_beside(
+        &self,
+        owner: Owner,
+        length: u64,
+        metadata: Option<String>,
+        part: Part,
+        counted: u64,
+    ) -> Result<Upload, MediaError> {
         let settings = self.settings();
         if length == 0 || length > settings.blob_bytes {
             return Err(MediaError::TooLarge(settings.blob_bytes));
@@ -111,8 +123,7 @@ impl Media {
         if length > self.room_left().await? {
             return Err(MediaError::Full);
         }
-        // What is joined from parts was counted with them.
-        let more = if matches!(upload.part, Part::Final(_)) { 0 } else { length };
+        let more = length.saturating_sub(counted);
         if self.0.storage.bytes_owned(&owner, now).await?.saturating_add(more) > of_owner {
             return Err(MediaError::OwnerFull);
         }
@@ -171,15 +182,32 @@ impl Media {
         self.room_for(bytes)
     }
 
-    /// Removes an upload and lets go of the blob it has become.
+    /// Removes an upload, and the blob it has become if nothing else keeps that: what counts for nobody any more takes no
+    /// room.
     ///
     /// # Errors
     /// When there is none, somebody writes it, or it may still be there.
     pub async fn terminate(&self, id: &UploadId) -> Result<(), MediaError> {
-        let _taken = self.0.uploads.writing.take(*id).ok_or(MediaError::Busy)?;
-        self.find(id).await?;
-        self.discard(id).await?;
-        count(&self.0.metrics.uploads, "terminated");
+        let taken = self.0.uploads.writing.take(*id).ok_or(MediaError::Busy)?;
+        let (media, id) = (self.clone(), *id);
+        self.unhurried(async move {
+            let _taken = taken;
+            let upload = media.find(&id).await?;
+            media.discard(&id).await?;
+            count(&media.0.metrics.uploads, "terminated");
+            match upload.blob {
+                Some(blob) => media.let_go_of(&blob).await,
+                None => Ok(()),
+            }
+        })
+        .await?
+    }
+
+    async fn let_go_of(&self, blob: &BlobId) -> Result<(), MediaError> {
+        let _lock = self.lock(blob).await;
+        if self.0.storage.drop_unkept(blob, &self.0.keeping, now()).await? {
+            self.remove(blob).await?;
+        }
         Ok(())
     }
 
