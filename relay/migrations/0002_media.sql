@@ -11,14 +11,16 @@ CREATE TABLE blobs (
 
 CREATE INDEX blobs_loose ON blobs (loose) WHERE loose IS NOT NULL;
 
--- How many there are and what they take, in one row, so that a quota costs no walk through the table.
+-- How many there are and what they take, and beside them what uploads take that are no blobs yet, in one row, so that a
+-- quota costs no walk through the tables.
 CREATE TABLE blob_totals (
     one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1),
     blobs INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
+    bytes INTEGER NOT NULL,
+    open INTEGER NOT NULL
 ) STRICT;
 
-INSERT INTO blob_totals (one, blobs, bytes) VALUES (1, 0, 0);
+INSERT INTO blob_totals (one, blobs, bytes, open) VALUES (1, 0, 0, 0);
 
 CREATE TRIGGER blob_added AFTER INSERT ON blobs BEGIN
     UPDATE blob_totals SET blobs = blobs + 1, bytes = bytes + NEW.size;
@@ -62,11 +64,11 @@ CREATE TABLE pins (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX pins_blob ON pins (blob);
-CREATE INDEX pins_owner ON pins (owner);
+CREATE INDEX pins_owner ON pins (owner, expires, blob);
 
 -- Uploads. The first `offset` bytes are on the disk. `part` is 1 for what will be joined to others, 2 for the whole of
 -- such parts, else 0; `parts` names them as the client did. `blob` is there once the upload is in the store, `ended` once
--- it has expired.
+-- it has expired; then what the client said of it is gone.
 CREATE TABLE uploads (
     id BLOB PRIMARY KEY NOT NULL,
     owner BLOB NOT NULL,
@@ -80,5 +82,19 @@ CREATE TABLE uploads (
     ended INTEGER
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX uploads_owner ON uploads (owner);
+CREATE INDEX uploads_open ON uploads (owner, length) WHERE blob IS NULL AND ended IS NULL;
 CREATE INDEX uploads_expires ON uploads (expires);
+
+-- An upload counts 64 KiB at least, because its row and its metadata take room, too.
+CREATE TRIGGER upload_begun AFTER INSERT ON uploads WHEN NEW.blob IS NULL AND NEW.ended IS NULL BEGIN
+    UPDATE blob_totals SET open = open + max(NEW.length, 65536);
+END;
+
+CREATE TRIGGER upload_over AFTER UPDATE OF blob, ended ON uploads
+WHEN OLD.blob IS NULL AND OLD.ended IS NULL AND (NEW.blob IS NOT NULL OR NEW.ended IS NOT NULL) BEGIN
+    UPDATE blob_totals SET open = open - max(OLD.length, 65536);
+END;
+
+CREATE TRIGGER upload_removed AFTER DELETE ON uploads WHEN OLD.blob IS NULL AND OLD.ended IS NULL BEGIN
+    UPDATE blob_totals SET open = open - max(OLD.length, 65536);
+END;

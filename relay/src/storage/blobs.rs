@@ -90,7 +90,7 @@ pub struct Totals {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Bytes of uploads that are no blobs yet, with what has not come of them.
+    /// Bytes of uploads that are no blobs yet, with what has not come of them, each [`super::LEAST`] at least.
     pub open: u64,
 }
 
@@ -308,13 +308,10 @@ impl Storage {
     /// # Errors
     /// When the database cannot be read.
     pub async fn totals(&self) -> Result<Totals, StorageError> {
-        let row = sqlx::query(
-            "SELECT blobs, bytes, (SELECT COALESCE(SUM(length), 0) FROM uploads \
-             WHERE blob IS NULL AND ended IS NULL) FROM blob_totals",
-        )
-        .fetch_one(&self.readers)
-        .await
-        .map_err(|error| self.failed("reading", &error))?;
+        let row = sqlx::query("SELECT blobs, bytes, open FROM blob_totals")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(|error| self.failed("reading", &error))?;
         Ok(Totals { blobs: unsigned(row.get(0)), bytes: unsigned(row.get(1)), open: unsigned(row.get(2)) })
     }
 

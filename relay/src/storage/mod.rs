@@ -27,7 +27,7 @@ pub use blobs::{Blob, Keeping, Owner, Pin, References, Totals, Wanted};
 pub use events::Position;
 pub use jobs::{Ended, Finished, JobState, Place, Profile, Rendered, Rendition, Work};
 pub use lock::DataLock;
-pub use uploads::{Part, Upload, UploadId};
+pub use uploads::{LEAST, Part, Upload, UploadId};
 
 use crate::metrics::{Metrics, count};
 

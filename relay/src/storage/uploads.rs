@@ -72,26 +72,31 @@ pub struct Upload {
     pub ended: bool,
 }
 
+/// What an upload counts at least, bytes: its row and its metadata take room, too. Stands in the triggers as well.
+pub const LEAST: u64 = 64 * 1024;
+
 const COLUMNS: &str = "id, owner, length, offset, metadata, part, parts, expires, blob, ended";
 
 impl Storage {
     /// Bytes that count for an owner: of files that uploads of this owner keep, and of uploads that are no files yet, each with
-    /// its whole length.
+    /// its whole length. Each upload counts [`LEAST`] at least, also one of several that keep one file.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn bytes_owned(&self, owner: &Owner, now: Seconds) -> Result<u64, StorageError> {
-        let bytes: i64 = sqlx::query_scalar(
-            "SELECT (SELECT COALESCE(SUM(size), 0) FROM blobs \
-                     WHERE id IN (SELECT blob FROM pins WHERE owner = ?1 AND expires > ?2)) \
-             + (SELECT COALESCE(SUM(length), 0) FROM uploads \
-                WHERE owner = ?1 AND blob IS NULL AND ended IS NULL)",
-        )
-        .bind(owner.to_bytes())
-        .bind(signed(now.0))
-        .fetch_one(&self.readers)
-        .await
-        .map_err(|error| self.failed("reading", &error))?;
+        let query = format!(
+            "SELECT (SELECT COUNT(*) * {LEAST} FROM pins WHERE owner = ?1 AND expires > ?2) \
+             + (SELECT COALESCE(SUM(max(size - {LEAST}, 0)), 0) FROM blobs \
+                WHERE id IN (SELECT blob FROM pins WHERE owner = ?1 AND expires > ?2)) \
+             + (SELECT COALESCE(SUM(max(length, {LEAST})), 0) FROM uploads \
+                WHERE owner = ?1 AND blob IS NULL AND ended IS NULL)"
+        );
+        let bytes: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+            .bind(owner.to_bytes())
+            .bind(signed(now.0))
+            .fetch_one(&self.readers)
+            .await
+            .map_err(|error| self.failed("reading", &error))?;
         Ok(unsigned(bytes))
     }
 
@@ -193,12 +198,15 @@ impl Storage {
         let mut expired = Vec::new();
         for row in &rows {
             // Asked again, because somebody may have gone on meanwhile.
-            let done = sqlx::query("UPDATE uploads SET ended = ?1 WHERE id = ?2 AND expires <= ?1")
-                .bind(signed(now.0))
-                .bind(row.get::<&[u8], _>(0))
-                .execute(&self.writer)
-                .await
-                .map_err(failed)?;
+            let done = sqlx::query(
+                "UPDATE uploads SET ended = ?1, metadata = NULL, parts = iif(part = 2, '', NULL) \
+                 WHERE id = ?2 AND expires <= ?1",
+            )
+            .bind(signed(now.0))
+            .bind(row.get::<&[u8], _>(0))
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
             if done.rows_affected() > 0
                 && let Ok(id) = row.get::<&[u8], _>(0).try_into()
             {

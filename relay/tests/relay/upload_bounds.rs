@@ -8,10 +8,10 @@ use chanterelle_relay::net::key::core_peer;
 use chanterelle_relay::settings::Keys;
 use data_encoding::HEXLOWER;
 
-use crate::support::TestRelay;
-use crate::support::http::{get, request};
+use crate::support::http::{get, request, send};
 use crate::support::program::Running;
-use crate::support::tus::{TUS, UPLOADS, content, create, creation, head, patch, upload};
+use crate::support::tus::{STREAM, TUS, UPLOADS, content, create, creation, head, patch, upload};
+use crate::support::{TestRelay, until};
 
 /// The header by which the key of `seed` signs a creation.
 fn signed(relay: &TestRelay, seed: u8, length: u64) -> String {
@@ -107,6 +107,34 @@ async fn what_is_joined_counts_like_everything_else() {
     let third = join(1, 0).await;
     assert_eq!((third.status, third.error_code().as_str()), (507, "quota_exceeded"));
     assert_eq!(creation(address, 500_000, &[]).await.error_code(), "quota_exceeded");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_small_upload_counts_for_what_is_kept_of_it() {
+    let keys = Keys { media_mib_per_address: Some(1), upload_seconds: Some(1), ..Keys::default() };
+    let relay = TestRelay::with(keys).await;
+    let address = relay.app.address();
+    let small = async || creation(address, 1, &["upload-metadata: filename YQ=="]).await;
+    let path = small().await.header("location").expect("an upload has a place").to_owned();
+    // One and the same file, again and again, counts each time.
+    for _ in 1..16 {
+        let whole = send(address, "POST", UPLOADS, &[TUS, STREAM, "upload-length: 1"], b"a").await;
+        assert_eq!(whole.status, 201);
+    }
+    assert_eq!(small().await.error_code(), "quota_exceeded");
+    until("the first has expired", async || head(address, &path).await.status == 410).await;
+    until("there is room for another", async || small().await.status == 201).await;
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(relay.data.path().join("chanterelle.db"));
+    let pool = sqlx::SqlitePool::connect_with(options.read_only(true)).await.expect("the database opens");
+    let said = "SELECT COUNT(*) FROM uploads WHERE ended IS NOT NULL AND metadata IS NOT NULL";
+    let said: i64 = sqlx::query_scalar(said).fetch_one(&pool).await.expect("the table is there");
+    let sums = "SELECT open = (SELECT COALESCE(SUM(max(length, 65536)), 0) FROM uploads \
+                WHERE blob IS NULL AND ended IS NULL) FROM blob_totals";
+    let is_right: bool = sqlx::query_scalar(sums).fetch_one(&pool).await.expect("the table is there");
+    assert_eq!((said, is_right), (0, true));
+    pool.close().await;
     relay.stop().await;
 }
 

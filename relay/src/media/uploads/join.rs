@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use crate::media::digest::{Digest, Digested};
 use crate::media::{Media, MediaError, now};
-use crate::storage::{Owner, Part, Upload, UploadId};
+use crate::storage::{LEAST, Owner, Part, Upload, UploadId};
 
 /// Parts of one upload.
 pub const PARTS: usize = 64;
@@ -45,7 +45,7 @@ impl Media {
         }
         let length = found.iter().fold(0_u64, |sum, part| sum.saturating_add(part.length));
         // The parts count for whoever uploaded them as long as they are here.
-        let own = found.iter().filter(|part| part.owner == owner).map(|part| part.length).sum();
+        let own = found.iter().filter(|part| part.owner == owner).map(|part| part.length.max(LEAST)).sum();
         let upload = self.create_beside(owner, length, metadata, Part::Final(said), own).await?;
         let taken = self.0.uploads.writing.take(upload.id).ok_or(MediaError::Busy)?;
         let joined = async {

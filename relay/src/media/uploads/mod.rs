@@ -22,7 +22,7 @@ use super::busy::{Busy, Taken};
 use super::digest::{Digest, Digested};
 use super::{Media, MediaError, now};
 use crate::metrics::count;
-use crate::storage::{Owner, Part, Pin, Upload, UploadId};
+use crate::storage::{LEAST, Owner, Part, Pin, Upload, UploadId};
 
 /// Bytes of trees kept for uploads that rest between two requests: 8 GiB of uploads. Others are hashed at their end.
 const RESTING_BYTES: u64 = 32 * 1024 * 1024;
@@ -120,10 +120,10 @@ impl Media {
         };
         // Among the readers, because the writer has events to store.
         let _deciding = self.0.deciding.lock().await;
-        if length > self.room_left().await? {
+        if length.max(LEAST) > self.room_left().await? {
             return Err(MediaError::Full);
         }
-        let more = length.saturating_sub(counted);
+        let more = length.max(LEAST).saturating_sub(counted);
         if self.0.storage.bytes_owned(&owner, now).await?.saturating_add(more) > of_owner {
             return Err(MediaError::OwnerFull);
         }
