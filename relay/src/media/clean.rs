@@ -64,11 +64,12 @@ async fn clean(media: &Media) -> Result<(), MediaError> {
     let (settings, storage) = (media.settings(), &media.0.storage);
     let now = now();
     media.measure_disk()?;
-    for id in storage.expire_uploads(now, Seconds(now.0.saturating_sub(REMEMBERED))).await? {
-        media.0.uploads.forget(&id);
-        media.0.staging.remove(&id.to_string())?;
-        count(&media.0.metrics.uploads, "expired");
+    for id in storage.expired_uploads(now).await? {
+        if media.expire(&id, now).await? {
+            count(&media.0.metrics.uploads, "expired");
+        }
     }
+    storage.forget_uploads(Seconds(now.0.saturating_sub(REMEMBERED))).await?;
     fetch::sweep(media, settings.upload_rest)?;
     let before = Seconds(now.0.saturating_sub(settings.grace.as_secs()));
     for id in storage.loosen(&media.0.keeping, now, before).await? {

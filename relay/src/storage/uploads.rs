@@ -142,7 +142,8 @@ impl Storage {
         Ok(row.as_ref().and_then(upload))
     }
 
-    /// Notes that the first `offset` bytes are on the disk.
+    /// Notes that the first `offset` bytes are on the disk, and until when the upload is kept. Says whether there is such an
+    /// upload that has not ended.
     ///
     /// # Errors
     /// When nothing was written.
@@ -151,15 +152,15 @@ impl Storage {
         id: &UploadId,
         offset: u64,
         expires: Seconds,
-    ) -> Result<(), StorageError> {
-        sqlx::query("UPDATE uploads SET offset = ?, expires = ? WHERE id = ?")
+    ) -> Result<bool, StorageError> {
+        let done = sqlx::query("UPDATE uploads SET offset = ?, expires = ? WHERE id = ? AND ended IS NULL")
             .bind(signed(offset))
             .bind(signed(expires.0))
             .bind(id.0.as_slice())
             .execute(&self.writer)
             .await
-            .map(drop)
-            .map_err(|error| self.failed("advancing an upload", &error))
+            .map_err(|error| self.failed("advancing an upload", &error))?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Forgets an upload and lets go of what it kept.
@@ -178,49 +179,56 @@ impl Storage {
         Ok(())
     }
 
-    /// Marks uploads that have expired as ended, and forgets those that had expired by `forget`. Those whose bytes may
-    /// still lie on the disk.
+    /// The uploads that have expired and are not marked as ended.
     ///
     /// # Errors
-    /// When the database cannot be read or written.
-    pub async fn expire_uploads(&self, now: Seconds, forget: Seconds) -> Result<Vec<UploadId>, StorageError> {
-        let failed = |error| self.failed("expiring uploads", &error);
+    /// When the database cannot be read.
+    pub async fn expired_uploads(&self, now: Seconds) -> Result<Vec<UploadId>, StorageError> {
         let rows = sqlx::query("SELECT id FROM uploads WHERE expires <= ? AND ended IS NULL")
             .bind(signed(now.0))
             .fetch_all(&self.readers)
             .await
-            .map_err(failed)?;
-        let due = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM uploads WHERE expires <= ?")
-            .bind(signed(forget.0))
-            .fetch_one(&self.readers)
-            .await
-            .map_err(failed)?;
-        let mut expired = Vec::new();
-        for row in &rows {
-            // Asked again, because somebody may have gone on meanwhile.
-            let done = sqlx::query(
-                "UPDATE uploads SET ended = ?1, metadata = NULL, parts = iif(part = 2, '', NULL) \
-                 WHERE id = ?2 AND expires <= ?1",
-            )
+            .map_err(|error| self.failed("reading", &error))?;
+        Ok(rows.iter().filter_map(|row| row.get::<&[u8], _>(0).try_into().ok().map(UploadId)).collect())
+    }
+
+    /// Marks an upload that has expired as ended, and says whether it had.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    pub async fn end_upload(&self, id: &UploadId, now: Seconds) -> Result<bool, StorageError> {
+        let end = "UPDATE uploads SET ended = ?1, metadata = NULL, parts = iif(part = 2, '', NULL) \
+                   WHERE id = ?2 AND expires <= ?1 AND ended IS NULL";
+        let done = sqlx::query(end)
             .bind(signed(now.0))
-            .bind(row.get::<&[u8], _>(0))
+            .bind(id.0.as_slice())
             .execute(&self.writer)
             .await
-            .map_err(failed)?;
-            if done.rows_affected() > 0
-                && let Ok(id) = row.get::<&[u8], _>(0).try_into()
-            {
-                expired.push(UploadId(id));
-            }
-        }
+            .map_err(|error| self.failed("ending an upload", &error))?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Forgets uploads that have ended and had expired by `before`.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn forget_uploads(&self, before: Seconds) -> Result<(), StorageError> {
+        let failed = |error| self.failed("forgetting uploads", &error);
+        let due: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM uploads WHERE expires <= ? AND ended IS NOT NULL")
+                .bind(signed(before.0))
+                .fetch_one(&self.readers)
+                .await
+                .map_err(failed)?;
+        // The writer has events to store.
         if due > 0 {
-            sqlx::query("DELETE FROM uploads WHERE expires <= ?")
-                .bind(signed(forget.0))
+            sqlx::query("DELETE FROM uploads WHERE expires <= ? AND ended IS NOT NULL")
+                .bind(signed(before.0))
                 .execute(&self.writer)
                 .await
                 .map_err(failed)?;
         }
-        Ok(expired)
+        Ok(())
     }
 
     /// The uploads whose bytes are on this disk.

@@ -1,14 +1,15 @@
 //! Uploads as a tus client makes them: whole, broken off, refused.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chanterelle_relay::settings::Keys;
 use data_encoding::BASE64;
 use sha2::Digest as _;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::http::{Answer, get, raw, request, send};
+use crate::support::http::{Answer, get, parse, raw, request, send};
 use crate::support::program::Running;
 use crate::support::tus::{
     STREAM, TUS, UPLOADS, content, create, creation, head, id_of, offset, patch, upload,
@@ -421,6 +422,32 @@ async fn an_upload_that_rests_too_long_is_thrown_away() {
     assert_eq!((late.status, late.error_code().as_str()), (410, "expired"));
     until("its bytes are gone", async || staged(relay.data.path()) == 0).await;
     assert_eq!(head(address, &path).await.status, 410, "that it was there is remembered");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_is_being_written_does_not_expire() {
+    let relay = TestRelay::with(Keys { upload_seconds: Some(1), ..Keys::default() }).await;
+    let address = relay.app.address();
+    let bytes = content(10, 8_000);
+    let path = create(address, bytes.len()).await;
+    let mut stream = TcpStream::connect(address).await.expect("the relay listens");
+    let head_of = format!(
+        "PATCH {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{TUS}\r\n{STREAM}\r\nupload-offset: 0\r\n\
+         content-length: 8000\r\n\r\n"
+    );
+    stream.write_all(head_of.as_bytes()).await.expect("the relay reads");
+    // Longer than it may rest, and the clean-up comes by every second.
+    for piece in bytes.chunks(2_000) {
+        stream.write_all(piece).await.expect("the relay reads");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("the relay answers");
+    assert_eq!(parse(&answer).status, 204);
+    let metrics = relay.app.metrics().encode();
+    assert!(!metrics.contains("uploads_total{reason=\"expired\"}"), "{metrics}");
+    assert_eq!(file(address, id_of(&bytes)).await.body, bytes);
     relay.stop().await;
 }
 

@@ -183,7 +183,9 @@ impl Append {
         if offset > self.upload.offset {
             spawn_blocking(move || file.sync_data()).await.map_err(|_| MediaError::Stopping)??;
             let expires = now().plus(self.media.settings().upload_rest.as_secs());
-            self.media.0.storage.advance_upload(&self.upload.id, offset, expires).await?;
+            if !self.media.0.storage.advance_upload(&self.upload.id, offset, expires).await? {
+                return Err(MediaError::NotFound);
+            }
             self.media.0.metrics.upload_bytes.inc_by(offset - self.upload.offset);
             self.upload.offset = offset;
             self.upload.expires = expires;

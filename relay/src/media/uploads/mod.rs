@@ -166,9 +166,15 @@ impl Media {
     /// When there is none, or somebody else has it.
     pub async fn append(&self, id: &UploadId, checksum: Option<Checksum>) -> Result<Append, MediaError> {
         let taken = self.0.uploads.writing.take(*id).ok_or(MediaError::Busy)?;
-        let upload = self.find(id).await?;
+        let mut upload = self.find(id).await?;
         if upload.ended {
             return Err(MediaError::NotFound);
+        }
+        // A request may take longer than is left, and others are to find the upload meanwhile.
+        let (now, rest) = (now(), self.settings().upload_rest.as_secs());
+        if upload.blob.is_none() && upload.expires <= now.plus(rest.div_ceil(2)) {
+            upload.expires = now.plus(rest);
+            self.0.storage.advance_upload(id, upload.offset, upload.expires).await?;
         }
         let permit = self.0.uploads.writers.clone().try_acquire_owned().map_err(|_| MediaError::Crowded)?;
         Append::open(self.clone(), upload, checksum, taken, permit).await
@@ -209,6 +215,17 @@ impl Media {
             self.remove(blob).await?;
         }
         Ok(())
+    }
+
+    /// Ends an upload that has expired, unless somebody writes it or has gone on with it meanwhile; whether it is ended.
+    pub(super) async fn expire(&self, id: &UploadId, now: Seconds) -> Result<bool, MediaError> {
+        let Some(_taken) = self.0.uploads.writing.take(*id) else { return Ok(false) };
+        if !self.0.storage.end_upload(id, now).await? {
+            return Ok(false);
+        }
+        self.0.uploads.forget(id);
+        self.0.staging.remove(&id.to_string())?;
+        Ok(true)
     }
 
     async fn discard(&self, id: &UploadId) -> Result<(), MediaError> {
