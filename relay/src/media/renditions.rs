@@ -131,8 +131,13 @@ fn source<'a>(blob: &'a Blob, file: &Attachment) -> Source<'a> {
 
 #[async_trait]
 impl Blobs for Media {
-    async fn fetch(&self, id: BlobId, file: &Path) -> Result<(), BlobsError> {
+    async fn fetch(&self, id: BlobId, file: &Path, output: u64) -> Result<(), BlobsError> {
         let blob = self.blob(&id).await.map_err(refused)?.ok_or(BlobsError::Gone)?;
+        self.room_for(output).map_err(refused)?;
+        if self.0.store.link(&id, file).await {
+            return Ok(());
+        }
+        self.room_for(blob.size.saturating_add(output)).map_err(refused)?;
         let mut pieces = self.read(&id, 0..blob.size).await.map_err(refused)?;
         let mut to = tokio::fs::File::create_new(file).await.map_err(|error| refused(error.into()))?;
         while let Some(piece) = pieces.try_next().await.map_err(refused)? {

@@ -116,6 +116,13 @@ impl BlobStore {
         })
     }
 
+    /// Gives a blob's file the further name `file`, for somebody who only reads it; whether that could be done.
+    pub async fn link(&self, id: &BlobId, file: &FilePath) -> bool {
+        let Some(folder) = &self.local else { return false };
+        let (from, to) = (folder.join(blob_path(id).as_ref()), file.to_owned());
+        spawn_blocking(move || fs::hard_link(from, to)).await.is_ok_and(|linked| linked.is_ok())
+    }
+
     /// Bytes of a blob, in memory: for a few groups.
     ///
     /// # Errors

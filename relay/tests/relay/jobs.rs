@@ -24,7 +24,7 @@ struct Memory(Mutex<BTreeMap<BlobId, Vec<u8>>>);
 
 #[async_trait]
 impl Blobs for Memory {
-    async fn fetch(&self, id: BlobId, file: &Path) -> Result<(), BlobsError> {
+    async fn fetch(&self, id: BlobId, file: &Path, _output: u64) -> Result<(), BlobsError> {
         let bytes = self.0.lock().expect("no test panics here").get(&id).cloned().ok_or(BlobsError::Gone)?;
         #[cfg(target_os = "linux")]
         if bytes.is_empty() {

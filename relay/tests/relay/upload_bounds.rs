@@ -8,9 +8,9 @@ use chanterelle_relay::net::key::core_peer;
 use chanterelle_relay::settings::Keys;
 use data_encoding::HEXLOWER;
 
-use crate::support::http::{get, request, send};
+use crate::support::http::{get, raw, request, send};
 use crate::support::program::Running;
-use crate::support::tus::{STREAM, TUS, UPLOADS, content, create, creation, head, patch, upload};
+use crate::support::tus::{STREAM, TUS, UPLOADS, content, create, creation, head, offset, patch, upload};
 use crate::support::{TestRelay, until};
 
 /// The header by which the key of `seed` signs a creation.
@@ -65,7 +65,8 @@ async fn what_is_full_takes_nothing_new_and_gives_what_it_has() {
     let id = upload(address, &bytes).await;
     let refused = creation(address, 700_000, &[]).await;
     assert_eq!((refused.status, refused.error_code().as_str()), (507, "quota_exceeded"));
-    assert_eq!(creation(address, 300_000, &[]).await.status, 201, "there is room for less");
+    let less = creation(address, 300_000, &[]).await;
+    let path = less.header("location").expect("there is room for less").to_owned();
     assert_eq!(get(address, &format!("/media/{id}"), &[]).await.body, bytes);
     let data = relay.stop().await;
     let keys = Keys { max_media_mib: Some(1), ..Keys::default() };
@@ -81,6 +82,14 @@ async fn what_is_full_takes_nothing_new_and_gives_what_it_has() {
     let address = relay.app.address();
     let refused = creation(address, 1, &[]).await;
     assert_eq!((refused.status, refused.error_code().as_str()), (507, "insufficient_storage"));
+    // Nobody said how much comes.
+    let message = format!(
+        "PATCH {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{TUS}\r\n{STREAM}\r\nupload-offset: 0\r\n\
+         transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    );
+    let refused = raw(address, message.as_bytes()).await;
+    assert_eq!((refused.status, refused.error_code().as_str()), (507, "insufficient_storage"));
+    assert_eq!(offset(address, &path).await, 0);
     assert_eq!(get(address, &format!("/media/{id}"), &[]).await.body, bytes);
     relay.stop().await;
 }

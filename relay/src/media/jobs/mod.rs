@@ -33,11 +33,12 @@ pub const ATTEMPTS: u32 = 3;
 /// Where the bytes of blobs come from and go to.
 #[async_trait]
 pub trait Blobs: fmt::Debug + Send + Sync {
-    /// Puts a blob's bytes into `file`, which is not there yet; a link to them will do, because nobody writes to it.
+    /// Puts a blob's bytes into `file`, which is not there yet; a link to them will do, because nobody writes to it. There is
+    /// to be room beside it for `output` bytes.
     ///
     /// # Errors
     /// Why they are not there now.
-    async fn fetch(&self, id: BlobId, file: &Path) -> Result<(), BlobsError>;
+    async fn fetch(&self, id: BlobId, file: &Path, output: u64) -> Result<(), BlobsError>;
 
     /// Keeps the bytes of `file`, which it may take away, as a rendition of `source`: their id and their number.
     ///

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{ATTEMPTS, Blobs, BlobsError, Config, Queue};
-use crate::media::render::RenderError;
+use crate::media::render::{Bounds, RenderError};
 use crate::storage::{Ended, JobState, Work};
 
 /// How much longer each attempt waits than the one before.
@@ -105,7 +105,8 @@ async fn attempt(blobs: &dyn Blobs, config: &Config, work: Work) -> Ended {
         Err(error) => return again(config, work, error.to_string()),
     };
     let (input, output) = (folder.0.join("input"), folder.0.join("output"));
-    if let Err(error) = blobs.fetch(work.source, &input).await {
+    let room = Bounds::of(work.profile).output;
+    if let Err(error) = blobs.fetch(work.source, &input, room).await {
         return no_blob(config, work, error);
     }
     let rendered = match config.renderer.render(work.profile, &input, &output).await {

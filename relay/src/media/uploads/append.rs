@@ -107,7 +107,7 @@ impl Append {
     /// Adds bytes. The caller has seen to it that they do not go beyond the upload's length.
     ///
     /// # Errors
-    /// When the disk does not take what came before. Then [`Append::finish`] keeps what it took.
+    /// When the disk does not take what came before, or has no more left than is to be left. Then [`Append::finish`] keeps what it took.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), MediaError> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -123,6 +123,8 @@ impl Append {
     }
 
     async fn write_filled(&mut self) -> Result<(), MediaError> {
+        // Asked for each piece, because many write at once, and not every request says how much comes.
+        self.media.room_for(self.filling.len() as u64)?;
         let mut tail = self.rest().await?;
         let piece = std::mem::take(&mut self.filling);
         self.state = State::Writing(spawn_blocking(move || {
