@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::Uri;
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,7 +23,7 @@ use object_store::client::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -35,6 +36,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the head of an answer may take. A part of an upload is sent within it, too.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long each further piece of an answer may take.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(60);
@@ -97,10 +101,46 @@ impl HttpService for Requests {
             }
             Err(elapsed) => return Err(HttpError::new(HttpErrorKind::Timeout, elapsed)),
         };
-        let body = |body: hyper::body::Incoming| {
-            body.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error))
-        };
-        Ok(answer.map(|incoming| HttpResponseBody::new(body(incoming))))
+        Ok(answer.map(|incoming| HttpResponseBody::new(Hurried { body: incoming, late: None })))
+    }
+}
+
+/// A body that is an error when whoever reads it waits too long for a piece.
+struct Hurried<B> {
+    body: B,
+    /// Runs while a piece is waited for.
+    late: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> Body for Hurried<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.late = None;
+            let broken = |error| HttpError::new(HttpErrorKind::Interrupted, error);
+            return Poll::Ready(frame.map(|frame| frame.map_err(broken)));
+        }
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep(PIECE_TIMEOUT)));
+        std::task::ready!(late.as_mut().poll(cx));
+        let error = io::Error::new(io::ErrorKind::TimedOut, "the bucket stalls in the middle of an answer");
+        Poll::Ready(Some(Err(HttpError::new(HttpErrorKind::Timeout, error))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -176,5 +216,40 @@ impl AsyncWrite for Wire {
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Wire")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use futures::{StreamExt as _, stream};
+    use http_body_util::{BodyExt as _, StreamBody};
+    use hyper::body::Frame;
+    use object_store::client::HttpErrorKind;
+    use tokio::time::{Instant, sleep};
+
+    use super::{Hurried, PIECE_TIMEOUT};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_that_stalls_in_the_middle_of_an_answer_is_given_up() {
+        let piece = |bytes| Ok::<_, Infallible>(Frame::data(Bytes::from_static(bytes)));
+        let slow = stream::once(async move {
+            sleep(PIECE_TIMEOUT - Duration::from_secs(1)).await;
+            piece(b"b")
+        });
+        let body = stream::iter([piece(b"a")]).chain(slow).chain(stream::pending());
+        let mut body = Hurried { body: StreamBody::new(Box::pin(body)), late: None };
+        for expected in ["a", "b"] {
+            let frame = body.frame().await.expect("there is more").expect("it comes in time");
+            assert_eq!(frame.into_data().expect("bytes"), expected);
+            // Whoever reads may take as long as he likes.
+            sleep(PIECE_TIMEOUT * 2).await;
+        }
+        let begun = Instant::now();
+        let error = body.frame().await.expect("there is an end").expect_err("nothing comes any more");
+        assert_eq!((error.kind(), begun.elapsed()), (HttpErrorKind::Timeout, PIECE_TIMEOUT));
     }
 }
