@@ -51,7 +51,7 @@ async fn serve(
     let blob = app.media.blob(&id).await.map_err(|error| refusal(app, error))?;
     let blob = blob.ok_or_else(|| refusal(app, MediaError::NotFound))?;
     let etag = format!("\"{id}\"");
-    let (status, range) = match wanted(headers, &etag, blob.size) {
+    let (status, range) = match wanted(method, headers, &etag, blob.size) {
         Wanted::Unchanged => (StatusCode::NOT_MODIFIED, 0..0),
         Wanted::Whole => (StatusCode::OK, 0..blob.size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 
 /// What to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +20,15 @@ pub(super) enum Wanted {
     Nothing,
 }
 
-/// What a request with `headers` wants of a file of `size` bytes, which is not 0, tagged `etag`.
+/// What a request with `headers` wants of a file of `size` bytes, which is not 0, tagged `etag`. Only GET has ranges.
 #[must_use]
-pub(super) fn wanted(headers: &HeaderMap, etag: &str, size: u64) -> Wanted {
+pub(super) fn wanted(method: &Method, headers: &HeaderMap, etag: &str, size: u64) -> Wanted {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text(header::IF_NONE_MATCH).is_some_and(|known| matches(known, etag)) {
         return Wanted::Unchanged;
+    }
+    if *method != Method::GET {
+        return Wanted::Whole;
     }
     // A strong tag alone says that the parts fit together; a date is none, for files here have no dates.
     if text(header::IF_RANGE).is_some_and(|known| known.trim() != etag) {
@@ -73,7 +76,7 @@ fn number(text: &str) -> Result<Option<u64>, ()> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, HeaderValue, header};
+    use axum::http::{HeaderMap, HeaderValue, Method, header};
 
     use super::Wanted::{Nothing, Part, Unchanged, Whole};
     use super::{Wanted, wanted};
@@ -81,8 +84,12 @@ mod tests {
     const ETAG: &str = "\"ab\"";
 
     fn asked(headers: &[(header::HeaderName, &'static str)]) -> Wanted {
+        asked_by(&Method::GET, headers)
+    }
+
+    fn asked_by(method: &Method, headers: &[(header::HeaderName, &'static str)]) -> Wanted {
         let headers = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-        wanted(&HeaderMap::from_iter(headers), ETAG, 100)
+        wanted(method, &HeaderMap::from_iter(headers), ETAG, 100)
     }
 
     #[test]
@@ -111,6 +118,14 @@ mod tests {
             assert_eq!(asked(&[(header::RANGE, range)]), expected, "{range}");
         }
         assert_eq!(asked(&[]), Whole);
+    }
+
+    #[test]
+    fn a_head_has_no_range() {
+        for range in ["bytes=0-0", "bytes=100-"] {
+            assert_eq!(asked_by(&Method::HEAD, &[(header::RANGE, range)]), Whole);
+        }
+        assert_eq!(asked_by(&Method::HEAD, &[(header::IF_NONE_MATCH, ETAG)]), Unchanged);
     }
 
     #[test]
