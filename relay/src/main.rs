@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chanterelle_relay::media::render;
+use chanterelle_relay::media::{FETCHED_FILES, TRANSFERRED_FILES, render};
 use chanterelle_relay::settings::{Keys, Settings};
 use chanterelle_relay::{Application, telemetry};
 use clap::{Parser, Subcommand};
@@ -142,15 +142,16 @@ async fn run(mut settings: Settings, asked: bool) -> Result<(), String> {
     result
 }
 
-/// Open files that are no connections of clients: database, log, key, listener, standard streams, and some room. Each
-/// relay that is dialled needs one more.
+/// Open files that are no connections of clients and no files of posts: database, log, key, listener, standard streams,
+/// pipes of renditions, and some room. Each relay that is dialled needs one more.
 const OTHER_FILES: u64 = 64;
 
-/// Each connection is an open file. The soft limit is often 1,024; the system allows more when asked. Where even that is
-/// too little, connections are refused in time, because a relay without open files can neither accept nor store.
+/// Each connection is an open file, and may have another open that is uploaded or downloaded. The soft limit is often 1,024;
+/// the system allows more when asked. Where even that is too little, connections are refused in time, because a relay
+/// without open files can neither accept nor store.
 fn connections_the_system_allows(wanted: usize, peers: usize) -> usize {
-    let other = OTHER_FILES + peers as u64;
-    let files = wanted as u64 + other;
+    let other = OTHER_FILES + (FETCHED_FILES + peers) as u64;
+    let files = wanted.saturating_add(wanted.min(TRANSFERRED_FILES)) as u64 + other;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current.filter(|current| *current < files) else { return wanted };
     let raised = maximum.map_or(files, |maximum| files.min(maximum));
@@ -158,5 +159,7 @@ fn connections_the_system_allows(wanted: usize, peers: usize) -> usize {
         Ok(()) => raised,
         Err(_) => current,
     };
-    usize::try_from(granted.saturating_sub(other)).unwrap_or(usize::MAX).max(1)
+    let left = usize::try_from(granted.saturating_sub(other)).unwrap_or(usize::MAX);
+    let connections = left - TRANSFERRED_FILES.min(left.div_ceil(2));
+    connections.clamp(1, wanted.max(1))
 }

@@ -29,8 +29,8 @@ pub enum MediaError {
     /// Somebody else does the same just now.
     #[error("another request is writing this")]
     Busy,
-    /// Too many write at once.
-    #[error("too many uploads are being written just now; try again in a moment")]
+    /// Too many read or write at once.
+    #[error("too many files are being read or written just now; try again in a moment")]
     Crowded,
     /// What was fetched is not what was asked for.
     #[error("the content is not that of {0}")]

@@ -32,6 +32,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use chanterelle_core::base::{AuthorId, BlobId, EventId, Seconds};
 use chanterelle_core::media::tree::{self, GROUP_BYTES, Node, Parent};
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tokio::sync::{Mutex, MutexGuard, Semaphore, mpsc};
 use tokio::task::spawn_blocking;
@@ -63,6 +64,15 @@ const HASHING: usize = 2;
 
 /// Blobs that different tasks may change at a time. Two that share a place only wait for each other.
 const LOCKS: usize = 64;
+
+/// Files read by clients at a time, each an open one.
+const READERS: usize = 4_096;
+
+/// Files that are open while blobs are fetched: content and tree of each of the 256 that the exchange looks for.
+pub const FETCHED_FILES: usize = 512;
+
+/// Files that are open for connections beside their sockets, of each at most one.
+pub const TRANSFERRED_FILES: usize = READERS + uploads::WRITERS;
 
 /// What the relay's media work with.
 #[derive(Debug)]
@@ -116,6 +126,7 @@ struct Inner {
     /// Whoever puts or removes a blob holds the lock of its id meanwhile.
     locks: Vec<Mutex<()>>,
     hashing: Semaphore,
+    readers: Arc<Semaphore>,
     /// Work that outlives the request it began with.
     tasks: TaskTracker,
     producer: AuthorId,
@@ -153,6 +164,7 @@ impl Media {
             begun: SystemTime::now() - std::time::Duration::from_secs(1),
             locks: (0..LOCKS).map(|_| Mutex::default()).collect(),
             hashing: Semaphore::new(HASHING),
+            readers: Arc::new(Semaphore::new(READERS)),
             tasks: TaskTracker::new(),
             producer: config.producer,
             changes: config.changes,
@@ -198,14 +210,20 @@ impl Media {
     /// Bytes of a stored blob, as they come from the disk or the bucket. `range` is within its size and not empty.
     ///
     /// # Errors
-    /// When it is blocked, not there, or cannot be read.
+    /// When it is blocked, not there, or cannot be read, or too many read just now.
     pub async fn read(
         &self,
         id: &BlobId,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, MediaError>>, MediaError> {
         self.refuse_blocked(id)?;
-        self.0.store.read(id, range).await
+        let permit = self.0.readers.clone().try_acquire_owned().map_err(|_| MediaError::Crowded)?;
+        let pieces = self.0.store.read(id, range).await?;
+        let held = move |piece| {
+            let _held = &permit;
+            piece
+        };
+        Ok(pieces.map(held).boxed())
     }
 
     /// Parents of a stored blob's tree, in the order asked for.

@@ -28,7 +28,7 @@ use crate::storage::{LEAST, Owner, Part, Pin, Upload, UploadId};
 const RESTING_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Requests that write at a time. Each has up to 256 KiB in memory, and one client address at most a quarter of these.
-const WRITERS: usize = 1_024;
+pub(super) const WRITERS: usize = 1_024;
 
 /// What a resting hash takes beside its tree, bytes, rounded up.
 const RESTING_COST: u64 = 32 * 1024;
