@@ -7,6 +7,7 @@
 mod blobs;
 mod events;
 mod jobs;
+mod keeping;
 mod lock;
 mod refs;
 mod uploads;
@@ -23,9 +24,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Executor as _, SqlSafeStr as _, SqliteConnection};
 
-pub use blobs::{Blob, Keeping, Owner, Pin, References, Totals, Wanted};
+pub use blobs::{Blob, Owner, Pin, References, Totals, Wanted};
 pub use events::Position;
 pub use jobs::{Ended, Finished, JobState, Place, Profile, Rendered, Rendition, Work};
+pub use keeping::Keeping;
 pub use lock::DataLock;
 pub use uploads::{LEAST, Part, Upload, UploadId};
 
