@@ -29,6 +29,13 @@ pub struct Direction {
     pub direction: &'static str,
 }
 
+/// How a rendition stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct State {
+    /// One of a few words.
+    pub state: &'static str,
+}
+
 /// An answered request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Answer {
@@ -98,10 +105,13 @@ pub struct Metrics {
     pub uploads: ByReason,
     /// Bytes of uploads taken.
     pub upload_bytes: Counter,
-    /// Files and uploads refused: `blocked`, `full`, `quota`, `too_large`, `checksum`, `authorization`.
+    /// Files and uploads refused: `blocked`, `full`, `quota`, `too_large`, `checksum`, `authorization`, `liar`
+    /// (a peer gave other bytes than the file's).
     pub media_refused: ByReason,
     /// Bytes of files that were asked for.
     pub media_served_bytes: Counter,
+    /// Renditions of files, by how they stand: `queued`, `running`, `done`, `unneeded`, `failed`, `unavailable`.
+    pub renditions: Family<State, Gauge>,
     /// Bytes free on the disk of the data folder.
     pub media_disk_free: Gauge,
 }
@@ -145,6 +155,7 @@ impl Default for Metrics {
             upload_bytes: Counter::default(),
             media_refused: ByReason::default(),
             media_served_bytes: Counter::default(),
+            renditions: Family::default(),
             media_disk_free: Gauge::default(),
         };
         metrics.register();
@@ -214,6 +225,7 @@ impl Metrics {
             "Bytes of files that were asked for",
             self.media_served_bytes.clone(),
         );
+        registry.register("renditions", "Renditions of files, by how they stand", self.renditions.clone());
         registry.register(
             "disk_free_bytes",
             "Bytes free on the disk of the data folder",

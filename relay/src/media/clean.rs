@@ -64,6 +64,7 @@ async fn clean(media: &Media) -> Result<(), MediaError> {
     let (settings, storage) = (media.settings(), &media.0.storage);
     let now = now();
     media.measure_disk()?;
+    media.count_renditions().await;
     for id in storage.expired_uploads(now).await? {
         if media.expire(&id, now).await? {
             count(&media.0.metrics.uploads, "expired");

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::jobs::{Blobs, BlobsError, Queue, Source, plan};
 use super::{Media, MediaError};
+use crate::metrics::State;
 use crate::storage::{Blob, Place, Rendition};
 
 /// Posts of one file that are told of its renditions; more carry it for their own sake.
@@ -33,6 +34,16 @@ impl Media {
         match self.0.queue.get() {
             Some(queue) => Ok(queue.renditions(*id).await?),
             None => Ok(Vec::new()),
+        }
+    }
+
+    /// Counts the renditions by how they stand.
+    pub(super) async fn count_renditions(&self) {
+        // What cannot be read is logged there; the figures stay those from before.
+        let Some(queue) = self.0.queue.get() else { return };
+        for (state, jobs) in queue.counts().await.unwrap_or_default() {
+            let gauge = self.0.metrics.renditions.get_or_create(&State { state: state.name() });
+            gauge.set(i64::try_from(jobs).unwrap_or(i64::MAX));
         }
     }
 
