@@ -15,6 +15,7 @@ mod peering;
 mod program;
 mod pull;
 mod render;
+mod renditions;
 mod session;
 mod storage;
 mod stun;

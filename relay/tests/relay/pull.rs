@@ -1,7 +1,5 @@
 //! Files that the relay fetches from the tabs that have them: one lies, one leaves, one is honest.
 
-use chanterelle_core::base::BoardName;
-use chanterelle_core::event::{Attachment, BlobRef, Content, Draft, FileInfo, Persona};
 use chanterelle_core::media::tree::groups_in;
 use chanterelle_core::node::Command;
 
@@ -13,29 +11,6 @@ use crate::support::{TestRelay, until};
 
 /// Eight requests of the most groups that one may ask for, and a part of a ninth.
 const SIZE: usize = 8 * 16 * 16 * 1024 + 12_345;
-
-/// A thread with the file of this holder.
-fn thread(holder: &Holder) -> Draft {
-    let blob = BlobRef { id: holder.id(), size: SIZE as u64 };
-    let info = FileInfo {
-        mime: "application/octet-stream".to_owned(),
-        name: Some("noise.bin".to_owned()),
-        width: None,
-        height: None,
-        duration: None,
-        thumbhash: None,
-        alt: None,
-        spoiler: false,
-        thumb: false,
-    };
-    let content = Content::Thread {
-        board: BoardName::new("cats").expect("the test's board name is valid"),
-        subject: None,
-        comment: "a file".to_owned(),
-        files: vec![Attachment { blob, thumb: None, info }],
-    };
-    Draft { persona: Persona::Pseudonym, content }
-}
 
 async fn refused_as_lies(relay: &TestRelay) -> String {
     let metrics = get(relay.app.address(), "/metrics", &[]).await;
@@ -54,7 +29,7 @@ async fn what_a_liar_gives_is_never_stored_and_what_one_leaves_open_others_give(
 
     // The author itself lies, and is the only one for now.
     let author = Tab::with_control(1, relay.multiaddr(), |control| liar.serve(control)).await;
-    author.command(Command::Publish(1, thread(&liar)));
+    author.command(Command::Publish(1, liar.thread("application/octet-stream")));
     until("the liar is found out", async || refused_as_lies(&relay).await == "1").await;
     assert!(liar.asked().contains(&(groups - 1)), "it was asked for the last group");
     assert!(is_absent().await);

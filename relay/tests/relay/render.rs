@@ -50,7 +50,7 @@ fn is_red(image: &DynamicImage, x: u32, y: u32) -> bool {
 }
 
 /// A JPEG that is to be turned by a quarter clockwise, and says where it was taken.
-fn tagged() -> Vec<u8> {
+pub(crate) fn tagged() -> Vec<u8> {
     let mut exif = b"\xff\xe1\0\0Exif\0\0MM\0*\0\0\0\x08\0\x02".to_vec();
     exif.extend(*b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0");
     exif.extend(*b"\x01\x0e\0\x02\0\0\0\x10\0\0\0\x26\0\0\0\0");
@@ -62,7 +62,7 @@ fn tagged() -> Vec<u8> {
     jpeg
 }
 
-fn contains(bytes: &[u8], words: &[u8]) -> bool {
+pub(crate) fn contains(bytes: &[u8], words: &[u8]) -> bool {
     bytes.windows(words.len()).any(|window| window == words)
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use chanterelle_core::base::{BlobId, Limits};
+use chanterelle_core::base::{BlobId, BoardName, Limits};
+use chanterelle_core::event::{Attachment, BlobRef, Content, Draft, FileInfo, Persona};
 use chanterelle_core::media::tree::{self, GROUP_BYTES, Hashed, Outboard};
 use chanterelle_core::media::{HeldItem, MEDIA_PROTOCOL, MediaFrame};
 use chanterelle_core::wire::{Deframer, prefixed};
@@ -43,6 +44,29 @@ impl Holder {
 
     pub(crate) fn id(&self) -> BlobId {
         self.0.hashed.id
+    }
+
+    /// A thread with the file, on the board `cats`.
+    pub(crate) fn thread(&self, mime: &str) -> Draft {
+        let blob = BlobRef { id: self.id(), size: self.0.bytes.len() as u64 };
+        let info = FileInfo {
+            mime: mime.to_owned(),
+            name: Some("file".to_owned()),
+            width: None,
+            height: None,
+            duration: None,
+            thumbhash: None,
+            alt: None,
+            spoiler: false,
+            thumb: false,
+        };
+        let content = Content::Thread {
+            board: BoardName::new("cats").expect("the test's board name is valid"),
+            subject: None,
+            comment: "a file".to_owned(),
+            files: vec![Attachment { blob, thumb: None, info }],
+        };
+        Draft { persona: Persona::Pseudonym, content }
     }
 
     /// The groups it was asked for.

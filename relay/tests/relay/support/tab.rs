@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant, SystemTime, UNIX_EPOCH};
 
 use chanterelle_core::Node;
-use chanterelle_core::base::{BoardName, EventId, Instant, Limits, Now, PeerId, Seconds};
+use chanterelle_core::base::{AuthorId, BoardName, EventId, Instant, Limits, Now, PeerId, Seconds};
 use chanterelle_core::crypto::{Identity, Root, open_board_id};
-use chanterelle_core::event::{Content, Draft, Persona};
+use chanterelle_core::event::{Content, Draft, Kind, Persona};
 use chanterelle_core::node::{Command, Input, Output, Setup, Target, Update};
 use chanterelle_core::wire::{Frame, Role, SESSION_PROTOCOL};
 use chanterelle_relay::metrics::Metrics;
@@ -80,6 +80,10 @@ pub(crate) struct Seen {
     pub(crate) held: BTreeSet<EventId>,
     /// Those of them another peer has acknowledged.
     pub(crate) sent: BTreeSet<EventId>,
+    /// Those of them that are renditions, with their authors.
+    pub(crate) renditions: BTreeMap<EventId, AuthorId>,
+    /// Whom the relay's renditions are by.
+    pub(crate) producer: Option<AuthorId>,
     /// Drafts that became events, by their number.
     pub(crate) published: BTreeMap<u32, EventId>,
     /// Threads in the open catalog.
@@ -245,6 +249,9 @@ async fn run(
                     seen.send_modify(|seen| {
                         for put in &batch.puts {
                             seen.held.insert(put.row.id);
+                            if put.row.kind == Kind::RENDITION {
+                                seen.renditions.insert(put.row.id, put.row.author);
+                            }
                             if put.row.sent {
                                 seen.sent.insert(put.row.id);
                             }
@@ -273,12 +280,17 @@ async fn run(
                     Input::Connected(peer)
                 }
                 Some(SessionEvent::Received { peer, frame, .. }) => {
-                    if let Ok(Frame::Interest { .. }) = Frame::decode(&frame, &Limits::default()) {
-                        node.handle(now(), Input::Received(peer, frame));
-                        seen.send_modify(|seen| seen.interest = true);
-                        Input::Wake
-                    } else {
-                        Input::Received(peer, frame)
+                    match Frame::decode(&frame, &Limits::default()) {
+                        Ok(Frame::Interest { .. }) => {
+                            node.handle(now(), Input::Received(peer, frame));
+                            seen.send_modify(|seen| seen.interest = true);
+                            Input::Wake
+                        }
+                        Ok(Frame::Hello(hello)) => {
+                            seen.send_modify(|seen| seen.producer = hello.producer);
+                            Input::Received(peer, frame)
+                        }
+                        _ => Input::Received(peer, frame),
                     }
                 }
                 Some(SessionEvent::Closed { peer, .. }) => {
