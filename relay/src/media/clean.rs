@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use tokio::time::interval;
 
 use super::digest::Digest;
-use super::{Media, MediaError, fetch, now};
+use super::{Change, Media, MediaError, fetch, now};
 use crate::metrics::count;
 use crate::storage::Blob;
 
@@ -154,5 +154,7 @@ async fn adopt(media: &Media, id: BlobId) -> Result<(), MediaError> {
     media.0.store.put_tree(digested.hashed).await?;
     let blob = Blob { id, size, kind: digested.kind.map(str::to_owned) };
     media.0.storage.add_blob(blob, now(), None).await?;
+    // The exchange may have stopped.
+    let _ = media.0.changes.send(Change::Added(id, size));
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chanterelle_core::base::{BlobId, BoardId};
 use chanterelle_core::media::tree::{self, Outboard};
+use chanterelle_core::node::Command;
 use chanterelle_relay::media::{Config, Media, MediaError};
 use chanterelle_relay::metrics::Metrics;
 use chanterelle_relay::settings::Keys;
@@ -14,7 +15,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::by_hand::{ByHand, batch};
+use crate::support::holder::{Holder, Way};
 use crate::support::http::{Answer, get, request, send};
+use crate::support::tab::Tab;
 use crate::support::tus::{STREAM, TUS, UPLOADS, content, create, id_of, patch, upload};
 use crate::support::{TestRelay, until};
 
@@ -367,6 +370,30 @@ async fn bytes_and_rows_come_together_again_after_a_crash() {
     let path = |id: &BlobId| relay.data.path().join(format!("media/blobs/{}/{id}", &id.to_string()[..2]));
     until("the liar is gone", async || !path(&liar).exists()).await;
     assert!(path(&ids[2]).with_extension("tree").exists() && !stray.exists());
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_found_in_the_store_is_given_to_others() {
+    let relay = TestRelay::start().await;
+    // Long enough to be hashed only after the exchange has begun.
+    let bytes = content(37, 20_000_000);
+    let id = id_of(&bytes);
+    // The author gives it to nobody.
+    let mut author = Tab::connect(1, relay.multiaddr()).await;
+    author.command(Command::Publish(1, Holder::new(&bytes, Way::Honest).thread("application/octet-stream")));
+    author.wait(|seen| seen.published.get(&1).is_some_and(|post| seen.sent.contains(post))).await;
+    drop(author);
+    let data = relay.stop().await;
+    let folder = data.path().join(format!("media/blobs/{}", &id.to_string()[..2]));
+    std::fs::create_dir_all(&folder).expect("the folder is writable");
+    std::fs::write(folder.join(id.to_string()), &bytes).expect("the folder is writable");
+    let relay = TestRelay::on(data, Keys::default()).await;
+    until("it has a row", async || is_stored(relay.app.address(), &id).await).await;
+    let keys = Keys { peer: Some(vec![relay.multiaddr().to_string()]), ..Keys::default() };
+    let other = TestRelay::with(keys).await;
+    until("another relay has it", async || is_stored(other.app.address(), &id).await).await;
+    other.stop().await;
     relay.stop().await;
 }
 
