@@ -1,8 +1,8 @@
 //! Who uploads: an author who signs the request, or else a client address.
 //!
 //! `Authorization: Chanterelle key=<hex>,time=<unix seconds>,signature=<hex>`, by the one rule for signatures, over relay,
-//! method, path, length and time. A signature is good for one such request within five minutes of the relay's clock; who
-//! overhears it can do the same once more in that time and nothing else.
+//! method, path, length and time. A signature is good for such a request within five minutes of the relay's clock; who
+//! overhears it can do the same in that time, as often as he likes, and nothing else.
 
 use chanterelle_core::base::{AuthorId, PeerId, Seconds};
 use chanterelle_core::crypto::{Signature, check_author_key, upload_request_hash, verify};
