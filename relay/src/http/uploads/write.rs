@@ -76,10 +76,10 @@ async fn copy(mut body: Bytewise, mut append: Append) -> Copied {
                 left -= bytes.len() as u64;
                 match append.push(&bytes).await {
                     Ok(()) => continue,
-                    // What was written before counts.
+                    // What was written before counts, if the disk keeps that.
                     Err(error) => {
-                        let kept = append.finish(false).await;
-                        return (kept.and(Err(error)), body, None);
+                        let _ = append.finish(false).await;
+                        return (Err(error), body, None);
                     }
                 }
             }

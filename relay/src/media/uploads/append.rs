@@ -1,11 +1,13 @@
 //! The bytes of one request on their way to the end of an upload.
 //!
 //! At most two pieces are in memory: one that fills while the other is written. Bytes count only after they are on the
-//! disk and the database says so; what a crash leaves behind them is overwritten.
+//! disk and the database says so; what a crash leaves behind them is overwritten. They are brought onto the disk while
+//! others come, so that little is left to do at the end of a request.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -19,6 +21,9 @@ use crate::storage::{Upload, UploadId};
 /// Bytes written at a time.
 const PIECE: usize = 128 * 1024;
 
+/// After so many bytes they are brought onto the disk.
+const FLUSH: usize = 4 * 1024 * 1024;
+
 /// An upload that somebody appends to.
 #[derive(Debug)]
 pub struct Append {
@@ -26,6 +31,9 @@ pub struct Append {
     upload: Upload,
     state: State,
     filling: Vec<u8>,
+    /// Bytes handed to the disk since it was last asked to keep them.
+    unflushed: usize,
+    flushing: Option<JoinHandle<io::Result<()>>>,
     taken: Taken<UploadId>,
     _permit: OwnedSemaphorePermit,
 }
@@ -50,7 +58,7 @@ enum State {
 /// The end of the file.
 #[derive(Debug)]
 struct Tail {
-    file: File,
+    file: Arc<File>,
     offset: u64,
     /// The hash of everything up to `offset`; absent when the beginning was written by an earlier run.
     digest: Option<Digest>,
@@ -94,8 +102,9 @@ impl Append {
             Ok(file)
         };
         let file = spawn_blocking(work).await.map_err(|_| MediaError::Stopping)??;
-        let state = State::Resting(Box::new(Tail { file, offset, digest, checksum }));
-        Ok(Append { media, upload, state, filling: Vec::new(), taken, _permit: permit })
+        let state = State::Resting(Box::new(Tail { file: Arc::new(file), offset, digest, checksum }));
+        let filling = Vec::new();
+        Ok(Append { media, upload, state, filling, unflushed: 0, flushing: None, taken, _permit: permit })
     }
 
     /// The upload as it was.
@@ -107,7 +116,8 @@ impl Append {
     /// Adds bytes. The caller has seen to it that they do not go beyond the upload's length.
     ///
     /// # Errors
-    /// When the disk does not take what came before, or has no more left than is to be left. Then [`Append::finish`] keeps what it took.
+    /// When the disk does not take what came before, or has no more left than is to be left. Then [`Append::finish`] keeps
+    /// what it took.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), MediaError> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -127,6 +137,13 @@ impl Append {
         self.media.room_for(self.filling.len() as u64)?;
         let mut tail = self.rest().await?;
         let piece = std::mem::take(&mut self.filling);
+        self.unflushed += piece.len();
+        if self.unflushed >= FLUSH && self.flushing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.flushed().await?;
+            let file = tail.file.clone();
+            self.flushing = Some(spawn_blocking(move || file.sync_data()));
+            self.unflushed = 0;
+        }
         self.state = State::Writing(spawn_blocking(move || {
             let written = tail.write(&piece);
             (tail, written)
@@ -154,6 +171,15 @@ impl Append {
         }
     }
 
+    /// Waits until the disk keeps what it was last asked to keep. When it refused, nothing of the request counts: what it
+    /// refused is told once.
+    async fn flushed(&mut self) -> Result<(), MediaError> {
+        match self.flushing.take() {
+            Some(flushing) => Ok(flushing.await.map_err(|_| MediaError::Stopping)??),
+            None => Ok(()),
+        }
+    }
+
     /// Makes what came durable and notes how far the upload is. With `whole` unset the request broke off: without a
     /// checksum what came counts all the same.
     ///
@@ -173,6 +199,7 @@ impl Append {
                 self.rest().await?
             }
         };
+        self.flushed().await?;
         let Tail { file, offset, digest, checksum } = *tail;
         let broken = !whole || failure.is_some();
         if let Some(checksum) = checksum
