@@ -8,8 +8,6 @@
 //! The program's first message is [`ToPage::Ready`], after the page's first, [`ToMedia::Start`]. What is asked under a number
 //! is answered once under that number, in any order.
 
-use std::collections::BTreeMap;
-
 use chanterelle_core::base::{BlobId, PeerId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -318,8 +316,8 @@ pub struct Usage {
 /// What there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllUsage {
-    /// By class.
-    pub classes: BTreeMap<Class, Usage>,
+    /// Of each class of which there is something, those kept longest first.
+    pub classes: Vec<(Class, Usage)>,
     /// What the browser allows this origin and how much of it is taken, bytes; none where it does not say.
     pub quota: Option<(u64, u64)>,
 }

@@ -135,7 +135,8 @@ impl Shell {
             ToMedia::Usage(call) => {
                 let shell = self.clone();
                 spawn_local(async move {
-                    let usage = AllUsage { classes: shell.store.usage(), quota: Store::estimate().await };
+                    let classes = shell.store.usage().into_iter().collect();
+                    let usage = AllUsage { classes, quota: Store::estimate().await };
                     shell.port.post(&ToPage::Usage(call, usage));
                 });
             }

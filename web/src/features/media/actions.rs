@@ -62,7 +62,10 @@ pub(super) fn download(shown: Shown) -> AnyView {
     // What is stopped or lost is not saved when it comes later for another reason.
     Effect::new(move |_| {
         let comes = shown.original.state.with(|state| {
-            matches!(state, BlobState::Looking | BlobState::Coming(_) | BlobState::Here(_) | BlobState::Unshown(_))
+            matches!(
+                state,
+                BlobState::Looking | BlobState::Coming(_) | BlobState::Here(_) | BlobState::Unshown(_)
+            )
         });
         if !comes {
             saving.set(false);

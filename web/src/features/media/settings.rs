@@ -68,6 +68,8 @@ fn lines(usage: &AllUsage) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chanterelle_media::messages::Usage;
+
     use crate::state::Class;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -75,10 +77,9 @@ mod tests {
     #[test]
     fn each_class_of_which_there_is_something_has_a_line() {
         let mut usage = AllUsage { quota: Some((12_340_000_000, 5_000_000)), ..AllUsage::default() };
-        for (class, blobs) in [(Class::Strangers, 2), (Class::Own, 1), (Class::Pinned, 0)] {
-            let of = usage.classes.entry(class).or_default();
-            (of.blobs, of.bytes) = (blobs, blobs * 1_500_000);
-        }
+        usage.classes = [(Class::Own, 1), (Class::Pinned, 0), (Class::Strangers, 2)]
+            .map(|(class, blobs)| (class, Usage { blobs, bytes: blobs * 1_500_000 }))
+            .to_vec();
         assert_eq!(
             lines(&usage),
             [

@@ -139,7 +139,8 @@ pub(crate) struct Media {
 struct Inner {
     /// None where the browser gives no worker.
     program: Option<media::Media>,
-    blobs: BTreeMap<BlobId, Entry>,
+    /// In boxes, as other maps of ids, so that they share one program.
+    blobs: BTreeMap<BlobId, Box<Entry>>,
     /// Those that are shown somewhere, the latest last.
     shown: Vec<BlobId>,
     opening: VecMap<Call, Opening>,
@@ -286,7 +287,7 @@ impl Media {
                             kept: RwSignal::new(is_kept),
                         })
                     });
-                    Entry { blob, size, watchers: 0, wanted: None, is_known: false }
+                    Box::new(Entry { blob, size, watchers: 0, wanted: None, is_known: false })
                 });
                 change(entry)
             })
