@@ -1,7 +1,8 @@
 //! Which events refer to which blobs: written in the transaction that stores the events, so that the two never differ.
 //!
 //! Looks into an event for three things alone, its attachments, what they were made of, and what it withdraws; whether the
-//! event is valid was decided before it came here. A tombstone counts for events of its own author, whichever of the two comes first.
+//! event is valid was decided before it came here. A tombstone counts for events of its own author, whichever of the two
+//! comes first.
 
 use chanterelle_core::base::{BlobId, EventId};
 use chanterelle_core::event::{BlobRef, Kind};

@@ -388,7 +388,9 @@ async fn what_is_found_in_the_store_is_given_to_others() {
     let folder = data.path().join(format!("media/blobs/{}", &id.to_string()[..2]));
     std::fs::create_dir_all(&folder).expect("the folder is writable");
     std::fs::write(folder.join(id.to_string()), &bytes).expect("the folder is writable");
-    let relay = TestRelay::on(data, Keys::default()).await;
+    // Wants nothing itself, so that nothing else tells it of the file.
+    let elsewhere = Keys { media_boards: Some(vec!["dogs".to_owned()]), ..Keys::default() };
+    let relay = TestRelay::on(data, elsewhere).await;
     until("it has a row", async || is_stored(relay.app.address(), &id).await).await;
     let keys = Keys { peer: Some(vec![relay.multiaddr().to_string()]), ..Keys::default() };
     let other = TestRelay::with(keys).await;
