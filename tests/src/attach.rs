@@ -51,12 +51,20 @@ impl Browser {
     /// # Panics
     /// When the form takes none.
     pub async fn attach(&self, form: &Element, files: &[PathBuf]) {
+        self.choose(form, "Attach files", files).await;
+    }
+
+    /// Chooses files in a form, by the input of this name.
+    ///
+    /// # Panics
+    /// When it takes none.
+    pub async fn choose(&self, form: &Element, name: &str, files: &[PathBuf]) {
         let paths: Vec<&str> = files.iter().map(|file| file.to_str().expect("the path is text")).collect();
-        let what = format!("\"Attach files\" in {} to take files", self.name());
+        let what = format!("{name:?} in {} to take files", self.name());
         wait::until(&what, async || {
             let inputs = form.find_all(Locator::Css("input[type=file]")).await;
             for input in inputs.map_err(|error| error.to_string())? {
-                if self.label(&input).await?.starts_with("Attach files") {
+                if self.label(&input).await?.starts_with(name) {
                     return input.send_keys(&paths.join("\n")).await.map_err(|error| error.to_string());
                 }
             }

@@ -4,6 +4,7 @@
 //! of stays the same. The relay is cargo's business, which knows by itself what changed.
 
 mod finish;
+mod names;
 
 use std::fs;
 use std::hash::{DefaultHasher, Hasher as _};

@@ -9,6 +9,7 @@ use chanterelle_e2e::files;
 use chanterelle_e2e::relay::Relay;
 use chanterelle_e2e::stage::play;
 use chanterelle_e2e::wait;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::direct::{KEEP, answer, browser, direct};
@@ -366,6 +367,83 @@ fn what_a_liar_gives_is_not_taken_and_what_one_leaves_open_another_gives() {
         for browser in [&ben, &cleo, &dora] {
             is_untroubled(browser).await;
         }
+    });
+}
+
+/// Gives a file to an element as if a person had dropped it there, or pasted it; whether the page takes it.
+const GIVE: &str = "
+    const [target, how, name, type, bytes] = arguments;
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(bytes)], name, {type}));
+    const common = {bubbles: true, cancelable: true};
+    const given = how === 'drop'
+        ? new DragEvent('drop', {...common, dataTransfer: transfer})
+        : new ClipboardEvent('paste', {...common, clipboardData: transfer});
+    target.dispatchEvent(given);
+    return given.defaultPrevented;";
+
+/// Whether the page takes the place of a mouse to be a finger.
+const COARSE: &str = "return matchMedia('(pointer: coarse)').matches";
+
+#[test]
+fn what_is_dropped_pasted_or_taken_is_attached_and_can_be_given_up() {
+    play("what_is_dropped_pasted_or_taken_is_attached_and_can_be_given_up", async |stage| {
+        let relay = stage.relay().await;
+        let from = folder();
+        let ann = stage.browser("ann").await;
+        let touch = json!({"enabled": true});
+        ann.devtools("Emulation.setTouchEmulationEnabled", touch).await.expect("Chromium emulates fingers");
+        ann.open(&relay.url("/b/given?lang=en")).await;
+        ann.click(Scope::Page, "button", "New thread").await;
+        let form = ann.find(Scope::Page, "form", "New thread").await;
+        let comment = ann.find(Scope::In(&form), "textbox", "Comment").await;
+        let png = files::png();
+        for (target, how, name) in [(&form, "drop", "dropped.png"), (&comment, "paste", "pasted.png")] {
+            let given = [json!(target), how.into(), name.into(), "image/png".into(), json!(png)];
+            assert_eq!(ann.script(GIVE, &given).await, Ok(true.into()), "{how}");
+        }
+        assert_eq!(ann.script(COARSE, &[]).await, Ok(true.into()));
+        let taken = files::write(from.path(), "taken.jpg", &files::photograph());
+        ann.choose(&form, "Take a picture", &[taken]).await;
+        let attached = async |fits: &dyn Fn(&[String]) -> bool| {
+            wait::until("the files of the post", async || {
+                let files = ann.attached(&form).await?;
+                wait::holds(fits(&files), || format!("{files:?}"))
+            })
+            .await;
+        };
+        attached(&|files| {
+            let names = ["dropped.png", "pasted.png", "taken.jpg"];
+            files.len() == 3 && names.iter().zip(files).all(|(name, file)| file.contains(name))
+        })
+        .await;
+        // A text stays one, though it is pasted where files would be taken.
+        let text = "
+            const transfer = new DataTransfer();
+            transfer.setData('text/plain', 'words');
+            const pasted = new ClipboardEvent('paste', {clipboardData: transfer, bubbles: true, cancelable: true});
+            arguments[0].dispatchEvent(pasted);
+            return pasted.defaultPrevented;";
+        assert_eq!(ann.script(text, &[json!(comment)]).await, Ok(false.into()));
+
+        // What takes long can be given up, and nothing of it is posted.
+        let large = files::write(from.path(), "large.bin", &files::noise(7, 200_000_000));
+        ann.attach(&form, &[large]).await;
+        ann.click(Scope::In(&form), "button", "Cancel: large.bin").await;
+        attached(&|files| !files.iter().any(|file| file.contains("large.bin"))).await;
+        for name in ["dropped.png", "pasted.png"] {
+            ann.click(Scope::In(&form), "button", &format!("Remove: {name}")).await;
+        }
+        let words = stage.word("words");
+        ann.fill(Scope::In(&form), "Comment", &words).await;
+        ann.click(Scope::In(&form), "button", "Post").await;
+        ann.path_that("the new thread", |path| path.contains("/t/")).await;
+        let post = ann.post_with(&words).await;
+        let article = ann.article(&post.id).await;
+        ann.says(&article, "taken.jpg").await;
+        let text = article.text().await.expect("the page is quiet");
+        assert!(!["large.bin", "dropped.png", "pasted.png"].iter().any(|name| text.contains(name)), "{text}");
+        is_untroubled(&ann).await;
     });
 }
 

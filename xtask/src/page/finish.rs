@@ -1,5 +1,5 @@
-//! What Trunk leaves undone: a hash in the names of the annex and of the media program, and the service worker with the
-//! list of all files.
+//! What Trunk leaves undone: short names between the programs and their JavaScript, a hash in the names of the annex and of the
+//! media program, and the service worker with the list of all files.
 //!
 //! The same page gives the same bytes, and any other page another service worker, by which browsers notice it.
 
@@ -12,8 +12,13 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::names;
+
 const INDEX: &str = "index.html";
 const SERVICE_WORKER: &str = "sw.js";
+
+/// How the names of the page's own program and of its JavaScript begin; Trunk's hash follows.
+const PAGE: &str = "chanterelle-web-";
 
 /// The programs beside the page's own, by the names of the `<meta>` elements in which the page reads what they are called.
 /// Trunk gives workers names without a hash, which would have to be asked for again each time.
@@ -31,8 +36,11 @@ const DIGITS: usize = 16;
 /// # Errors
 /// If a file is missing, has no place for what belongs there, or tells a path of this machine.
 pub(super) fn finish(dist: &Path, sources: &Path, private: &[PathBuf]) -> Result<()> {
+    let page = stem(dist)?;
+    rename(dist, &page, PAGE, |stem| stem.to_owned())?;
     for program in PROGRAMS {
-        name(dist, program)?;
+        let plain = format!("chanterelle-{program}");
+        rename(dist, &plain, &format!("{plain}-"), |stem| element(program, stem))?;
     }
     let mut files = BTreeMap::new();
     list(dist, "", &mut files)?;
@@ -48,20 +56,36 @@ pub(super) fn finish(dist: &Path, sources: &Path, private: &[PathBuf]) -> Result
     write(&dist.join(SERVICE_WORKER), &replace(&worker, BUILD, &format!("const BUILD = {build};"))?)
 }
 
-/// Puts a hash of a program's content into its name.
-fn name(dist: &Path, program: &str) -> Result<()> {
-    let plain = format!("chanterelle-{program}");
-    let files = [format!("{plain}.js"), format!("{plain}_bg.wasm")];
-    let mut hasher = Sha256::new();
-    for file in &files {
-        hasher.update(bytes(&dist.join(file))?);
+/// What the page's own files are called, without their endings.
+fn stem(dist: &Path) -> Result<String> {
+    for entry in fs::read_dir(dist).with_context(|| format!("cannot read {}", dist.display()))? {
+        let name = entry?.file_name().into_string().unwrap_or_default();
+        if let Some(stem) = name.strip_suffix(".js").filter(|stem| stem.starts_with(PAGE)) {
+            return Ok(stem.to_owned());
+        }
     }
-    let hashed = format!("{plain}-{}", digits(&hasher.finalize()));
-    for file in &files {
-        fs::rename(dist.join(file), dist.join(file.replace(&plain, &hashed)))?;
+    bail!("there is no {PAGE}….js")
+}
+
+/// Shortens what a program and its JavaScript call each other by, and puts a hash of what comes of that into their name,
+/// behind `prefix`. The shell has the name where `place` says.
+fn rename(dist: &Path, stem: &str, prefix: &str, place: impl Fn(&str) -> String) -> Result<()> {
+    let [js, wasm] = [".js", "_bg.wasm"].map(|ending| dist.join(format!("{stem}{ending}")));
+    let (module, script) =
+        names::shorten(&bytes(&wasm)?, &read(&js)?).with_context(|| format!("{stem} has no short names"))?;
+    let hash = Sha256::new().chain_update(&script).chain_update(&module).finalize();
+    let hashed = format!("{prefix}{}", digits(&hash));
+    for (old, ending, content) in [(&js, ".js", script.as_bytes()), (&wasm, "_bg.wasm", module.as_slice())] {
+        fs::remove_file(old).with_context(|| format!("cannot remove {}", old.display()))?;
+        let new = dist.join(format!("{hashed}{ending}"));
+        fs::write(&new, content).with_context(|| format!("cannot write {}", new.display()))?;
     }
     let index = dist.join(INDEX);
-    write(&index, &replace(&read(&index)?, &element(program, &plain), &element(program, &hashed))?)
+    let (shell, old) = (read(&index)?, place(stem));
+    if !shell.contains(&old) {
+        bail!("{INDEX} has no place for {stem}");
+    }
+    write(&index, &shell.replace(&old, &place(&hashed)))
 }
 
 /// Where the page reads how a program is called.
@@ -126,6 +150,12 @@ fn write(path: &Path, text: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    /// A program with nothing in it but these words.
+    fn program(words: &str) -> String {
+        let section = u8::try_from(words.len() + 1).expect("they are few");
+        format!("\0asm\u{1}\0\0\0\0{}{}{words}", char::from(section), char::from(section - 1))
+    }
+
     /// A page as Trunk leaves it. Removed when dropped.
     struct Page(PathBuf);
 
@@ -133,11 +163,16 @@ mod tests {
         fn new(name: &str) -> Self {
             let page = Page(std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id())));
             for (path, content) in [
-                ("dist/index.html", shell("chanterelle-annex", "chanterelle-media").as_str()),
+                (
+                    "dist/index.html",
+                    shell("chanterelle-web-0", "chanterelle-annex", "chanterelle-media").as_str(),
+                ),
+                ("dist/chanterelle-web-0.js", "js of the page"),
+                ("dist/chanterelle-web-0_bg.wasm", program("page").as_str()),
                 ("dist/chanterelle-annex.js", "js"),
-                ("dist/chanterelle-annex_bg.wasm", "wasm"),
+                ("dist/chanterelle-annex_bg.wasm", program("annex").as_str()),
                 ("dist/chanterelle-media.js", "js of another"),
-                ("dist/chanterelle-media_bg.wasm", "wasm of another"),
+                ("dist/chanterelle-media_bg.wasm", program("media").as_str()),
                 ("dist/icons/icon.svg", "<svg/>"),
                 ("www/sw.js", &format!("first\n{BUILD}\nlast\n")),
             ] {
@@ -158,8 +193,9 @@ mod tests {
         }
     }
 
-    fn shell(annex: &str, media: &str) -> String {
-        format!("<head>{}{}</head>", element("annex", annex), element("media", media))
+    fn shell(page: &str, annex: &str, media: &str) -> String {
+        let page = format!("<link href=\"/{page}.js\"><link href=\"/{page}_bg.wasm\">");
+        format!("<head>{page}{}{}</head>", element("annex", annex), element("media", media))
     }
 
     impl Drop for Page {
@@ -177,18 +213,22 @@ mod tests {
         assert_eq!((before, after), ("first\n", "last\n"));
         let build: serde_json::Value = serde_json::from_str(build).unwrap();
         let files = build["files"].as_object().unwrap();
-        // printf jswasm | sha256sum
-        let annex = "chanterelle-annex-4304b0fbaa891e81";
-        // printf 'js of anotherwasm of another' | sha256sum
-        let media = "chanterelle-media-cee43b8e7f8d3d20";
+        // printf 'js\0asm\1\0\0\0\0\6\5annex' | sha256sum
+        let annex = "chanterelle-annex-a189d7586b70ecdb";
+        // printf 'js of another\0asm\1\0\0\0\0\6\5media' | sha256sum
+        let media = "chanterelle-media-b8d87e8216d457d1";
+        // printf 'js of the page\0asm\1\0\0\0\0\5\4page' | sha256sum
+        let web = "chanterelle-web-878ae9f53746ae7d";
         let paths: Vec<&str> = files.keys().map(String::as_str).collect();
-        let programs = [annex, media].map(|name| [format!("/{name}.js"), format!("/{name}_bg.wasm")]);
-        let [[annex_js, annex_wasm], [media_js, media_wasm]] = &programs;
-        assert_eq!(paths, ["/", annex_js, annex_wasm, media_js, media_wasm, "/icons/icon.svg"]);
+        let programs = [annex, media, web].map(|name| [format!("/{name}.js"), format!("/{name}_bg.wasm")]);
+        let mut all: Vec<&str> = programs.as_flattened().iter().map(String::as_str).collect();
+        all.insert(0, "/");
+        all.push("/icons/icon.svg");
+        assert_eq!(paths, all);
         // printf '<svg/>' | openssl dgst -sha256 -binary | base64
         assert_eq!(files["/icons/icon.svg"], "sha256-1NxWZpFDA08xqjCWNdQRPZrXagKxc52iLJZe0gSb6eY=");
         let index = read(&page.0.join("dist/index.html")).unwrap();
-        assert_eq!(index, shell(annex, media));
+        assert_eq!(index, shell(web, annex, media));
         assert_eq!(build["name"].as_str().unwrap().len(), DIGITS);
     }
 
@@ -204,11 +244,14 @@ mod tests {
     #[test]
     fn a_page_that_tells_where_it_was_built_is_an_error() {
         let page = Page::new("private");
-        page.put("dist/chanterelle-annex_bg.wasm", "panicked at /u/ann/.cargo/registry/src/a.rs");
+        page.put("dist/chanterelle-annex_bg.wasm", &program("panicked at /u/ann/.cargo/registry/src/a.rs"));
         let error = page.finish().unwrap_err().to_string();
         assert!(error.contains("_bg.wasm of the page tells /u/ann/ of"), "{error}");
         let page = Page::new("public");
-        page.put("dist/chanterelle-annex_bg.wasm", "panicked at cargo/registry/src/a.rs, /u/anna/b.rs");
+        page.put(
+            "dist/chanterelle-annex_bg.wasm",
+            &program("panicked at cargo/registry/src/a.rs, /u/anna/b.rs"),
+        );
         page.finish().unwrap();
     }
 
