@@ -37,10 +37,10 @@ const DIGITS: usize = 16;
 /// If a file is missing, has no place for what belongs there, or tells a path of this machine.
 pub(super) fn finish(dist: &Path, sources: &Path, private: &[PathBuf]) -> Result<()> {
     let page = stem(dist)?;
-    rename(dist, &page, PAGE, |stem| stem.to_owned())?;
+    rename(dist, &page, PAGE)?;
     for program in PROGRAMS {
         let plain = format!("chanterelle-{program}");
-        rename(dist, &plain, &format!("{plain}-"), |stem| element(program, stem))?;
+        rename(dist, &plain, &format!("{plain}-"))?;
     }
     let mut files = BTreeMap::new();
     list(dist, "", &mut files)?;
@@ -68,8 +68,8 @@ fn stem(dist: &Path) -> Result<String> {
 }
 
 /// Shortens what a program and its JavaScript call each other by, and puts a hash of what comes of that into their name,
-/// behind `prefix`. The shell has the name where `place` says.
-fn rename(dist: &Path, stem: &str, prefix: &str, place: impl Fn(&str) -> String) -> Result<()> {
+/// behind `prefix`, wherever the shell has it.
+fn rename(dist: &Path, stem: &str, prefix: &str) -> Result<()> {
     let [js, wasm] = [".js", "_bg.wasm"].map(|ending| dist.join(format!("{stem}{ending}")));
     let (module, script) =
         names::shorten(&bytes(&wasm)?, &read(&js)?).with_context(|| format!("{stem} has no short names"))?;
@@ -81,16 +81,11 @@ fn rename(dist: &Path, stem: &str, prefix: &str, place: impl Fn(&str) -> String)
         fs::write(&new, content).with_context(|| format!("cannot write {}", new.display()))?;
     }
     let index = dist.join(INDEX);
-    let (shell, old) = (read(&index)?, place(stem));
-    if !shell.contains(&old) {
+    let shell = read(&index)?;
+    if !shell.contains(stem) {
         bail!("{INDEX} has no place for {stem}");
     }
-    write(&index, &shell.replace(&old, &place(&hashed)))
-}
-
-/// Where the page reads how a program is called.
-fn element(program: &str, name: &str) -> String {
-    format!("<meta name=\"{program}\" content=\"/{name}\">")
+    write(&index, &shell.replace(stem, &hashed))
 }
 
 /// Collects the files below a folder by their paths, each with its hash as Subresource Integrity writes it.
@@ -191,6 +186,11 @@ mod tests {
             finish(&self.0.join("dist"), &self.0.join("www"), &["/u/ann".into()])?;
             read(&self.0.join("dist/sw.js"))
         }
+    }
+
+    /// The element from which the page reads how a program is called, as `www/index.html` has it.
+    fn element(program: &str, name: &str) -> String {
+        format!("<meta name=\"{program}\" content=\"/{name}\">")
     }
 
     fn shell(page: &str, annex: &str, media: &str) -> String {
