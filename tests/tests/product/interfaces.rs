@@ -12,9 +12,11 @@ use chanterelle_e2e::elements::Scope;
 use chanterelle_e2e::process::Process;
 use chanterelle_e2e::relay::{Relay, free_address};
 use chanterelle_e2e::stage::play;
-use chanterelle_e2e::{http, place, wait};
+use chanterelle_e2e::{files, http, place, wait};
 use fantoccini::elements::Element;
 use tempfile::TempDir;
+
+use crate::tus;
 
 /// What `cargo xtask run` may take where nothing is built yet.
 const BUILD_PATIENCE: Duration = Duration::from_secs(40 * 60);
@@ -288,24 +290,18 @@ async fn http_answers_as_promised() {
     assert!(relay.get("/metrics").await.text().ends_with("# EOF\n"), "OpenMetrics ends so");
 }
 
-/// What a request of tus is answered.
-async fn tus(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> http::Answer {
-    let headers = [&[("tus-resumable", "1.0.0")], headers].concat();
-    http::send(method, url, &headers, body).await.unwrap_or_else(|error| panic!("{method} {url}: {error}"))
-}
-
 #[tokio::test]
 async fn files_answer_as_promised() {
     let contract = Contract::read();
     let section = contract.section("Files over HTTP");
     let refusals = contract.table("Files over HTTP");
     let relay = Relay::start(&place::artifacts("files_answer_as_promised").join("relay.log")).await;
-    let bytes = chanterelle_e2e::files::noise(5, 1_000);
-    let id = chanterelle_e2e::files::id(&bytes);
+    let bytes = files::noise(5, 1_000);
+    let id = files::id(&bytes);
     let uploads = relay.url("/api/v1/uploads");
     let stream = ("content-type", "application/offset+octet-stream");
 
-    let able = tus("OPTIONS", &uploads, &[], b"").await;
+    let able = tus::send("OPTIONS", &uploads, &[], b"").await;
     assert!(section.contains("`Tus-Max-Size`") && !able.header("tus-max-size").is_empty());
     for extension in able.header("tus-extension").split(',') {
         assert!(section.contains(extension), "{extension}");
@@ -313,9 +309,9 @@ async fn files_answer_as_promised() {
     for algorithm in able.header("tus-checksum-algorithm").split(',') {
         assert!(section.contains(algorithm), "{algorithm}");
     }
-    let made = tus("POST", &uploads, &[("upload-length", "1000")], b"").await;
+    let made = tus::send("POST", &uploads, &[("upload-length", "1000")], b"").await;
     let upload = relay.url(made.header("location"));
-    let whole = tus("PATCH", &upload, &[stream, ("upload-offset", "0")], &bytes).await;
+    let whole = tus::send("PATCH", &upload, &[stream, ("upload-offset", "0")], &bytes).await;
     for (name, value) in [("Chanterelle-Blob", &*id), ("Chanterelle-Url", &*format!("/media/{id}"))] {
         assert!(section.contains(&format!("`{name}")), "{name}");
         let told = whole.header(&name.to_ascii_lowercase());
@@ -335,20 +331,20 @@ async fn files_answer_as_promised() {
         assert!(codes(about).iter().any(|code| code == key) && content.get(key).is_some(), "{key}");
     }
 
-    let open = tus("POST", &uploads, &[("upload-length", "1000")], b"").await;
+    let open = tus::send("POST", &uploads, &[("upload-length", "1000")], b"").await;
     let open = relay.url(open.header("location"));
     let zeros = relay.url(&format!("/media/{}", "0".repeat(64)));
     let media = relay.url(&format!("/media/{id}"));
     let sum = ("upload-checksum", "sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     let at = |offset: &'static str| ("upload-offset", offset);
     for (status, answer) in [
-        (404, tus("GET", &zeros, &[], b"").await),
-        (409, tus("PATCH", &open, &[stream, at("1")], b"bytes").await),
-        (412, tus("HEAD", &open, &[("tus-resumable", "0.1.0")], b"").await),
-        (413, tus("PATCH", &open, &[stream, at("0")], &[0; 1_001]).await),
-        (415, tus("PATCH", &open, &[at("0")], b"bytes").await),
-        (416, tus("GET", &media, &[("range", "bytes=1000-")], b"").await),
-        (460, tus("PATCH", &open, &[stream, at("0"), sum], b"bytes").await),
+        (404, tus::send("GET", &zeros, &[], b"").await),
+        (409, tus::send("PATCH", &open, &[stream, at("1")], b"bytes").await),
+        (412, tus::send("HEAD", &open, &[("tus-resumable", "0.1.0")], b"").await),
+        (413, tus::send("PATCH", &open, &[stream, at("0")], &[0; 1_001]).await),
+        (415, tus::send("PATCH", &open, &[at("0")], b"bytes").await),
+        (416, tus::send("GET", &media, &[("range", "bytes=1000-")], b"").await),
+        (460, tus::send("PATCH", &open, &[stream, at("0"), sum], b"bytes").await),
     ] {
         assert_eq!(answer.status, status);
         // An answer to `HEAD` has no body.

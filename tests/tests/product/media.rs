@@ -1,13 +1,14 @@
 //! Files: what is attached goes from tab to tab and to the relay, and only where somebody asked for it.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use chanterelle_e2e::attach::{number, saved};
 use chanterelle_e2e::browser::Browser;
 use chanterelle_e2e::elements::Scope;
 use chanterelle_e2e::files;
 use chanterelle_e2e::relay::Relay;
-use chanterelle_e2e::stage::play;
+use chanterelle_e2e::stage::{Stage, play};
 use chanterelle_e2e::wait;
 use serde_json::json;
 use tempfile::TempDir;
@@ -23,6 +24,13 @@ const SMALL: (u32, u32) = (167, 250);
 
 fn folder() -> TempDir {
     TempDir::new().expect("the system has room for a temporary folder")
+}
+
+/// A relay that fetches no files of posts, and takes none of those here.
+async fn relay_without_files(stage: &Stage, from: &Path) -> Rc<Relay> {
+    let settings = files::write(from, "relay.toml", b"media_boards = []\nmax_blob_mib = 1\n");
+    let settings = ["--config", settings.to_str().expect("the path is text")];
+    stage.relay_on(folder(), &settings).await
 }
 
 /// The names of the files that the relay has whole.
@@ -229,9 +237,7 @@ async fn save(browser: &Browser, post: &str, into: &Path, name: &str, bytes: &[u
 fn a_file_crosses_without_a_relay_and_goes_on_after_a_reload() {
     play("a_file_crosses_without_a_relay_and_goes_on_after_a_reload", async |stage| {
         let (from, of_ben, of_cleo) = (folder(), folder(), folder());
-        let settings = files::write(from.path(), "relay.toml", b"media_boards = []\nmax_blob_mib = 1\n");
-        let settings = ["--config", settings.to_str().expect("the path is text")];
-        let relay = stage.relay_on(folder(), &settings).await;
+        let relay = relay_without_files(stage, from.path()).await;
         let bytes = files::noise(3, LARGE);
         let file = files::write(from.path(), "noise.bin", &bytes);
         let opening = stage.word("opening");
@@ -318,9 +324,7 @@ const HERE: &str = "return document.querySelector('article progress')?.value ?? 
 fn what_a_liar_gives_is_not_taken_and_what_one_leaves_open_another_gives() {
     play("what_a_liar_gives_is_not_taken_and_what_one_leaves_open_another_gives", async |stage| {
         let (from, of_cleo, of_dora) = (folder(), folder(), folder());
-        let settings = files::write(from.path(), "relay.toml", b"media_boards = []\nmax_blob_mib = 1\n");
-        let settings = ["--config", settings.to_str().expect("the path is text")];
-        let relay = stage.relay_on(folder(), &settings).await;
+        let relay = relay_without_files(stage, from.path()).await;
         let bytes = files::noise(6, LARGE);
         let file = files::write(from.path(), "noise.bin", &bytes);
         let opening = stage.word("opening");

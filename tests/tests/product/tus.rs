@@ -73,7 +73,7 @@ impl Bench {
 }
 
 /// A request of tus.
-async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let headers = [&[("tus-resumable", "1.0.0")], headers].concat();
     http::send(method, url, &headers, body).await.unwrap_or_else(|error| panic!("{method} {url}: {error}"))
 }
