@@ -46,6 +46,24 @@ pub struct FileInfo {
     pub thumb: bool,
 }
 
+impl FileInfo {
+    /// Of a file of which nothing is said but its media type.
+    #[must_use]
+    pub fn new(mime: impl Into<String>) -> FileInfo {
+        FileInfo {
+            mime: mime.into(),
+            name: None,
+            width: None,
+            height: None,
+            duration: None,
+            thumbhash: None,
+            alt: None,
+            spoiler: false,
+            thumb: false,
+        }
+    }
+}
+
 /// The body of a rendition: what its author, mostly a relay, has made of a blob. The event's one blob is the result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -19,15 +19,11 @@ fn blob(n: u8) -> BlobRef {
 
 fn file(n: u8, thumb: Option<u8>) -> Attachment {
     let info = FileInfo {
-        mime: "image/webp".to_owned(),
         name: Some(format!("{n}.webp")),
         width: Some(4),
         height: Some(3),
-        duration: None,
-        thumbhash: None,
-        alt: None,
-        spoiler: false,
         thumb: thumb.is_some(),
+        ..FileInfo::new("image/webp")
     };
     Attachment { blob: blob(n), thumb: thumb.map(blob), info }
 }

@@ -233,15 +233,9 @@ mod tests {
     /// A file of which little is said, as events leave out what is not.
     fn file(name: Option<&str>) -> Attachment {
         let info = FileInfo {
-            mime: "image/png".to_owned(),
             name: name.map(str::to_owned),
-            width: None,
-            height: None,
-            duration: None,
             thumbhash: name.map(|_| ByteBuf::from(vec![1; 25])),
-            alt: None,
-            spoiler: false,
-            thumb: false,
+            ..FileInfo::new("image/png")
         };
         Attachment { blob: BlobRef { id: BlobId([5; 32]), size: u64::MAX }, thumb: None, info }
     }

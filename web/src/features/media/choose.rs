@@ -82,17 +82,7 @@ mod tests {
     }
 
     fn file(mime: &str, size: u64, thumb: Option<BlobRef>) -> Attachment {
-        let info = FileInfo {
-            mime: mime.to_owned(),
-            name: None,
-            width: None,
-            height: None,
-            duration: None,
-            thumbhash: None,
-            alt: None,
-            spoiler: false,
-            thumb: thumb.is_some(),
-        };
+        let info = FileInfo { thumb: thumb.is_some(), ..FileInfo::new(mime) };
         Attachment { blob: blob(1, size), thumb, info }
     }
 

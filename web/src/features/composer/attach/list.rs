@@ -120,17 +120,7 @@ mod tests {
     }
 
     fn ready() -> Step {
-        let info = FileInfo {
-            mime: "image/png".to_owned(),
-            name: None,
-            width: Some(2),
-            height: Some(1),
-            duration: None,
-            thumbhash: None,
-            alt: None,
-            spoiler: false,
-            thumb: false,
-        };
+        let info = FileInfo { width: Some(2), height: Some(1), ..FileInfo::new("image/png") };
         let blob = BlobRef { id: BlobId([7; 32]), size: 9 };
         let made = Made { is_clean: true, has_kept_encoding: true };
         Step::Ready(Box::new(Attachment { blob, thumb: None, info }), None, made)
