@@ -75,7 +75,7 @@ async fn clean(media: &Media) -> Result<(), MediaError> {
     let before = Seconds(now.0.saturating_sub(settings.grace.as_secs()));
     for id in storage.loosen(&media.0.keeping, now, before).await? {
         let _lock = media.lock(&id).await;
-        if storage.drop_loose(&id, &media.0.keeping, now, before).await? {
+        if storage.drop_unkept(&id, &media.0.keeping, now, Some(before)).await? {
             media.remove(&id).await?;
             tracing::debug!(%id, "nothing kept this file");
         }
@@ -94,6 +94,9 @@ pub(super) async fn remove_blocked(media: &Media) -> Result<(), MediaError> {
             media.0.storage.drop_blob(&id).await?;
             media.remove(&id).await?;
             tracing::info!(%id, "a blocked file was removed");
+        } else {
+            // One on its way comes no further. The exchange may have stopped.
+            let _ = media.0.changes.send(Change::Removed(id));
         }
     }
     fetch::sweep(media, media.settings().upload_rest)?;

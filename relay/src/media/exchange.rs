@@ -45,7 +45,7 @@ enum Done {
     /// What events refer to that somebody brought.
     Wanted(Vec<Wanted>, Vec<PeerId>),
     /// What the database wants: of that which was looked for, and beside that; and how far it was read.
-    Looked(Vec<Wanted>, Vec<Wanted>, BlobId),
+    Looked(Vec<Wanted>, Vec<Wanted>, (BlobId, u64)),
     /// The files of a blob are open, of which these groups are there, of a size that may be another than was asked for.
     Opened(BlobId, Files, u64, Groups),
     /// A blob is on its way no more: it is in the store, or could not be put there.
@@ -64,7 +64,7 @@ pub(crate) struct Runner {
     /// Blobs that the exchange looks for, or that are being put into the store.
     underway: BTreeMap<BlobId, Underway>,
     /// How far what is wanted was read.
-    looked: BlobId,
+    looked: (BlobId, u64),
     begun: StdInstant,
     done: mpsc::UnboundedReceiver<Done>,
     finish: mpsc::UnboundedSender<Done>,
@@ -82,7 +82,7 @@ impl Runner {
             opening: BTreeMap::new(),
             next_lane: 0,
             underway: BTreeMap::new(),
-            looked: BlobId::default(),
+            looked: Default::default(),
             begun: StdInstant::now(),
             done,
             finish,

@@ -276,19 +276,19 @@ impl Media {
         Fetch::open(self.clone(), id, size, taken, reservation).await
     }
 
-    /// Blobs that are to be kept and are not stored, behind `after` in the order of ids, at most `limit`: those that events
-    /// refer to as the settings say, whose author has room left, and that nobody blocked. The second value is where to go
-    /// on; `None` at the end.
+    /// Blobs that are to be kept and are not stored, behind `after` in the order of ids and sizes, at most `limit`: those
+    /// that events refer to as the settings say, whose author has room left, and that nobody blocked. The second value is
+    /// where to go on; `None` at the end.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn wanted(
         &self,
-        after: &BlobId,
+        after: (BlobId, u64),
         limit: u32,
-    ) -> Result<(Vec<Wanted>, Option<BlobId>), MediaError> {
+    ) -> Result<(Vec<Wanted>, Option<(BlobId, u64)>), MediaError> {
         let found = self.0.storage.wanted(&self.0.keeping, after, limit).await?;
-        let next = found.last().filter(|_| found.len() >= limit as usize).map(|last| last.id);
+        let next = found.last().filter(|_| found.len() >= limit as usize).map(|last| (last.id, last.size));
         Ok((self.affordable(found).await?, next))
     }
 

@@ -233,7 +233,7 @@ impl Storage {
         Ok(rows.iter().map(|row| Seconds(unsigned(row.get(0)))).collect())
     }
 
-    /// Blobs that events refer to by `keeping`, that are not in the store and stand behind `after`, by id; at most
+    /// Blobs that events refer to by `keeping`, that are not in the store and stand behind `after`, by id and size; at most
     /// `limit`. One that several events size differently comes with each size.
     ///
     /// # Errors
@@ -241,17 +241,18 @@ impl Storage {
     pub async fn wanted(
         &self,
         keeping: &Keeping,
-        after: &BlobId,
+        after: (BlobId, u64),
         limit: u32,
     ) -> Result<Vec<Wanted>, StorageError> {
         let query = format!(
-            "SELECT blob, size, MIN(author) FROM blob_refs WHERE blob > ? AND {} \
+            "SELECT blob, size, MIN(author) FROM blob_refs WHERE (blob, size) > (?, ?) AND {} \
              AND NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.id = blob_refs.blob) \
-             GROUP BY blob, size ORDER BY blob LIMIT ?",
+             GROUP BY blob, size ORDER BY blob, size LIMIT ?",
             keeping.0
         );
         let rows = sqlx::query(AssertSqlSafe(query))
-            .bind(after.as_bytes().as_slice())
+            .bind(after.0.as_bytes().as_slice())
+            .bind(signed(after.1))
             .bind(limit)
             .fetch_all(&self.readers)
             .await

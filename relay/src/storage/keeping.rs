@@ -33,30 +33,8 @@ const STANDS: &str = "(blob_refs.renders IS NULL OR NOT EXISTS (SELECT 1 FROM to
                       WHERE tombstones.target = blob_refs.renders))";
 
 impl Storage {
-    /// Forgets a blob that nothing has kept since `before`, and says whether there was such a one.
-    ///
-    /// # Errors
-    /// When nothing was written.
-    pub async fn drop_loose(
-        &self,
-        id: &BlobId,
-        keeping: &Keeping,
-        now: Seconds,
-        before: Seconds,
-    ) -> Result<bool, StorageError> {
-        let statement =
-            format!("DELETE FROM blobs WHERE id = ? AND loose <= ? AND NOT {}", kept(keeping, "?3"));
-        let done = sqlx::query(AssertSqlSafe(statement))
-            .bind(id.as_bytes().as_slice())
-            .bind(signed(before.0))
-            .bind(signed(now.0))
-            .execute(&self.writer)
-            .await
-            .map_err(|error| self.failed("dropping a blob", &error))?;
-        Ok(done.rows_affected() > 0)
-    }
-
-    /// Forgets a blob that nothing keeps now, and says whether there was such a one.
+    /// Forgets a blob that nothing keeps now, and says whether there was such a one. With `before` only one that nothing has
+    /// kept since then.
     ///
     /// # Errors
     /// When nothing was written.
@@ -65,10 +43,15 @@ impl Storage {
         id: &BlobId,
         keeping: &Keeping,
         now: Seconds,
+        before: Option<Seconds>,
     ) -> Result<bool, StorageError> {
-        let statement = format!("DELETE FROM blobs WHERE id = ?1 AND NOT {}", kept(keeping, "?2"));
+        let statement = format!(
+            "DELETE FROM blobs WHERE id = ?1 AND (?2 IS NULL OR loose <= ?2) AND NOT {}",
+            kept(keeping, "?3")
+        );
         let done = sqlx::query(AssertSqlSafe(statement))
             .bind(id.as_bytes().as_slice())
+            .bind(before.map(|before| signed(before.0)))
             .bind(signed(now.0))
             .execute(&self.writer)
             .await

@@ -520,12 +520,14 @@ async fn what_is_missing_and_may_be_kept_is_known() {
         ByHand::thread(1, "dogs", &[(dogs, 100)]).put(),
         // Of the author's one MiB nearly all is used.
         ByHand::thread(2, "cats", &[(id_of(&stored), 1_000_000), (greedy, 100_000)]).put(),
+        // Somebody says it is of another size.
+        ByHand::thread(3, "cats", &[(small, 200)]).put(),
     ];
     events.store(&batch(posts)).await.expect("they are stored");
-    let (wanted, next) = media.wanted(&BlobId([0; 32]), 100).await.expect("the database is read");
+    let (wanted, next) = media.wanted((BlobId([0; 32]), 0), 100).await.expect("the database is read");
     let ids: Vec<_> = wanted.iter().map(|wanted| (wanted.id, wanted.size)).collect();
     // There is room for either of two alone.
-    assert_eq!((ids, next), (vec![(small, 100), (greedy, 100_000)], None));
+    assert_eq!((ids, next), (vec![(small, 100), (small, 200), (greedy, 100_000)], None));
     let first = media.fetch(greedy, 100_000).await.expect("there is room");
     assert!(matches!(media.fetch(id_of(&stored), 1_000_000).await, Err(MediaError::OwnerFull)));
     drop(first);
@@ -534,10 +536,18 @@ async fn what_is_missing_and_may_be_kept_is_known() {
     let verified = tree::Verified { data: stored, parents: Vec::new() };
     fetch.write(0, verified).await.expect("the disk takes it");
     fetch.finish().await.expect("it is whole");
-    let (wanted, _) = media.wanted(&BlobId([0; 32]), 100).await.expect("the database is read");
-    assert_eq!(wanted.iter().map(|wanted| wanted.id).collect::<Vec<_>>(), [small]);
-    let (first, next) = media.wanted(&BlobId([0; 32]), 1).await.expect("the database is read");
-    assert_eq!((first.len(), next), (1, Some(small)), "one after the other");
+    let (wanted, _) = media.wanted((BlobId([0; 32]), 0), 100).await.expect("the database is read");
+    assert_eq!(wanted.iter().map(|wanted| wanted.id).collect::<Vec<_>>(), [small, small]);
+    let mut after = (BlobId([0; 32]), 0);
+    for size in [100, 200] {
+        let (first, next) = media.wanted(after, 1).await.expect("the database is read");
+        assert_eq!(
+            (first.len(), next),
+            (1, Some((small, size))),
+            "one after the other, and every size of it"
+        );
+        after = (small, size);
+    }
     assert!(matches!(media.fetch(large, MIB + 1).await, Err(MediaError::TooLarge(_))));
     assert!(matches!(media.fetch(blocked, 100).await, Err(MediaError::Blocked)));
 }

@@ -1,4 +1,4 @@
-//! Files that the relay fetches from the tabs that have them: one lies, one leaves, one is honest.
+//! Files that the relay fetches from the tabs that have them: one lies, one leaves, one is honest, one has what was blocked.
 
 use chanterelle_core::media::tree::groups_in;
 use chanterelle_core::node::Command;
@@ -48,6 +48,29 @@ async fn what_a_liar_gives_is_never_stored_and_what_one_leaves_open_others_give(
     assert_eq!(liar.asked(), asked_of_the_liar, "nobody asks a liar again");
     assert_eq!(&honest.asked() | &liar.asked(), (0..groups).collect());
     assert_eq!(refused_as_lies(&relay).await, "1", "to leave is no lie");
+    drop(author);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_blocked_while_it_is_looked_for_is_looked_for_no_more() {
+    let relay = TestRelay::start().await;
+    let address = relay.app.address();
+    let [blocked, other] = [41, 42].map(|seed| Holder::new(&content(seed, SIZE), Way::Honest));
+    let author = Tab::connect(1, relay.multiaddr()).await;
+    for (request, file) in [(1, &blocked), (2, &other)] {
+        author.command(Command::Publish(request, file.thread("application/octet-stream")));
+    }
+    let partial = relay.data.path().join("media/partial");
+    let is_underway = |holder: &Holder| partial.join(format!("{}.data", holder.id())).exists();
+    until("both are looked for", async || is_underway(&blocked) && is_underway(&other)).await;
+    std::fs::write(relay.data.path().join("blocked"), blocked.id().to_string()).expect("a writable folder");
+    until("nothing is kept for the one", async || !is_underway(&blocked)).await;
+
+    let _holder = Tab::with_control(2, relay.multiaddr(), |control| other.serve(control)).await;
+    let whole = format!("/media/{}", other.id());
+    until("the other is there", async || get(address, &whole, &[]).await.status == 200).await;
+    assert_eq!(other.looked_for(), [other.id()].into());
     drop(author);
     relay.stop().await;
 }

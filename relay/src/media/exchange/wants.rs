@@ -16,18 +16,15 @@ const WANTS: usize = 256;
 /// How long nothing may come of one before another that is wanted may have its place.
 const PATIENCE: Duration = LOOK_EVERY;
 
+/// Sizes that events say of blobs that are looked for already, in one look into the database, at most.
+const SIZES: usize = WANTS * 4;
+
 /// Places that are given to others in one look into the database, at most.
 const TURNED: usize = WANTS / 4;
 
 impl Runner {
-    /// Looks in the database for what is to be kept, going on where it was left, and lets go what is blocked.
+    /// Looks in the database for what is to be kept, going on where it was left.
     pub(super) fn look(&mut self) {
-        let blocked: Vec<BlobId> =
-            self.underway.keys().filter(|id| self.media.is_blocked(id)).copied().collect();
-        for id in blocked {
-            self.input(Input::Forget(id));
-            self.leave(&id, false);
-        }
         let (media, finish) = (self.media.clone(), self.finish.clone());
         let most = (WANTS.saturating_sub(self.underway.len())).max(TURNED);
         let known: BTreeSet<BlobId> = self.underway.keys().copied().collect();
@@ -36,18 +33,19 @@ impl Runner {
             let (mut again, mut new) = (Vec::new(), Vec::new());
             let (mut after, mut is_second) = (begin, false);
             // What cannot be read is logged, and looked for again later.
-            'pages: while let Ok((wanted, next)) = media.wanted(&after, WANTS as u32).await {
+            'pages: while let Ok((wanted, next)) = media.wanted(after, WANTS as u32).await {
                 for blob in wanted {
-                    if new.len() >= most || (is_second && blob.id > begin) {
+                    let place = (blob.id, blob.size);
+                    if new.len() >= most || again.len() >= SIZES || (is_second && place > begin) {
                         break 'pages;
                     }
-                    after = blob.id;
+                    after = place;
                     if known.contains(&blob.id) { &mut again } else { &mut new }.push(blob);
                 }
                 match next {
                     Some(next) => after = next,
                     // What is before the place where this began.
-                    None if !is_second => (after, is_second) = (BlobId::default(), true),
+                    None if !is_second => (after, is_second) = (<(BlobId, u64)>::default(), true),
                     None => break,
                 }
             }

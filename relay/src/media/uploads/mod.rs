@@ -211,7 +211,7 @@ impl Media {
 
     async fn let_go_of(&self, blob: &BlobId) -> Result<(), MediaError> {
         let _lock = self.lock(blob).await;
-        if self.0.storage.drop_unkept(blob, &self.0.keeping, now()).await? {
+        if self.0.storage.drop_unkept(blob, &self.0.keeping, now(), None).await? {
             self.remove(blob).await?;
         }
         Ok(())

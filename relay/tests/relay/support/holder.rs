@@ -32,6 +32,7 @@ struct Inner {
     hashed: Hashed,
     way: Way,
     asked: Mutex<BTreeSet<u32>>,
+    looked_for: Mutex<BTreeSet<BlobId>>,
 }
 
 impl Holder {
@@ -39,7 +40,7 @@ impl Holder {
         let mut outboard = Outboard::new();
         outboard.update(bytes);
         let (bytes, hashed) = (bytes.to_vec(), outboard.finish());
-        Holder(Arc::new(Inner { bytes, hashed, way, asked: Mutex::default() }))
+        Holder(Arc::new(Inner { bytes, hashed, way, asked: Mutex::default(), looked_for: Mutex::default() }))
     }
 
     pub(crate) fn id(&self) -> BlobId {
@@ -49,17 +50,7 @@ impl Holder {
     /// A thread with the file, on the board `cats`.
     pub(crate) fn thread(&self, mime: &str) -> Draft {
         let blob = BlobRef { id: self.id(), size: self.0.bytes.len() as u64 };
-        let info = FileInfo {
-            mime: mime.to_owned(),
-            name: Some("file".to_owned()),
-            width: None,
-            height: None,
-            duration: None,
-            thumbhash: None,
-            alt: None,
-            spoiler: false,
-            thumb: false,
-        };
+        let info = FileInfo { name: Some("file".to_owned()), ..FileInfo::new(mime) };
         let content = Content::Thread {
             board: BoardName::new("cats").expect("the test's board name is valid"),
             subject: None,
@@ -72,6 +63,11 @@ impl Holder {
     /// The groups it was asked for.
     pub(crate) fn asked(&self) -> BTreeSet<u32> {
         self.0.asked.lock().expect("no test panics here").clone()
+    }
+
+    /// The files it was asked about.
+    pub(crate) fn looked_for(&self) -> BTreeSet<BlobId> {
+        self.0.looked_for.lock().expect("no test panics here").clone()
     }
 
     /// Answers on every stream that is opened to it.
@@ -94,18 +90,21 @@ impl Holder {
         while let Ok(count @ 1..) = stream.read(&mut chunk).await {
             deframer.push(&chunk[..count]);
             while let Some(frame) = deframer.next_frame().expect("the relay sends frames") {
-                let answer =
-                    match MediaFrame::decode(&frame, &limits).expect("the relay sends frames of media") {
-                        MediaFrame::Look { ids } if ids.contains(&self.id()) => self.held(),
-                        MediaFrame::Get { call, id, first, count } if id == self.id() => {
-                            self.0.asked.lock().expect("no test panics here").extend(first..first + count);
-                            if self.0.way == Way::Leaves {
-                                return;
-                            }
-                            self.slice(call, first, count)
+                let frame = MediaFrame::decode(&frame, &limits).expect("the relay sends frames of media");
+                if let MediaFrame::Look { ids } = &frame {
+                    self.0.looked_for.lock().expect("no test panics here").extend(ids);
+                }
+                let answer = match frame {
+                    MediaFrame::Look { ids } if ids.contains(&self.id()) => self.held(),
+                    MediaFrame::Get { call, id, first, count } if id == self.id() => {
+                        self.0.asked.lock().expect("no test panics here").extend(first..first + count);
+                        if self.0.way == Way::Leaves {
+                            return;
                         }
-                        _ => continue,
-                    };
+                        self.slice(call, first, count)
+                    }
+                    _ => continue,
+                };
                 // Whoever has heard enough of a liar listens no longer.
                 if stream.write_all(&prefixed(&answer.encode())).await.is_err()
                     || stream.flush().await.is_err()
