@@ -27,8 +27,8 @@ use crate::clients::{ClientKey, Rate, Slot, Slots};
 use crate::metrics::{Metrics, count};
 use crate::tls::{self, Opened};
 
-/// Bytes of a request's head, and of what hyper holds for one connection.
-const HEAD_BYTES: usize = 32 * 1024;
+/// Bytes of a request's head, and of what hyper holds for one connection and reads at a time.
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// Headers of a request.
 const HEADERS: usize = 64;

@@ -109,6 +109,7 @@ impl Storage {
         };
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(writer_options)
@@ -119,6 +120,7 @@ impl Storage {
         let readers = SqlitePoolOptions::new()
             .min_connections(READERS)
             .max_connections(READERS)
+            .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options.read_only(true).create_if_missing(false))

@@ -55,7 +55,7 @@ async fn a_head_that_is_too_large_is_refused() {
     let relay = TestRelay::start().await;
     // As much as the relay reads of a head, and no end: were there more, its answer could be lost with the rest.
     let mut head = b"GET / HTTP/1.1\r\nhost: relay.test\r\nx: ".to_vec();
-    head.resize(32 * 1024, b'y');
+    head.resize(64 * 1024, b'y');
     let answer = raw(relay.app.address(), &head).await;
     assert_eq!(answer.status, 431);
     // A larger one is cut off while it is sent. The answer may get through or not, but it is no other.

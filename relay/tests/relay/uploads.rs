@@ -73,10 +73,16 @@ async fn a_file_comes_in_pieces_and_is_there_under_its_hash() {
     let id = id_of(&bytes).to_string();
     let url = format!("/media/{id}");
     let last = patch(address, path, 699_999, &bytes[699_999..], &[]).await;
-    for answer in [last, head(address, path).await] {
+    let nothing = patch(address, path, 700_000, &[], &[]).await;
+    assert_eq!((last.status, nothing.status), (204, 204));
+    for answer in [last, nothing, head(address, path).await] {
         assert_eq!(answer.header("upload-offset"), Some("700000"));
         assert_eq!(answer.header("chanterelle-blob"), Some(id.as_str()));
         assert_eq!(answer.header("chanterelle-url"), Some(url.as_str()));
+    }
+    let wrong = format!("upload-checksum: sha256 {}", BASE64.encode(&[0; 32]));
+    for (body, headers, status) in [(&b"x"[..], vec![], 413), (&[], vec![wrong.as_str()], 460)] {
+        assert_eq!(patch(address, path, 700_000, body, &headers).await.status, status);
     }
     assert_eq!(file(address, &id).await.body, bytes);
     assert_eq!(staged(relay.data.path()), 0);

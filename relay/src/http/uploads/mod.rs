@@ -139,7 +139,11 @@ impl Call {
         let mut upload = upload;
         if with_bytes && is_stream {
             let id = upload.id;
-            match self.write(&id, 0, checksum, body).await {
+            let written = match self.app.media.hold(&id).await {
+                Ok(held) => self.write(held, checksum, body).await,
+                Err(error) => Err(self.refused(error)),
+            };
+            match written {
                 Ok(written) => upload = written,
                 Err(error) => {
                     // Nobody has been told of it yet. What broke off is found by nobody either.
@@ -203,16 +207,24 @@ impl Call {
         let offset = headers::number(headers, "upload-offset")?;
         let offset = offset.ok_or_else(|| ApiError::bad_request("Upload-Offset is missing"))?;
         let checksum = headers::checksum(headers)?;
-        let upload = self.find(id).await?;
-        self.check_owner(&upload)?;
+        let held = self.app.media.hold(id).await.map_err(|error| self.refused(error))?;
+        let upload = held.upload();
+        check_ended(upload)?;
+        self.check_owner(upload)?;
         if matches!(upload.part, Part::Final(_)) {
             let line = "a final upload is made of its parts and takes no bytes";
             return Err(ApiError::refused(StatusCode::FORBIDDEN, "final_upload", line));
         }
         let announced = body.as_ref().and_then(Bytewise::announced);
-        self.check_offset(&upload, offset)?;
+        self.check_offset(upload, offset)?;
         self.bound(announced.unwrap_or(0), upload.length - upload.offset)?;
-        let upload = self.write(id, offset, checksum, body).await?;
+        let upload = if upload.offset == upload.length {
+            drop(held);
+            self.nothing_more(checksum, body).await?;
+            self.find(id).await?
+        } else {
+            self.write(held, checksum, body).await?
+        };
         let mut response = StatusCode::NO_CONTENT.into_response();
         self.describe(response.headers_mut(), &upload);
         Ok(response)
@@ -228,10 +240,7 @@ impl Call {
 
     async fn find(&self, id: &UploadId) -> Result<Upload, ApiError> {
         let upload = self.app.media.upload(id).await.map_err(|error| self.refused(error))?;
-        if upload.ended {
-            let line = "this upload has expired; begin another";
-            return Err(ApiError::refused(StatusCode::GONE, "expired", line));
-        }
+        check_ended(&upload)?;
         Ok(upload)
     }
 
@@ -317,6 +326,14 @@ impl Call {
 
 fn parse(id: &str) -> Result<UploadId, ApiError> {
     id.parse().map_err(|_| ApiError::not_found())
+}
+
+fn check_ended(upload: &Upload) -> Result<(), ApiError> {
+    if !upload.ended {
+        return Ok(());
+    }
+    let line = "this upload has expired; begin another";
+    Err(ApiError::refused(StatusCode::GONE, "expired", line))
 }
 
 fn wrong_type() -> ApiError {

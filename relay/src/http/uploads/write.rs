@@ -7,30 +7,25 @@ use super::super::error::ApiError;
 use super::body::{Broken, Bytewise};
 use super::{Call, beyond_length};
 use crate::media::MediaError;
-use crate::media::uploads::{Append, Appended, Checksum};
+use crate::media::uploads::{Append, Appended, Checksum, Held};
 use crate::metrics::count;
-use crate::storage::{Upload, UploadId};
+use crate::storage::Upload;
 
 impl Call {
-    /// Writes the body to the end of an upload, in a task of its own: the server drops a request whose client has gone,
-    /// and what came of it counts.
+    /// Writes the body to the end of an upload. The server drops this when the client has gone; what came of it counts.
     pub(super) async fn write(
         &self,
-        id: &UploadId,
-        offset: u64,
+        held: Held,
         checksum: Option<Checksum>,
         body: &mut Option<Bytewise>,
     ) -> Result<Upload, ApiError> {
         let refused = |error| self.refused(error);
-        if let Some(announced) = body.as_ref().and_then(Bytewise::announced) {
+        let Some(body) = body else { return Err(ApiError::internal()) };
+        if let Some(announced) = body.announced() {
             self.app.media.check_room(announced).map_err(refused)?;
         }
-        let append = self.app.media.append(id, checksum).await.map_err(refused)?;
-        self.check_offset(append.upload(), offset)?;
-        let Some(taken) = body.take() else { return Err(ApiError::internal()) };
-        let work = copy(taken, append);
-        let (appended, rest, broken) = self.app.media.unhurried(work).await.map_err(refused)?;
-        *body = Some(rest);
+        let append = held.append(checksum).await.map_err(refused)?;
+        let (appended, broken) = copy(body, append).await;
         match (appended, broken) {
             (Err(error), _) => Err(refused(error)),
             (Ok(_), Some(Stop::Body(Broken::TooLarge))) => Err(self.too_large(ApiError::too_large(MAX_BODY))),
@@ -44,14 +39,33 @@ impl Call {
                 Err(ApiError::unavailable("the relay is stopping"))
             }
             (Ok(_), Some(Stop::Body(Broken::Gone))) => Err(ApiError::bad_request("the body broke off")),
-            (Ok(Appended::Mismatch), None) => {
-                count(&self.app.metrics.media_refused, "checksum");
-                let status = StatusCode::from_u16(460).expect("three digits are a status");
-                let line = "the bytes do not have the checksum; nothing of them counts, send them again";
-                Err(ApiError::refused(status, "checksum_mismatch", line))
-            }
+            (Ok(Appended::Mismatch), None) => Err(self.mismatch()),
             (Ok(Appended::Yes(upload)), None) => Ok(upload),
         }
+    }
+
+    /// Sees to it that the body for an upload that is at its end is empty.
+    pub(super) async fn nothing_more(
+        &self,
+        checksum: Option<Checksum>,
+        body: &mut Option<Bytewise>,
+    ) -> Result<(), ApiError> {
+        if let Some(body) = body
+            && !matches!(body.next().await, Ok(None))
+        {
+            return Err(self.too_large(beyond_length()));
+        }
+        if checksum.is_some_and(|checksum| !checksum.holds()) {
+            return Err(self.mismatch());
+        }
+        Ok(())
+    }
+
+    fn mismatch(&self) -> ApiError {
+        count(&self.app.metrics.media_refused, "checksum");
+        let status = StatusCode::from_u16(460).expect("three digits are a status");
+        let line = "the bytes do not have the checksum; nothing of them counts, send them again";
+        ApiError::refused(status, "checksum_mismatch", line)
     }
 }
 
@@ -63,10 +77,8 @@ enum Stop {
     Length,
 }
 
-/// What came of an append, what is left of the body, and why it was not read to its end.
-type Copied = (Result<Appended, MediaError>, Bytewise, Option<Stop>);
-
-async fn copy(mut body: Bytewise, mut append: Append) -> Copied {
+/// What came of an append, and why the body was not read to its end.
+async fn copy(body: &mut Bytewise, mut append: Append) -> (Result<Appended, MediaError>, Option<Stop>) {
     let mut left = append.upload().length - append.upload().offset;
     let mut stop = None;
     loop {
@@ -79,7 +91,7 @@ async fn copy(mut body: Bytewise, mut append: Append) -> Copied {
                     // What was written before counts, if the disk keeps that.
                     Err(error) => {
                         let _ = append.finish(false).await;
-                        return (Err(error), body, None);
+                        return (Err(error), None);
                     }
                 }
             }
@@ -88,5 +100,5 @@ async fn copy(mut body: Bytewise, mut append: Append) -> Copied {
         }
         break;
     }
-    (append.finish(stop.is_none()).await, body, stop)
+    (append.finish(stop.is_none()).await, stop)
 }

@@ -60,7 +60,8 @@ impl Checksum {
     }
 
     /// Whether the bytes are the ones that were meant.
-    pub(super) fn holds(self) -> bool {
+    #[must_use]
+    pub fn holds(self) -> bool {
         match self.state {
             State::Sha1(state) => sha1::Digest::finalize(state)[..] == self.wanted[..],
             State::Sha256(state) => state.finalize()[..] == self.wanted[..],

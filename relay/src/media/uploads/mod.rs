@@ -27,8 +27,11 @@ use crate::storage::{LEAST, Owner, Part, Pin, Upload, UploadId};
 /// Bytes of trees kept for uploads that rest between two requests: 8 GiB of uploads. Others are hashed at their end.
 const RESTING_BYTES: u64 = 32 * 1024 * 1024;
 
-/// Requests that write at a time. Each has up to 256 KiB in memory, and one client address at most a quarter of these.
+/// Requests that write at a time. Each has two pieces in memory, and one client address at most a quarter of these.
 pub(super) const WRITERS: usize = 1_024;
+
+/// Of these, so many may have large pieces: 64 MiB in all.
+const LARGE_WRITERS: usize = 64;
 
 /// What a resting hash takes beside its tree, bytes, rounded up.
 const RESTING_COST: u64 = 32 * 1024;
@@ -38,13 +41,18 @@ const RESTING_COST: u64 = 32 * 1024;
 pub struct Uploads {
     writing: Busy<UploadId>,
     writers: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     resting: Mutex<BTreeMap<UploadId, (Digest, u64)>>,
 }
 
 impl Default for Uploads {
     fn default() -> Self {
-        let writers = Arc::new(Semaphore::new(WRITERS));
-        Uploads { writing: Busy::default(), writers, resting: Mutex::default() }
+        Uploads {
+            writing: Busy::default(),
+            writers: Arc::new(Semaphore::new(WRITERS)),
+            large: Arc::new(Semaphore::new(LARGE_WRITERS)),
+            resting: Mutex::default(),
+        }
     }
 }
 
@@ -76,6 +84,41 @@ impl Uploads {
 
     fn resting(&self) -> MutexGuard<'_, BTreeMap<UploadId, (Digest, u64)>> {
         self.resting.lock().expect("no code panics while it holds this")
+    }
+}
+
+/// An upload that nobody else appends to.
+#[derive(Debug)]
+pub struct Held {
+    media: Media,
+    upload: Upload,
+    taken: Taken<UploadId>,
+}
+
+impl Held {
+    /// The upload as it is.
+    #[must_use]
+    pub fn upload(&self) -> &Upload {
+        &self.upload
+    }
+
+    /// Goes on where it ends.
+    ///
+    /// # Errors
+    /// When it has ended, too many write just now, or the disk does not take more.
+    pub async fn append(self, checksum: Option<Checksum>) -> Result<Append, MediaError> {
+        let Held { media, mut upload, taken } = self;
+        if upload.ended {
+            return Err(MediaError::NotFound);
+        }
+        let permit = media.0.uploads.writers.clone().try_acquire_owned().map_err(|_| MediaError::Crowded)?;
+        // A request may take longer than is left, and others are to find the upload meanwhile.
+        let (now, rest) = (now(), media.settings().upload_rest.as_secs());
+        if upload.expires <= now.plus(rest.div_ceil(2)) {
+            upload.expires = now.plus(rest);
+            media.0.storage.advance_upload(&upload.id, upload.offset, upload.expires).await?;
+        }
+        Append::open(media, upload, checksum, taken, permit).await
     }
 }
 
@@ -164,20 +207,10 @@ impl Media {
     ///
     /// # Errors
     /// When there is none, or somebody else has it.
-    pub async fn append(&self, id: &UploadId, checksum: Option<Checksum>) -> Result<Append, MediaError> {
+    pub async fn hold(&self, id: &UploadId) -> Result<Held, MediaError> {
         let taken = self.0.uploads.writing.take(*id).ok_or(MediaError::Busy)?;
-        let mut upload = self.find(id).await?;
-        if upload.ended {
-            return Err(MediaError::NotFound);
-        }
-        // A request may take longer than is left, and others are to find the upload meanwhile.
-        let (now, rest) = (now(), self.settings().upload_rest.as_secs());
-        if upload.blob.is_none() && upload.expires <= now.plus(rest.div_ceil(2)) {
-            upload.expires = now.plus(rest);
-            self.0.storage.advance_upload(id, upload.offset, upload.expires).await?;
-        }
-        let permit = self.0.uploads.writers.clone().try_acquire_owned().map_err(|_| MediaError::Crowded)?;
-        Append::open(self.clone(), upload, checksum, taken, permit).await
+        let upload = self.find(id).await?;
+        Ok(Held { media: self.clone(), upload, taken })
     }
 
     /// Whether the disk takes so many bytes more.
