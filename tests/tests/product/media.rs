@@ -161,6 +161,26 @@ fn a_picture_goes_round_and_outlives_its_author() {
         dora.picture(Scope::In(&article), ALT, SMALL).await;
         dora.click(Scope::In(&article), "button", ALT).await;
         assert_eq!(dora.picture(Scope::In(&article), ALT, UPRIGHT).await, picture);
+
+        // What she blocks is gone until she takes that back, and comes anew then.
+        dora.click(Scope::In(&article), "button", "More for this file").await;
+        dora.click(Scope::In(&article), "button", "Block this file").await;
+        dora.says(&article, "Blocked: this file is not shown").await;
+        wait::until("nothing of it to be here", async || {
+            let here = (dora.files_kept().await, dora.pictures_drawn().await);
+            wait::holds(here == (0, 0), || format!("{here:?}"))
+        })
+        .await;
+        dora.open(&relay.url("/settings?lang=en")).await;
+        dora.click(Scope::Page, "button", "Unblock all").await;
+        let focused = "return document.activeElement.textContent.includes('Files in this browser')";
+        wait::until("the focus to stay beside", async || {
+            wait::holds(dora.script(focused, &[]).await? == true, || "it is elsewhere".to_owned())
+        })
+        .await;
+        dora.open(&thread).await;
+        let article = dora.article(&post.id).await;
+        dora.picture(Scope::In(&article), ALT, SMALL).await;
         is_untroubled(&dora).await;
     });
 }

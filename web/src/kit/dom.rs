@@ -37,6 +37,21 @@ pub(crate) fn focus_is_lost() -> bool {
     document().active_element().is_none_or(|element| element.matches("body").unwrap_or(false))
 }
 
+/// To be called when what was pressed goes: puts the focus on the first of these selectors that finds something in `place`,
+/// or else on `place` itself, once what is being drawn is drawn, so that keyboard and screen reader go on from there. A
+/// focus that is elsewhere by then stays.
+pub(crate) fn go_on_in(place: Option<HtmlElement>, next: Vec<String>) {
+    let Some(place) = place else { return };
+    request_animation_frame(move || {
+        // Where a click gives a button no focus, it gives it to what the button is in.
+        if focus_is_lost() || place.matches(":focus").unwrap_or(false) {
+            let mut found = next.iter().filter_map(|next| place.query_selector(next).ok().flatten());
+            let next = found.next().and_then(|next| next.dyn_into::<HtmlElement>().ok());
+            focus_in_place(next.as_ref().unwrap_or(&place));
+        }
+    });
+}
+
 /// Whether the keys mean "send": Ctrl or Command with Enter.
 pub(crate) fn submit_pressed(event: &KeyboardEvent) -> bool {
     event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) && !event.is_composing()

@@ -17,7 +17,9 @@ mod work;
 pub(crate) use alert::{alert, alert_if, calm_alert, notice};
 pub(crate) use button::button;
 pub(crate) use clock::{Clock, ago, stamp};
-pub(crate) use dom::{escape_pressed, focus_in_place, focus_is_lost, reveal, scroll_to, submit_pressed};
+pub(crate) use dom::{
+    escape_pressed, focus_in_place, focus_is_lost, go_on_in, reveal, scroll_to, submit_pressed,
+};
 pub(crate) use each::each;
 pub(crate) use live::{Live, live};
 pub(crate) use logo::logo;

@@ -3,9 +3,10 @@
 use chanterelle_core::view::BoardCard;
 use leptos::html;
 use leptos::prelude::*;
+use web_sys::HtmlElement;
 
 use crate::i18n as t;
-use crate::kit::{button, live};
+use crate::kit::{button, go_on_in, live};
 use crate::state::{AllUsage, Client, Media};
 
 /// The list, with a way to take each out of it.
@@ -18,20 +19,24 @@ pub(crate) fn shown_boards() -> AnyView {
         let card = |card: ArcRwSignal<BoardCard>| card.with(|card| (card.id, card.name.clone()));
         cards.filter_map(|board| boards.items.get(board)).map(card).collect::<Vec<_>>()
     });
+    let place = NodeRef::<html::Div>::new();
     let list = live(move || {
         let shown = shown.get();
         if shown.is_empty() {
             return html::p().child(t::FILES_NOWHERE).into_any();
         }
         let board = |(id, name)| {
-            let hide = button("small", t::NO_LONGER, move || media.show(id, false));
+            let hide = button("small", t::NO_LONGER, move || {
+                media.show(id, false);
+                go_on_in(element(place), vec!["button".to_owned()]);
+            });
             html::li().child((t::board_title(&name), " ", hide)).into_any()
         };
         let items: Vec<AnyView> = shown.into_iter().map(board).collect();
         (html::p().child(t::FILES_ABOUT), html::ul().class("shown-boards").role("list").child(items))
             .into_any()
     });
-    list.into_any()
+    html::div().class("page prose").attr("tabindex", "-1").node_ref(place).child(list).into_any()
 }
 
 /// What files take in this browser, and how many are blocked, with a way to take that back.
@@ -43,14 +48,22 @@ pub(crate) fn kept_files() -> AnyView {
         let lines: Vec<AnyView> = lines.into_iter().map(|line| html::li().child(line).into_any()).collect();
         Some((html::p().child(t::FILES_KEPT), html::ul().role("list").child(lines)).into_any())
     });
+    let place = NodeRef::<html::Div>::new();
     let blocked = live(move || {
         let count = media.blocked.get();
         (count > 0).then(|| {
-            let unblock = button("small", t::UNBLOCK_ALL, move || media.unblock_all());
+            let unblock = button("small", t::UNBLOCK_ALL, move || {
+                media.unblock_all();
+                go_on_in(element(place), Vec::new());
+            });
             html::p().child((t::files_blocked(count), " ", unblock)).into_any()
         })
     });
-    (usage, blocked).into_any()
+    html::div().class("page prose").attr("tabindex", "-1").node_ref(place).child((usage, blocked)).into_any()
+}
+
+fn element(place: NodeRef<html::Div>) -> Option<HtmlElement> {
+    place.get_untracked().map(Into::into)
 }
 
 /// A line for each class of which there is something, and one for what the browser allows.

@@ -5,8 +5,6 @@ use chanterelle_core::event::{Attachment, BlobRef};
 use chanterelle_core::view::Rendition;
 use leptos::html;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast as _;
-use web_sys::HtmlElement;
 
 use super::choose::{blobs, thumbnail};
 use super::colour::average;
@@ -14,7 +12,7 @@ use super::kind::{Kind, kind};
 use super::name::plain_name;
 use super::rules::Rules;
 use crate::i18n as t;
-use crate::kit::{focus_in_place, focus_is_lost};
+use crate::kit::go_on_in;
 use crate::state::{Blob, BlobState, Class, Media, Urgency};
 
 /// What the focus goes on at when what was pressed in a file is gone.
@@ -64,11 +62,14 @@ impl Shown {
         let kind = kind(&file.info.mime);
         let covered = RwSignal::new(file.info.spoiler);
         let file = StoredValue::new(file);
-        let small = Memo::new(move |_| {
+        let known = Memo::new(move |_| {
             let blob = origin.renditions.with(|made| file.with_value(|file| thumbnail(file, made)))?;
             let here = media.blob(&blob);
             Some((blob, here))
         });
+        // What was blocked with another file does not stand for this one any more.
+        let is_blocked = |blob: &Blob| blob.state.with(|state| *state == BlobState::Blocked);
+        let small = Memo::new(move |_| known.get().filter(|(_, blob)| !is_blocked(blob)));
         let class = Memo::new(move |_| rules.class(origin.own, &origin.author));
         let allowed = Memo::new(move |_| rules.allow(class.get()));
         let picture = Memo::new(move |_| {
@@ -132,18 +133,9 @@ impl Shown {
         self.go_on();
     }
 
-    /// To be called when what was pressed goes: puts the focus on what comes in its place, or else on the figure, so that
-    /// keyboard and screen reader go on from there. A focus that is elsewhere by then stays.
+    /// To be called when what was pressed goes: puts the focus on what comes in its place, or else on the figure.
     pub(super) fn go_on(self) {
-        request_animation_frame(move || {
-            let Some(figure) = self.figure.try_get_untracked().flatten() else { return };
-            // Where a click gives a button no focus, it gives it to what the button is in.
-            if focus_is_lost() || figure.matches(":focus").unwrap_or(false) {
-                let next = figure.query_selector(NEXT).ok().flatten();
-                let next = next.and_then(|next| next.dyn_into::<HtmlElement>().ok());
-                focus_in_place(next.as_ref().unwrap_or(&figure));
-            }
-        });
+        go_on_in(self.figure.try_get_untracked().flatten(), vec![NEXT.to_owned()]);
     }
 
     /// Whether it is blocked. Tracked.

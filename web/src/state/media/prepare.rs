@@ -122,6 +122,13 @@ impl Preparing {
         }
         self.step.set(Step::Cancelled);
     }
+
+    /// It is in a post, and in no list any more.
+    pub(crate) fn posted(self) {
+        if let Step::Ready(_, Some(url), _) = self.step.get_untracked() {
+            revoke(&url);
+        }
+    }
 }
 
 fn attachment(prepared: Prepared, name: Option<String>) -> Attachment {
@@ -131,15 +138,13 @@ fn attachment(prepared: Prepared, name: Option<String>) -> Attachment {
         blob: blob(&prepared.blob),
         thumb: prepared.thumb.as_ref().map(blob),
         info: FileInfo {
-            mime: prepared.blob.kind,
             name,
             width,
             height,
             duration: prepared.duration,
             thumbhash: prepared.thumbhash.map(ByteBuf::from),
-            alt: None,
-            spoiler: false,
             thumb: prepared.thumb.is_some(),
+            ..FileInfo::new(prepared.blob.kind)
         },
     }
 }

@@ -56,12 +56,6 @@ pub(super) fn view(files: Attachments, numbers: Memo<Vec<u32>>, number: u32) -> 
                         .r#type("text")
                         .attr("maxlength", Limits::default().alt_chars.to_string())
                         .attr("value", said.alt)
-                        .on(ev::keydown, |event| {
-                            // It would send the post, which is not what a description is ended by.
-                            if event.key() == "Enter" && !event.is_composing() {
-                                event.prevent_default();
-                            }
-                        })
                         .on(ev::input, move |event| {
                             files.say(number, |said| said.alt = event_target_value(&event));
                         }),

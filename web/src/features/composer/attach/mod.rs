@@ -11,12 +11,12 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 use send_wrapper::SendWrapper;
 use wasm_bindgen::JsCast as _;
-use web_sys::{File, HtmlElement, HtmlInputElement};
+use web_sys::{Element, File, HtmlElement, HtmlInputElement};
 
 use self::given::Given;
 use self::list::{Said, Standing};
 use crate::i18n as t;
-use crate::kit::{alert_if, button, focus_in_place, focus_is_lost, live, waiting};
+use crate::kit::{alert_if, button, go_on_in, live, waiting};
 use crate::state::{Media, Preparing, Step};
 
 /// The files. A handle.
@@ -39,7 +39,7 @@ type Then = Box<dyn FnOnce(Taken)>;
 
 /// The files that a post on its way has.
 pub(crate) struct Taken {
-    numbers: Vec<u32>,
+    entries: Vec<(u32, Preparing)>,
     files: Vec<Attachment>,
     media: Option<Media>,
 }
@@ -100,14 +100,22 @@ impl Attachments {
         if let Some(media) = taken.media.filter(|_| published) {
             media.posted(&taken.files);
         }
-        let is_of_it = |entry: &Entry| taken.numbers.contains(&entry.number);
-        let _ = self.entries.try_update(|entries| {
+        let is_of_it = |entry: &Entry| taken.entries.iter().any(|(number, _)| *number == entry.number);
+        let stay = self.entries.try_update(|entries| {
             if published {
                 entries.retain(|entry| !is_of_it(entry));
             } else {
                 entries.iter_mut().filter(|entry| is_of_it(entry)).for_each(|entry| entry.taken = false);
             }
         });
+        for (_, preparing) in &taken.entries {
+            match (published, stay) {
+                (true, _) => preparing.posted(),
+                // The form that showed them is gone.
+                (false, None) => preparing.cancel(),
+                (false, Some(())) => {}
+            }
+        }
     }
 
     /// To be called for everything dragged over the form, so that it can be dropped there.
@@ -164,7 +172,10 @@ impl Attachments {
         let keep = move || some.get().then(|| self.keep_switch());
         let waits = move || {
             self.waiting.get().then(|| {
-                let stop = move || self.stop_waiting();
+                let stop = move || {
+                    self.stop_waiting();
+                    self.go_on_at("[type=\"submit\"]".to_owned());
+                };
                 let content = (waiting(t::WAITING_FOR_FILES), button("small", t::STOP_WAITING, stop));
                 html::div().role("status").class("attach-waits").child(content).into_any()
             })
@@ -172,6 +183,14 @@ impl Attachments {
         html::div()
             .class("attach")
             .node_ref(self.place)
+            .on(ev::keydown, |event| {
+                // It would send the post, which is not what a description or a choice is ended by.
+                let target: Element = event_target(&event);
+                let is_said = target.matches("[type=\"text\"], [type=\"checkbox\"]").unwrap_or(false);
+                if is_said && event.key() == "Enter" && !event.is_composing() {
+                    event.prevent_default();
+                }
+            })
             .child((
                 html::ul().class("attached").role("list").aria_label(t::ATTACHED).child(entries.into_any()),
                 html::div().class("attach-row").child((
@@ -300,12 +319,12 @@ impl Attachments {
                 self.entries.maybe_update(|entries| {
                     for entry in entries.iter_mut().filter(|entry| !entry.taken) {
                         entry.taken = true;
-                        taken.push(entry.number);
+                        taken.push((entry.number, entry.preparing));
                     }
                     false
                 });
                 if let Some(then) = self.then.try_update_value(Option::take).flatten() {
-                    then(Taken { numbers: taken, files, media: self.media.get_value() });
+                    then(Taken { entries: taken, files, media: self.media.get_value() });
                 }
             }
         }
@@ -352,18 +371,12 @@ impl Attachments {
         })
     }
 
-    /// Puts the focus that what was pressed had on this, or else on the field for files, once the list is drawn.
+    /// Puts the focus that what was pressed had on this in the form, or else on the field for files.
     fn go_on_at(self, next: String) {
-        request_animation_frame(move || {
-            let Some(place) = self.place.try_get_untracked().flatten().filter(|_| focus_is_lost()) else {
-                return;
-            };
-            let find = |what: &str| place.query_selector(what).ok().flatten();
-            let next = find(&next).or_else(|| find("[type=\"file\"]"));
-            if let Some(next) = next.and_then(|next| next.dyn_into::<HtmlElement>().ok()) {
-                focus_in_place(&next);
-            }
-        });
+        let place = self.place.get_untracked();
+        let form = place.and_then(|place| place.closest("form").ok().flatten());
+        let form = form.and_then(|form| form.dyn_into::<HtmlElement>().ok());
+        go_on_in(form, vec![next, ".attach [type=\"file\"]".to_owned()]);
     }
 }
 
