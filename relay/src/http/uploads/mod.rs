@@ -48,11 +48,11 @@ pub(super) async fn handle(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let expects = parts.headers.contains_key(header::EXPECT);
-    let mut body = Some(Bytewise::new(body, app.stop.clone()));
+    let mut body = Bytewise::new(body, app.stop.clone());
     let call = Call { app, client, method: headers::method(&parts.method, &parts.headers), parts };
     let response = call.dispatch(&mut body).await.unwrap_or_else(IntoResponse::into_response);
     // A client that waits to be asked for its body hears the answer without.
-    if let Some(body) = body.filter(|_| !expects) {
+    if !expects {
         body.drain().await;
     }
     response
@@ -67,8 +67,8 @@ struct Call {
 }
 
 impl Call {
-    /// Takes the body if it needs it.
-    async fn dispatch(self, body: &mut Option<Bytewise>) -> Result<Response, ApiError> {
+    /// Reads of the body what it needs.
+    async fn dispatch(self, body: &mut Bytewise) -> Result<Response, ApiError> {
         if self.method == Method::OPTIONS {
             return Ok(self.options());
         }
@@ -103,7 +103,7 @@ impl Call {
     }
 
     /// `POST`: a new upload, with its first bytes if they come along.
-    async fn create(self, body: &mut Option<Bytewise>) -> Result<Response, ApiError> {
+    async fn create(self, body: &mut Bytewise) -> Result<Response, ApiError> {
         let headers = &self.parts.headers;
         if self.app.settings.media.uploads == UploadsBy::Nobody {
             let line = "this relay takes no uploads";
@@ -125,7 +125,7 @@ impl Call {
         if length == 0 {
             return Err(ApiError::bad_request("Upload-Length must be at least 1: a file has a byte"));
         }
-        let announced = body.as_ref().and_then(Bytewise::announced);
+        let announced = body.announced();
         let checksum = headers::checksum(headers)?;
         let with_bytes = announced != Some(0);
         let is_stream = headers::is_offset_stream(headers);
@@ -199,7 +199,7 @@ impl Call {
     }
 
     /// `PATCH`: more bytes.
-    async fn append(self, id: &UploadId, body: &mut Option<Bytewise>) -> Result<Response, ApiError> {
+    async fn append(self, id: &UploadId, body: &mut Bytewise) -> Result<Response, ApiError> {
         let headers = &self.parts.headers;
         if !headers::is_offset_stream(headers) {
             return Err(wrong_type());
@@ -215,7 +215,7 @@ impl Call {
             let line = "a final upload is made of its parts and takes no bytes";
             return Err(ApiError::refused(StatusCode::FORBIDDEN, "final_upload", line));
         }
-        let announced = body.as_ref().and_then(Bytewise::announced);
+        let announced = body.announced();
         self.check_offset(upload, offset)?;
         self.bound(announced.unwrap_or(0), upload.length - upload.offset)?;
         let upload = if upload.offset == upload.length {

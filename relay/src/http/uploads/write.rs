@@ -12,33 +12,23 @@ use crate::metrics::count;
 use crate::storage::Upload;
 
 impl Call {
-    /// Writes the body to the end of an upload. The server drops this when the client has gone; what came of it counts.
+    /// Writes the body to the end of an upload. The server drops this when the client has gone; what was handed over by then
+    /// counts.
     pub(super) async fn write(
         &self,
         held: Held,
         checksum: Option<Checksum>,
-        body: &mut Option<Bytewise>,
+        body: &mut Bytewise,
     ) -> Result<Upload, ApiError> {
         let refused = |error| self.refused(error);
-        let Some(body) = body else { return Err(ApiError::internal()) };
         if let Some(announced) = body.announced() {
             self.app.media.check_room(announced).map_err(refused)?;
         }
         let append = held.append(checksum).await.map_err(refused)?;
-        let (appended, broken) = copy(body, append).await;
-        match (appended, broken) {
+        let (appended, stop) = copy(body, append).await;
+        match (appended, stop) {
             (Err(error), _) => Err(refused(error)),
-            (Ok(_), Some(Stop::Body(Broken::TooLarge))) => Err(self.too_large(ApiError::too_large(MAX_BODY))),
-            (Ok(_), Some(Stop::Length)) => Err(self.too_large(beyond_length())),
-            (Ok(_), Some(Stop::Body(Broken::Slow))) => Err(ApiError::refused(
-                StatusCode::REQUEST_TIMEOUT,
-                "too_slow",
-                "the body comes at less than 1 KiB a second; ask by HEAD how much of it is here, and go on from there",
-            )),
-            (Ok(_), Some(Stop::Body(Broken::Stopping))) => {
-                Err(ApiError::unavailable("the relay is stopping"))
-            }
-            (Ok(_), Some(Stop::Body(Broken::Gone))) => Err(ApiError::bad_request("the body broke off")),
+            (Ok(_), Some(stop)) => Err(self.stopped(stop)),
             (Ok(Appended::Mismatch), None) => Err(self.mismatch()),
             (Ok(Appended::Yes(upload)), None) => Ok(upload),
         }
@@ -48,17 +38,31 @@ impl Call {
     pub(super) async fn nothing_more(
         &self,
         checksum: Option<Checksum>,
-        body: &mut Option<Bytewise>,
+        body: &mut Bytewise,
     ) -> Result<(), ApiError> {
-        if let Some(body) = body
-            && !matches!(body.next().await, Ok(None))
-        {
-            return Err(self.too_large(beyond_length()));
+        match body.next().await {
+            Ok(None) => {}
+            Ok(Some(_)) => return Err(self.stopped(Stop::Length)),
+            Err(broken) => return Err(self.stopped(Stop::Body(broken))),
         }
         if checksum.is_some_and(|checksum| !checksum.holds()) {
             return Err(self.mismatch());
         }
         Ok(())
+    }
+
+    fn stopped(&self, stop: Stop) -> ApiError {
+        match stop {
+            Stop::Length => self.too_large(beyond_length()),
+            Stop::Body(Broken::TooLarge) => self.too_large(ApiError::too_large(MAX_BODY)),
+            Stop::Body(Broken::Slow) => ApiError::refused(
+                StatusCode::REQUEST_TIMEOUT,
+                "too_slow",
+                "the body comes at less than 1 KiB a second; ask by HEAD how much of it is here, and go on from there",
+            ),
+            Stop::Body(Broken::Stopping) => ApiError::unavailable("the relay is stopping"),
+            Stop::Body(Broken::Gone) => ApiError::bad_request("the body broke off"),
+        }
     }
 
     fn mismatch(&self) -> ApiError {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::checksum::Checksum;
 use crate::media::busy::Taken;
@@ -55,6 +56,8 @@ struct Appending {
     flushing: Option<JoinHandle<io::Result<()>>>,
     taken: Taken<UploadId>,
     _permit: OwnedSemaphorePermit,
+    /// The relay waits for it when it stops.
+    _tracked: TaskTrackerToken,
 }
 
 /// What came of an append.
@@ -130,6 +133,7 @@ impl Append {
             unflushed: 0,
             flushing: None,
             _permit: permit,
+            _tracked: media.0.tasks.token(),
             media,
             upload,
             state,
@@ -170,7 +174,12 @@ impl Drop for Append {
             && Handle::try_current().is_ok()
         {
             let tasks = appending.media.0.tasks.clone();
-            tasks.spawn(appending.finish(false));
+            tasks.spawn(async move {
+                let (id, finished) = (appending.upload.id, appending.finish(false).await);
+                if let Err(error) = finished {
+                    tracing::warn!(%id, %error, "what came of an upload before its client went does not count");
+                }
+            });
         }
     }
 }
@@ -191,11 +200,7 @@ impl Appending {
             self.filling.extend_from_slice(fits);
             self.end += fits.len() as u64;
             rest = behind;
-            let is_slow = self.large.is_some() && self.since.elapsed() > PATIENCE;
-            if is_slow {
-                self.large = None;
-            }
-            if is_slow || fits.len() == room {
+            if fits.len() == room || (self.large.is_some() && self.since.elapsed() > PATIENCE) {
                 self.write_filled().await?;
             }
         }
@@ -218,10 +223,13 @@ impl Appending {
             self.flushing = Some(spawn_blocking(move || file.sync_data()));
             self.unflushed = 0;
         }
+        // An upload that is not fast gives its place to another once nothing large is in memory.
+        let place = if self.since.elapsed() > PATIENCE { self.large.take() } else { None };
         let piece = std::mem::take(&mut self.filling);
         self.unflushed += piece.len();
         self.state = State::Writing(spawn_blocking(move || {
             let written = tail.write(&piece);
+            drop((piece, place));
             (tail, written)
         }));
         Ok(())
@@ -269,7 +277,8 @@ impl Appending {
         if let Err(error) = self.flushed().await {
             failure.get_or_insert(error);
         }
-        let Appending { media, mut upload, state, taken, .. } = *self;
+        self.large = None;
+        let Appending { media, mut upload, state, taken, _permit, _tracked, .. } = *self;
         let State::Resting(tail) = state else { return Err(failure.unwrap_or(MediaError::Stopping)) };
         let Tail { file, offset, digest, checksum } = *tail;
         let broken = !whole || failure.is_some();

@@ -107,6 +107,12 @@ impl Held {
     /// # Errors
     /// When it has ended, too many write just now, or the disk does not take more.
     pub async fn append(self, checksum: Option<Checksum>) -> Result<Append, MediaError> {
+        let media = self.media.clone();
+        // Whoever stops waiting must not give the name back while the file is being brought to where the upload ends.
+        media.unhurried(self.open(checksum)).await?
+    }
+
+    async fn open(self, checksum: Option<Checksum>) -> Result<Append, MediaError> {
         let Held { media, mut upload, taken } = self;
         if upload.ended {
             return Err(MediaError::NotFound);
