@@ -30,6 +30,8 @@ struct State {
     forms: BTreeSet<BlobId>,
     /// Of the file that was read: when it was written, and its size.
     read: Option<(SystemTime, u64)>,
+    /// Whether something that is blocked may still be here.
+    is_due: bool,
     /// Whether it could not be read last time, so that this is said once.
     failing: bool,
 }
@@ -68,7 +70,20 @@ impl Blocked {
         let mut state = self.lock();
         let before = state.forms.len();
         state.forms.extend(forms);
-        state.forms.len() > before
+        let is_news = state.forms.len() > before;
+        state.is_due |= is_news;
+        is_news
+    }
+
+    /// Whether something that is blocked may still be here.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.lock().is_due
+    }
+
+    /// Says whether it may.
+    pub fn set_due(&self, is_due: bool) {
+        self.lock().is_due = is_due;
     }
 
     /// Reads the file again if it has changed; says whether it has.
@@ -90,7 +105,7 @@ impl Blocked {
         };
         let ids = parse(&text);
         tracing::info!(blobs = ids.len(), "the block list was read");
-        *self.lock() = State { ids, read: seen, ..State::default() };
+        *self.lock() = State { ids, read: seen, is_due: true, ..State::default() };
         true
     }
 

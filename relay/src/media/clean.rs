@@ -39,10 +39,11 @@ pub(super) async fn run(media: &Media) {
         let mut tick = interval(BLOCKED_EVERY);
         loop {
             tick.tick().await;
-            if media.0.blocked.refresh() {
+            let is_turn = cleaned.is_none_or(|at| at.elapsed() >= every);
+            if media.0.blocked.refresh() || (is_turn && media.0.blocked.is_due()) {
                 report("removing blocked files", remove_blocked(media).await);
             }
-            if cleaned.is_none_or(|at| at.elapsed() >= every) {
+            if is_turn {
                 cleaned = Some(Instant::now());
                 report("cleaning up", clean(media).await);
             }
@@ -83,23 +84,42 @@ async fn clean(media: &Media) -> Result<(), MediaError> {
     Ok(())
 }
 
+/// Removes all that is blocked, and has nobody fetch it any more. One file that cannot be removed holds up no other.
+///
+/// # Errors
+/// The first of what went wrong: then it is due still.
 pub(super) async fn remove_blocked(media: &Media) -> Result<(), MediaError> {
+    media.0.blocked.set_due(false);
+    let mut outcome = Ok(());
     for id in media.0.blocked.named() {
-        let forms = media.forms_of(&id).await?;
-        media.0.blocked.block_forms(forms);
-    }
-    for id in media.0.blocked.all() {
-        let _lock = media.lock(&id).await;
-        if media.0.storage.blob(&id).await?.is_some() {
-            media.0.storage.drop_blob(&id).await?;
-            media.remove(&id).await?;
-            tracing::info!(%id, "a blocked file was removed");
-        } else {
-            // One on its way comes no further. The exchange may have stopped.
-            let _ = media.0.changes.send(Change::Removed(id));
+        match media.forms_of(&id).await {
+            Ok(forms) => drop(media.0.blocked.block_forms(forms)),
+            Err(error) => outcome = outcome.and(Err(error)),
         }
     }
-    fetch::sweep(media, media.settings().upload_rest)?;
+    for id in media.0.blocked.all() {
+        outcome = outcome.and(remove_one_blocked(media, &id).await);
+    }
+    outcome =
+        outcome.and(fetch::sweep(media, media.settings().upload_rest).map(drop).map_err(MediaError::from));
+    if outcome.is_err() {
+        media.0.blocked.set_due(true);
+    }
+    outcome
+}
+
+async fn remove_one_blocked(media: &Media, id: &BlobId) -> Result<(), MediaError> {
+    let _lock = media.lock(id).await;
+    if media.0.storage.blob(id).await?.is_none() {
+        // One on its way comes no further. The exchange may have stopped.
+        let _ = media.0.changes.send(Change::Removed(*id));
+        return Ok(());
+    }
+    // Nobody is given it, so that the bytes can go first: as long as there is a row, this is tried again.
+    media.remove(id).await?;
+    media.0.storage.drop_blob(id).await?;
+    media.count_blobs().await;
+    tracing::info!(%id, "a blocked file was removed");
     Ok(())
 }
 

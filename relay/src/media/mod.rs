@@ -96,12 +96,12 @@ pub struct Config {
     pub stop: CancellationToken,
 }
 
-/// A blob came into the store, or is gone from it.
+/// A blob came into the store, or must not be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// With so many bytes.
     Added(BlobId, u64),
-    /// It is not served any more.
+    /// It is not served any more, or was blocked before it came.
     Removed(BlobId),
 }
 
@@ -320,8 +320,9 @@ impl Media {
     async fn put(&self, digested: Digested, staged: &Path, pin: Option<Pin>) -> Result<BlobId, MediaError> {
         let Digested { hashed, kind } = digested;
         let (id, size) = (hashed.id, hashed.size);
-        self.refuse_blocked(&id)?;
         let _lock = self.lock(&id).await;
+        // Whoever removes what was blocked waits for the lock, too.
+        self.refuse_blocked(&id)?;
         let is_there =
             self.0.storage.blob(&id).await?.is_some() && self.0.store.size(&id).await? == Some(size);
         if !is_there {

@@ -72,3 +72,19 @@ async fn a_bucket_that_is_not_there_takes_nothing_and_loses_nothing() {
     assert_eq!(state.header("chanterelle-blob"), Some(id_of(&bytes).to_string().as_str()));
     relay.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_blocked_while_the_bucket_refuses_goes_when_it_does_not() {
+    let (bucket, address_of) = Bucket::start().await;
+    let relay = TestRelay::with(keys(format!("http://{address_of}"))).await;
+    let address = relay.app.address();
+    let ids = [upload(address, &content(43, 50_000)).await, upload(address, &content(44, 50_000)).await];
+    bucket.objects().refused = Some(0);
+    let list = ids.map(|id| id.to_string()).join("\n");
+    std::fs::write(relay.data.path().join("blocked"), list).expect("a writable folder");
+    until("the removal of both is refused", async || bucket.objects().refused >= Some(2)).await;
+    assert_eq!(bucket.objects().whole.len(), 4);
+    bucket.objects().refused = None;
+    until("both are gone", async || bucket.objects().whole.is_empty()).await;
+    relay.stop().await;
+}

@@ -16,7 +16,7 @@ const WANTS: usize = 256;
 /// How long nothing may come of one before another that is wanted may have its place.
 const PATIENCE: Duration = LOOK_EVERY;
 
-/// Sizes that events say of blobs that are looked for already, in one look into the database, at most.
+/// Sizes that events say of blobs, in one look into the database, at most.
 const SIZES: usize = WANTS * 4;
 
 /// Places that are given to others in one look into the database, at most.
@@ -30,17 +30,25 @@ impl Runner {
         let known: BTreeSet<BlobId> = self.underway.keys().copied().collect();
         let begin = self.looked;
         tokio::spawn(async move {
-            let (mut again, mut new) = (Vec::new(), Vec::new());
+            let (mut again, mut new, mut ids) = (Vec::new(), Vec::new(), BTreeSet::new());
             let (mut after, mut is_second) = (begin, false);
             // What cannot be read is logged, and looked for again later.
             'pages: while let Ok((wanted, next)) = media.wanted(after, WANTS as u32).await {
                 for blob in wanted {
                     let place = (blob.id, blob.size);
-                    if new.len() >= most || again.len() >= SIZES || (is_second && place > begin) {
+                    let is_known = known.contains(&blob.id);
+                    let has_place = is_known || ids.contains(&blob.id) || ids.len() < most;
+                    let is_full = again.len() + new.len() >= SIZES;
+                    if !has_place || is_full || (is_second && place > begin) {
                         break 'pages;
                     }
                     after = place;
-                    if known.contains(&blob.id) { &mut again } else { &mut new }.push(blob);
+                    if is_known {
+                        again.push(blob);
+                    } else {
+                        ids.insert(blob.id);
+                        new.push(blob);
+                    }
                 }
                 match next {
                     Some(next) => after = next,

@@ -24,6 +24,8 @@ pub(crate) struct Objects {
     pub(crate) parts: BTreeMap<u32, Bytes>,
     /// How many uploads were in parts.
     pub(crate) multipart: usize,
+    /// Requests that were refused, of all as long as that is said.
+    pub(crate) refused: Option<usize>,
 }
 
 impl Bucket {
@@ -74,6 +76,10 @@ impl Bucket {
         body: Bytes,
     ) -> Response {
         let mut objects = self.objects();
+        if let Some(refused) = &mut objects.refused {
+            *refused += 1;
+            return StatusCode::FORBIDDEN.into_response();
+        }
         let has = |name: &str| query.contains_key(name);
         match method.as_str() {
             "PUT" if has("partNumber") => {
