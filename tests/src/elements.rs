@@ -72,10 +72,14 @@ impl Browser {
     /// When the element is gone.
     pub async fn role(&self, element: &Element) -> Result<String, String> {
         let role = self.issue(Extra::Role(element.element_id().to_string())).await?;
-        // The two names of the role are synonyms (WAI-ARIA 1.3, `image`).
-        Ok(role
-            .as_str()
-            .map_or_else(String::new, |role| if role == "img" { "image" } else { role }.to_owned()))
+        Ok(match role.as_str().unwrap_or_default() {
+            // The two names of the role are synonyms (WAI-ARIA 1.3, `image`).
+            "img" => "image",
+            // Chromium's word for a `summary`; HTML-AAM has no role for it, and what it does is a button's.
+            "DisclosureTriangle" => "button",
+            role => role,
+        }
+        .to_owned())
     }
 
     /// The accessible name the browser computes for an element.

@@ -101,19 +101,22 @@ impl Attachments {
             media.posted(&taken.files);
         }
         let is_of_it = |entry: &Entry| taken.entries.iter().any(|(number, _)| *number == entry.number);
-        let stay = self.entries.try_update(|entries| {
+        let stays = self.entries.try_update(|entries| {
+            let stays: Vec<u32> =
+                entries.iter().filter(|entry| is_of_it(entry)).map(|entry| entry.number).collect();
             if published {
                 entries.retain(|entry| !is_of_it(entry));
             } else {
                 entries.iter_mut().filter(|entry| is_of_it(entry)).for_each(|entry| entry.taken = false);
             }
+            stays
         });
-        for (_, preparing) in &taken.entries {
-            match (published, stay) {
-                (true, _) => preparing.posted(),
-                // The form that showed them is gone.
-                (false, None) => preparing.cancel(),
-                (false, Some(())) => {}
+        for (number, preparing) in &taken.entries {
+            if published {
+                preparing.posted();
+            } else if stays.as_ref().is_none_or(|stays| !stays.contains(number)) {
+                // It was taken out of the list, or the form is gone.
+                preparing.cancel();
             }
         }
     }
