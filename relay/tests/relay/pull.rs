@@ -1,4 +1,4 @@
-//! Files that the relay fetches from the tabs that have them: one lies, one leaves, one is honest, one has what was blocked.
+//! Files that the relay fetches from the tabs that have them: one lies, one leaves, one is honest. One file is blocked meanwhile.
 
 use chanterelle_core::media::tree::groups_in;
 use chanterelle_core::node::Command;
