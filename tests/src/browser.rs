@@ -128,16 +128,7 @@ impl Browser {
         let output = folder.join(format!("{name}.driver.log"));
         // What an earlier browser of this name wrote would be taken for this one's.
         let _ = std::fs::remove_file(&output);
-        let mut command = Command::new(&programs.chromedriver);
-        let driver = Process::start("chromedriver", command.arg("--port=0"), &output);
-        let port = wait::until("chromedriver to listen", async || {
-            if let Some(status) = driver.ended() {
-                panic!("chromedriver ended with {status}; its log is {}", output.display());
-            }
-            let text = std::fs::read_to_string(&output).map_err(|error| error.to_string())?;
-            port_in(&text).ok_or(text)
-        })
-        .await;
+        let (driver, port) = driver(&programs.chromedriver, &output).await;
 
         let mut arguments: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
         arguments.push(format!("--user-data-dir={}", profile.0.path().display()));
@@ -426,6 +417,36 @@ fn running(entry: std::fs::DirEntry) -> Option<Running> {
 }
 
 /// The port in what chromedriver says when it listens.
+/// Starts chromedriver: the process and its port. It lets the system choose a port for one version of IP and then wants the
+/// same for the other, where a connection of another test may have it; then it ends at once, and the next choice is
+/// another.
+async fn driver(program: &Path, output: &Path) -> (Process, u16) {
+    let mut process = start_driver(program, output);
+    let port = wait::until("chromedriver to listen", async || {
+        let ended = process.ended();
+        let text = std::fs::read_to_string(output).map_err(|error| error.to_string())?;
+        match ended {
+            Some(_) if is_port_taken(&text) => {
+                let _ = std::fs::remove_file(output);
+                process = start_driver(program, output);
+                Err("its port was taken".to_owned())
+            }
+            Some(status) => panic!("chromedriver ended with {status}: {text}"),
+            None => port_in(&text).ok_or(text),
+        }
+    })
+    .await;
+    (process, port)
+}
+
+fn start_driver(program: &Path, output: &Path) -> Process {
+    Process::start("chromedriver", Command::new(program).arg("--port=0"), output)
+}
+
+fn is_port_taken(text: &str) -> bool {
+    text.contains("port not available. Exiting")
+}
+
 fn port_in(text: &str) -> Option<u16> {
     text.lines().find_map(|line| {
         line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
@@ -470,7 +491,7 @@ impl WebDriverCompatibleCommand for Extra {
 
 #[cfg(test)]
 mod tests {
-    use super::port_in;
+    use super::{is_port_taken, port_in};
 
     #[test]
     fn the_port_is_read() {
@@ -478,5 +499,9 @@ mod tests {
             "Starting ChromeDriver 1 (2) on port 0\nChromeDriver was started successfully on port 4321.\n";
         assert_eq!(port_in(text), Some(4321));
         assert_eq!(port_in("Starting ChromeDriver 1 (2) on port 0\n"), None);
+        assert!(!is_port_taken(text));
+        assert!(is_port_taken(
+            "Starting ChromeDriver 1 (2) on port 0\nIPv4 port not available. Exiting...\n"
+        ));
     }
 }
