@@ -10,4 +10,4 @@ pub(crate) use box_map::BoxMap;
 pub(crate) use gather::{map_of, set_of};
 pub use ids::{AuthorId, BlobId, BoardId, BoardName, BoardNameError, EventId, PeerId, Slot, ThreadId};
 pub use limits::Limits;
-pub use time::{Instant, Now, Seconds};
+pub use time::{Day, Instant, Now, Seconds};

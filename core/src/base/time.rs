@@ -39,7 +39,21 @@ impl Seconds {
     pub fn plus(self, seconds: u64) -> Seconds {
         Seconds(self.0.saturating_add(seconds))
     }
+
+    /// The day it lies in.
+    #[must_use]
+    pub fn day(self) -> Day {
+        Day(u32::try_from(self.0 / DAY).unwrap_or(u32::MAX))
+    }
 }
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
+
+/// A day of universal time, counted from the Unix epoch. Whatever lies beyond the last that can be counted lies in that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Day(pub u32);
 
 /// Both clocks at the moment of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,9 +66,16 @@ pub struct Now {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Instant, Seconds};
+    use super::{Day, Duration, Instant, Seconds};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn days_are_those_of_universal_time() {
+        assert_eq!(Seconds(86_399).day(), Day(0));
+        assert_eq!(Seconds(86_400).day(), Day(1));
+        assert_eq!(Seconds(u64::MAX).day(), Day(u32::MAX));
+    }
 
     #[test]
     fn clocks_stop_at_their_ends() {

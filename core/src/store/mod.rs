@@ -2,8 +2,10 @@
 //!
 //! Bodies are not here; they live in the shell's storage. Nothing here decides whether an event may enter.
 
+mod fold;
 mod index;
 mod row;
 
+pub use fold::Fold;
 pub use index::{BoardIndex, Index};
 pub use row::{Rel, Row, RowError};
