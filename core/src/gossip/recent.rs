@@ -1,34 +1,39 @@
 //! A bounded memory of identifiers, the oldest forgotten first.
-
-use std::collections::{BTreeSet, VecDeque};
+//!
+//! Of each identifier the first 64 bits are kept: every session has such a memory, and a relay has thousands. Whoever makes
+//! two events that begin alike keeps one of them from being pushed to whoever has the other, until reconciliation brings it.
 
 use crate::base::EventId;
 
-/// The most recent identifiers, at most as many as it was made for.
+/// The most recent identifiers: at least half as many as it was made for, at most as many.
 #[derive(Clone, Debug)]
 pub struct Recent {
-    limit: usize,
-    set: BTreeSet<EventId>,
-    order: VecDeque<EventId>,
+    /// How many are new before the old ones are forgotten.
+    half: usize,
+    /// Sorted, like `old`.
+    new: Vec<u64>,
+    old: Vec<u64>,
 }
 
 impl Recent {
-    /// Remembers at most `limit`.
+    /// Remembers at most `limit`, which is at least 2.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, set: BTreeSet::new(), order: VecDeque::new() }
+        Self { half: (limit / 2).max(1), new: Vec::new(), old: Vec::new() }
     }
 
     /// Remembers `id`; false if it was remembered already.
     pub fn insert(&mut self, id: EventId) -> bool {
-        if !self.set.insert(id) {
+        let start = start_of(&id);
+        let Err(place) = self.new.binary_search(&start) else { return false };
+        if self.old.binary_search(&start).is_ok() {
             return false;
         }
-        self.order.push_back(id);
-        if self.order.len() > self.limit
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.set.remove(&oldest);
+        self.new.insert(place, start);
+        if self.new.len() >= self.half {
+            // The room of the forgotten is used again.
+            core::mem::swap(&mut self.new, &mut self.old);
+            self.new.clear();
         }
         true
     }
@@ -36,13 +41,21 @@ impl Recent {
     /// Whether `id` is remembered.
     #[must_use]
     pub fn contains(&self, id: &EventId) -> bool {
-        self.set.contains(id)
+        let start = start_of(id);
+        [&self.new, &self.old].into_iter().any(|ids| ids.binary_search(&start).is_ok())
     }
 
     /// Forgets `id`, so that it may be sent again.
     pub fn forget(&mut self, id: &EventId) {
-        if self.set.remove(id) {
-            self.order.retain(|held| held != id);
+        let start = start_of(id);
+        for ids in [&mut self.new, &mut self.old] {
+            if let Ok(place) = ids.binary_search(&start) {
+                ids.remove(place);
+            }
         }
     }
+}
+
+fn start_of(id: &EventId) -> u64 {
+    u64::from_be_bytes(*id.0.first_chunk().expect("an identifier has 32 bytes"))
 }

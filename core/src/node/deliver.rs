@@ -76,7 +76,8 @@ impl<V: Verify> Node<V> {
         if session.role.is_none() || session.out.not_before > self.now.instant {
             return;
         }
-        let mut sent = false;
+        let mut sent = self.tell_prunes(peer);
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
         while !session.out.acks.is_empty() {
             let count = session.out.acks.len().min(self.limits.frame_ids);
             let ids = session.out.acks.drain(..count).collect();

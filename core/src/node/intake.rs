@@ -16,13 +16,18 @@ impl<V: Verify> Node<V> {
         for admission in self.at_the_door(events) {
             match admission {
                 // Neither acknowledged nor remembered: the next reconciliation brings it again.
-                Admission::Accepted(event) if !self.has_room() => self.answered(peer, &event.id()),
+                Admission::Accepted(event) if !self.has_room() => {
+                    self.answered(peer, &event.id());
+                }
                 Admission::Accepted(event) => {
-                    self.arrived(peer, event.id());
+                    let id = event.id();
+                    let asked = self.arrived(peer, id);
                     self.accept(event, Some(peer), false);
+                    self.brought_first(peer, &id, asked);
                 }
                 Admission::Duplicate(id) => {
-                    self.arrived(peer, id);
+                    let asked = self.arrived(peer, id);
+                    self.brought_again(peer, &id, asked);
                     if self.persist.is_pending(&id) {
                         self.persist.add_sender(&id, peer);
                     } else if self.index.contains(&id) {

@@ -26,6 +26,7 @@ mod scopes;
 mod session;
 mod state;
 mod syncing;
+mod tree;
 mod views;
 mod wants;
 

@@ -359,6 +359,9 @@ impl<V: Verify> Node<V> {
                 session.heard.postpone(id, until);
             } else if session.needs.len() < NEEDS {
                 session.needs.push_back(id);
+                if session.role == Some(self.role) {
+                    session.late.insert(id);
+                }
             }
         }
     }

@@ -129,6 +129,10 @@ impl<V: Verify> Node<V> {
             Frame::Credit { frames } => session.out.granted = session.out.granted.max(frames),
             Frame::Ack { ids } => self.on_ack(peer, &ids),
             Frame::Want { ids } => self.on_want(peer, ids),
+            Frame::Graft { ids } => self.on_graft(peer, ids),
+            Frame::Prune { boards } => {
+                boards.into_iter().for_each(|board| session.neighbour.prune(board));
+            }
             Frame::Withheld { ids } => ids.iter().for_each(|id| self.on_withheld(peer, id)),
             Frame::Reconcile { call, scope, message } => self.on_reconcile(peer, call, scope, &message),
             Frame::Reconciled { call, message } => self.on_reconciled(peer, call, &message),
@@ -178,7 +182,7 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    fn on_want(&mut self, peer: PeerId, ids: Vec<EventId>) {
+    pub(super) fn on_want(&mut self, peer: PeerId, ids: Vec<EventId>) {
         let mut withheld = Vec::new();
         for id in ids {
             let held = self.index.get(&id).is_some_and(|row| self.tells_of(peer, &row.board));

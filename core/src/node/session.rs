@@ -13,8 +13,8 @@ use crate::gossip::Neighbour;
 use crate::overlay::PeerRecord;
 use crate::wire::{Role, Scope};
 
-/// Identifiers remembered of what a peer has: more than a busy hour, 64 KiB or so of memory.
-const REMEMBERED: usize = 2_048;
+/// Identifiers remembered of what a peer has, so that new events go to nobody twice: minutes of a busy board, 4 KiB of memory.
+const REMEMBERED: usize = 512;
 
 /// The state of one session.
 #[derive(Debug)]
@@ -58,6 +58,10 @@ pub(super) struct Session {
     pub told_swallows: bool,
     /// Events it said it has and we lack.
     pub heard: Heard,
+    /// Those among `needs` that it told of and nobody brought in time.
+    pub late: BTreeSet<EventId>,
+    /// Boards whose tree the link is no part of any more, not told yet.
+    pub prunes: BTreeSet<BoardId>,
     /// Where it says it can be asked for a direct connection.
     pub record: Option<PeerRecord>,
     /// When it was last told of somebody who looks for neighbours.
@@ -148,6 +152,8 @@ pub(super) struct Asked {
     pub since: Instant,
     /// Its place among all that the peer was asked for.
     pub order: u64,
+    /// Whether the link goes back into the tree with it.
+    pub grafts: bool,
 }
 
 /// A reconciliation we began.
@@ -183,6 +189,8 @@ impl Session {
             told_syncing: None,
             told_swallows: false,
             heard: Heard::default(),
+            late: BTreeSet::new(),
+            prunes: BTreeSet::new(),
             record: None,
             introduced: None,
             told_record: None,
@@ -253,7 +261,7 @@ impl Session {
             return Some(self.since + limits.hello_timeout);
         }
         let events = !self.out.live.is_empty() || (!self.out.sync.is_empty() && self.out.reading.is_none());
-        let said = !self.out.acks.is_empty() || !self.out.names.is_empty();
+        let said = !self.out.acks.is_empty() || !self.out.names.is_empty() || !self.prunes.is_empty();
         let waiting = said || (events && self.out.has_credit());
         let paced = waiting.then_some(self.out.not_before);
         let scopes = if self.calls.len() < CALLS {

@@ -35,10 +35,11 @@ impl<V: Verify> Node<V> {
             session.wants_until = now + self.limits.want_timeout;
             session.arrived = 0;
         }
-        let mut ids = Vec::new();
-        while ids.len() < free
+        let (mut wants, mut grafts) = (Vec::new(), Vec::new());
+        while wants.len() + grafts.len() < free
             && let Some(id) = session.needs.pop_front()
         {
+            let is_late = session.late.remove(&id);
             if self.index.contains(&id) || self.deferred.knows(&id) {
                 continue;
             }
@@ -48,13 +49,16 @@ impl<V: Verify> Node<V> {
                 None => {
                     self.wanted.insert(id, Wanted { of: peer, others: Vec::new() });
                     session.asked += 1;
-                    session.wants.insert(id, Asked { since: now, order: session.asked });
-                    ids.push(id);
+                    session.wants.insert(id, Asked { since: now, order: session.asked, grafts: is_late });
+                    if is_late { grafts.push(id) } else { wants.push(id) }
                 }
             }
         }
-        for ids in ids.chunks(self.limits.frame_ids) {
+        for ids in wants.chunks(self.limits.frame_ids) {
             self.send(peer, &Frame::Want { ids: ids.to_vec() });
+        }
+        for ids in grafts.chunks(self.limits.frame_ids) {
+            self.send(peer, &Frame::Graft { ids: ids.to_vec() });
         }
     }
 
@@ -82,26 +86,26 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// Notes that a peer has sent an event we may have waited for.
-    pub(super) fn arrived(&mut self, peer: PeerId, id: EventId) {
-        self.answered(peer, &id);
+    /// Notes that a peer has sent an event we may have waited for; how it was asked for, if that peer was.
+    pub(super) fn arrived(&mut self, peer: PeerId, id: EventId) -> Option<Asked> {
+        let asked = self.answered(peer, &id);
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.neighbour.has.insert(id);
         }
+        asked
     }
 
-    /// No longer waits for an event that a peer has sent, whatever became of it.
-    pub(super) fn answered(&mut self, peer: PeerId, id: &EventId) {
-        if let Some(wanted) = self.wanted.remove(id)
-            && let Some(session) = self.sessions.get_mut(&wanted.of)
-        {
-            let asked = session.wants.remove(id);
-            if let Some(asked) = asked.filter(|_| wanted.of == peer) {
-                session.arrived += 1;
-                session.brought = Some((asked.order, self.now.instant));
-            }
-            self.touched.insert(wanted.of);
+    /// No longer waits for an event that a peer has sent, whatever became of it; how it was asked for, if that peer was.
+    pub(super) fn answered(&mut self, peer: PeerId, id: &EventId) -> Option<Asked> {
+        let wanted = self.wanted.remove(id)?;
+        let session = self.sessions.get_mut(&wanted.of)?;
+        let asked = session.wants.remove(id).filter(|_| wanted.of == peer);
+        if let Some(asked) = asked {
+            session.arrived += 1;
+            session.brought = Some((asked.order, self.now.instant));
         }
+        self.touched.insert(wanted.of);
+        asked
     }
 
     /// Notes that a peer does not give out an event.

@@ -131,6 +131,18 @@ pub enum Frame {
         /// The events.
         ids: Vec<EventId>,
     },
+    /// The same as [`Frame::Want`] of what [`Frame::Have`] told and nobody brought. From now on the receiver sends events of
+    /// their boards whole, which it may have been asked not to (GRAFT of Plumtree).
+    Graft {
+        /// The events.
+        ids: Vec<EventId>,
+    },
+    /// Of these boards either tells the other ids alone from now on: the receiver has sent what the sender had already
+    /// (PRUNE of Plumtree).
+    Prune {
+        /// The boards.
+        boards: Vec<BoardId>,
+    },
     /// Of which boards the sender wants to hear ids alone, by [`Frame::Have`], replacing what it said before: others
     /// bring it the events.
     Lazy {
@@ -230,12 +242,16 @@ impl Frame {
     fn check(&self, limits: &Limits) -> Result<(), FrameError> {
         let within = match self {
             Frame::Hello(hello) => hello.agent.len() <= 64,
-            Frame::Interest { boards, .. } | Frame::Lazy { boards } => boards.len() <= limits.frame_boards,
+            Frame::Interest { boards, .. } | Frame::Lazy { boards } | Frame::Prune { boards } => {
+                boards.len() <= limits.frame_boards
+            }
             Frame::Directory { names } => names.len() <= limits.frame_boards,
             Frame::Events { events, .. } => events.len() <= limits.frame_events,
-            Frame::Ack { ids } | Frame::Want { ids } | Frame::Withheld { ids } | Frame::Have { ids } => {
-                ids.len() <= limits.frame_ids
-            }
+            Frame::Ack { ids }
+            | Frame::Want { ids }
+            | Frame::Withheld { ids }
+            | Frame::Have { ids }
+            | Frame::Graft { ids } => ids.len() <= limits.frame_ids,
             Frame::Reconcile { message, .. } | Frame::Reconciled { message, .. } => {
                 message.len() as u64 <= limits.reconcile_bytes
             }

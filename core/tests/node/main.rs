@@ -26,6 +26,7 @@ mod restart;
 mod screen;
 mod shell;
 mod storage;
+mod tree;
 mod views;
 mod want;
 mod world;

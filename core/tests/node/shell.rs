@@ -305,7 +305,11 @@ impl Shell {
     /// Events asked for among the frames sent to a peer.
     pub(super) fn wants(&mut self, to: PeerId) -> Vec<EventId> {
         let frames = self.frames(to).into_iter();
-        frames.flat_map(|frame| if let Frame::Want { ids } = frame { ids } else { Vec::new() }).collect()
+        let ids = |frame| match frame {
+            Frame::Want { ids } | Frame::Graft { ids } => ids,
+            _ => Vec::new(),
+        };
+        frames.flat_map(ids).collect()
     }
 
     pub(super) fn closed(&mut self) -> Vec<(PeerId, CloseReason)> {

@@ -165,19 +165,21 @@ fn counts_are_bounded() {
     };
     let scope = Scope::Board(BoardId([7; 32]));
     let records = |count: usize| vec![ByteBuf::new(); count];
-    let bounded: [(usize, &dyn Fn(usize) -> Frame); 13] = [
+    let bounded: [(usize, &dyn Fn(usize) -> Frame); 15] = [
         (64, &hello),
         (limits.frame_boards, &|count| Frame::Interest { all: false, boards: vec![BoardId([7; 32]); count] }),
         (limits.frame_boards, &|count| Frame::Directory { names: names(count) }),
         (limits.frame_events, &|count| Frame::Events { n: 1, events: vec![ByteBuf::new(); count] }),
         (limits.frame_ids, &|count| Frame::Ack { ids: ids(count) }),
         (limits.frame_ids, &|count| Frame::Want { ids: ids(count) }),
+        (limits.frame_ids, &|count| Frame::Graft { ids: ids(count) }),
         (limits.frame_ids, &|count| Frame::Withheld { ids: ids(count) }),
         (65_536, &|count| Frame::Reconcile { call: 1, scope, message: vec![0; count] }),
         (65_536, &|count| Frame::Reconciled { call: 1, message: vec![0; count] }),
         (200, &|count| Frame::Bye { reason: "a".repeat(count) }),
         (limits.frame_ids, &|count| Frame::Have { ids: ids(count) }),
         (limits.frame_boards, &|count| Frame::Lazy { boards: vec![BoardId([7; 32]); count] }),
+        (limits.frame_boards, &|count| Frame::Prune { boards: vec![BoardId([7; 32]); count] }),
         (limits.frame_peers, &|count| Frame::Peers { records: records(count) }),
     ];
     for (limit, frame) in bounded {
@@ -261,6 +263,7 @@ fn everything_allowed_fits_a_frame() {
         Frame::Events { n: most, events: vec![ByteBuf::from(noise(limits.event_bytes))] },
         Frame::Ack { ids: ids() },
         Frame::Want { ids: ids() },
+        Frame::Graft { ids: ids() },
         Frame::Withheld { ids: ids() },
         Frame::Interest { all: false, boards: boards().collect() },
         Frame::Directory { names: (0..limits.frame_boards).map(name).collect() },
@@ -268,6 +271,7 @@ fn everything_allowed_fits_a_frame() {
         Frame::Reconciled { call: most, message },
         Frame::Have { ids: ids() },
         Frame::Lazy { boards: boards().collect() },
+        Frame::Prune { boards: boards().collect() },
         Frame::Peers { records: vec![ByteBuf::from(noise(PEER_RECORD_BYTES)); limits.frame_peers] },
     ] {
         let bytes = frame.encode(&limits);

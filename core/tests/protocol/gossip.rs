@@ -34,31 +34,33 @@ enum Action {
 proptest! {
     #![proptest_config(laws(256))]
 
-    /// Against a naive twin: a list whose oldest entry falls out.
+    /// Against a naive twin: a list of all that was ever put in and not forgotten since.
     #[test]
     fn the_latest_are_remembered(
-        limit in 1..6_usize,
-        actions in vec(prop_oneof![4 => (0..10_u8).prop_map(Action::Insert), 1 => (0..10_u8).prop_map(Action::Forget)], 0..60),
+        limit in 2..9_usize,
+        actions in vec(prop_oneof![4 => (0..20_u8).prop_map(Action::Insert), 1 => (0..20_u8).prop_map(Action::Forget)], 0..60),
     ) {
-        let (mut recent, mut naive) = (Recent::new(limit), Vec::new());
+        let (mut recent, mut all) = (Recent::new(limit), Vec::new());
         for action in actions {
             match action {
                 Action::Insert(n) => {
-                    let new = !naive.contains(&n);
-                    prop_assert_eq!(recent.insert(id(n)), new);
-                    if new {
-                        naive.push(n);
-                        naive.drain(..naive.len().saturating_sub(limit));
+                    let is_new = !recent.contains(&id(n));
+                    prop_assert_eq!(recent.insert(id(n)), is_new);
+                    if is_new {
+                        all.retain(|held| *held != n);
+                        all.push(n);
                     }
                 }
                 Action::Forget(n) => {
                     recent.forget(&id(n));
-                    naive.retain(|held| *held != n);
+                    all.retain(|held| *held != n);
                 }
             }
-            for n in 0..10 {
-                prop_assert_eq!(recent.contains(&id(n)), naive.contains(&n), "{}", n);
-            }
+            let remembered: Vec<u8> = (0..20).filter(|n| recent.contains(&id(*n))).collect();
+            prop_assert!(remembered.len() <= limit);
+            prop_assert!(remembered.iter().all(|n| all.contains(n)));
+            let latest = &all[all.len().saturating_sub(limit / 2)..];
+            prop_assert!(latest.iter().all(|n| remembered.contains(n)), "{:?} of {:?}", remembered, all);
         }
     }
 
@@ -67,6 +69,7 @@ proptest! {
     #[test]
     fn a_neighbour_hears_what_it_asked_for_once(
         wishes in vec((any::<bool>(), btree_set(0..4_u8, 0..3), btree_set(0..4_u8, 0..2), any::<bool>()), 1..6),
+        pruned in vec((0..6_usize, 0..4_u8), 0..6),
         events in vec(0..8_u8, 0..30),
         known in vec((0..6_usize, 0..8_u8), 0..10),
     ) {
@@ -77,6 +80,11 @@ proptest! {
             neighbour.lazy = interest(false, lazy).boards;
             neighbour.lazy_of_others = *lazy_of_others;
             neighbours.insert(PeerId([n; 32]), neighbour);
+        }
+        for (peer, board) in &pruned {
+            if let Some(neighbour) = neighbours.values_mut().nth(*peer) {
+                neighbour.prune(BoardId([*board; 32]));
+            }
         }
         let mut has: BTreeSet<(usize, u8)> = BTreeSet::new();
         for (peer, event) in known {
@@ -92,7 +100,8 @@ proptest! {
             let hears = wishes.iter().enumerate().filter(|(_, (all, boards, ..))| *all || boards.contains(&board));
             let expected: Vec<(PeerId, Push)> = hears
                 .filter_map(|(peer, (_, _, lazy, lazy_of_others))| {
-                    let is_lazy = !own && (*lazy_of_others || lazy.contains(&board));
+                    let is_lazy =
+                        !own && (*lazy_of_others || lazy.contains(&board) || pruned.contains(&(peer, board)));
                     let push = if is_lazy { Push::Lazy } else { Push::Eager };
                     let is_news = if is_lazy { !has.contains(&(peer, event)) } else { has.insert((peer, event)) };
                     is_news.then(|| (PeerId([u8::try_from(peer).expect("few"); 32]), push))
@@ -111,7 +120,7 @@ proptest! {
 
 #[test]
 fn whoever_asked_for_nothing_hears_nothing() {
-    let mut neighbours = BTreeMap::from([(PeerId([1; 32]), Neighbour::new(1))]);
+    let mut neighbours = BTreeMap::from([(PeerId([1; 32]), Neighbour::new(2))]);
     assert_eq!(recipients(&row(1, 1), neighbours.iter_mut()), []);
     let neighbour = neighbours.get_mut(&PeerId([1; 32])).expect("put above");
     assert!(!neighbour.has.contains(&id(1)), "what was not sent is not taken to be known");

@@ -299,6 +299,8 @@ pub(super) fn frames() -> Vec<(&'static str, Frame)> {
         ("ack", Frame::Ack { ids: ids.clone() }),
         ("credit", Frame::Credit { frames: 65_536 }),
         ("want", Frame::Want { ids: ids.clone() }),
+        ("graft", Frame::Graft { ids: ids.clone() }),
+        ("prune", Frame::Prune { boards: vec![mushrooms()] }),
         ("withheld", Frame::Withheld { ids }),
         ("reconcile-board", reconcile(1, Scope::Board(mushrooms()))),
         ("reconcile-thread", reconcile(2, Scope::Thread(event("thread").id()))),

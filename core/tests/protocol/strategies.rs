@@ -189,6 +189,7 @@ pub(super) fn frame() -> impl Strategy<Value = Frame> {
         ids().prop_map(|ids| Frame::Ack { ids }),
         number().prop_map(|frames| Frame::Credit { frames }),
         ids().prop_map(|ids| Frame::Want { ids }),
+        ids().prop_map(|ids| Frame::Graft { ids }),
         ids().prop_map(|ids| Frame::Withheld { ids }),
         (number(), scope(), message()).prop_map(|(call, scope, message)| Frame::Reconcile {
             call,
@@ -201,6 +202,7 @@ pub(super) fn frame() -> impl Strategy<Value = Frame> {
             .prop_map(|(records, missing)| Frame::Reach { records, missing }),
         ids().prop_map(|ids| Frame::Have { ids }),
         vec(bytes32().prop_map(BoardId), 0..40).prop_map(|boards| Frame::Lazy { boards }),
+        vec(bytes32().prop_map(BoardId), 0..40).prop_map(|boards| Frame::Prune { boards }),
         Just(Frame::Seek {}),
         vec(vec(any::<u8>(), 0..300).prop_map(ByteBuf::from), 0..9)
             .prop_map(|records| Frame::Peers { records }),
