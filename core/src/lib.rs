@@ -20,7 +20,6 @@ pub mod gossip;
 pub mod invite;
 pub mod media;
 pub mod node;
-pub mod overlay;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod store;

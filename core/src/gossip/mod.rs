@@ -4,9 +4,14 @@
 //! whatever is lost is found by [`crate::sync`]. Knows neighbours and interests, no bytes.
 
 mod interest;
+mod membership;
 mod neighbour;
 mod recent;
 
 pub use interest::Interest;
+pub use membership::{
+    ClaimedPeerRecord, PEER_RECORD_BYTES, PassiveView, PeerRecord, PeerRecordError, RECORD_RELAYS, Readers,
+    Source,
+};
 pub use neighbour::{Neighbour, Push, recipients};
 pub use recent::Recent;

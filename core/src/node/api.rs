@@ -205,7 +205,7 @@ pub enum Command {
     RenewCode,
     /// The relays this peer is connected to, for friends to find it at.
     Reachable(Vec<Address>),
-    /// Whether peers may be connected to directly, and if so the own [`crate::overlay::PeerRecord`]: one that names no
+    /// Whether peers may be connected to directly, and if so the own [`crate::gossip::PeerRecord`]: one that names no
     /// relay when this peer can be asked for nowhere. It is told to everybody.
     Direct(Option<ByteBuf>),
     /// Relays to be remembered for the next start, the best first.

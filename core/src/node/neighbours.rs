@@ -15,7 +15,7 @@ use super::session::Session;
 use super::syncing::NEEDS;
 use crate::base::{BoardId, EventId, Instant, PeerId, Seconds, set_of};
 use crate::crypto::Verify;
-use crate::overlay::{Candidates, ClaimedPeerRecord, PeerRecord, PeerRecordError, Readers};
+use crate::gossip::{ClaimedPeerRecord, PassiveView, PeerRecord, PeerRecordError, Readers};
 use crate::wire::{Frame, Role};
 
 /// So many peer records cost as much to look at as any other frame does to handle: each has a signature.
@@ -43,7 +43,7 @@ const TAB_PACE: Duration = Duration::from_millis(500);
 pub(super) struct Neighbours {
     /// Where this peer can be asked for; `None` when there are to be no direct connections.
     own: Option<PeerRecord>,
-    candidates: Candidates,
+    passive: PassiveView,
     readers: Readers,
     /// When friends are looked through for those who have fallen silent.
     friends_at: Instant,
@@ -57,7 +57,7 @@ impl<V: Verify> Node<V> {
         let record = record.and_then(|bytes| PeerRecord::read(bytes).ok());
         self.neighbours.own = record.filter(|record| record.peer() == self.peer);
         if self.neighbours.own.is_none() {
-            self.neighbours.candidates.clear(self.now.instant);
+            self.neighbours.passive.clear(self.now.instant);
         }
         self.seek_everywhere();
     }
@@ -134,8 +134,8 @@ impl<V: Verify> Node<V> {
             if session.record.as_ref().is_none_or(|held| held.time() < record.time()) {
                 self.on_own_word(peer, claimed.verify()?);
             }
-        } else if self.neighbours.own.is_some() && self.neighbours.candidates.is_news(self.peer, record) {
-            self.neighbours.candidates.learn(self.peer, &claimed.verify()?, peer, self.now.instant);
+        } else if self.neighbours.own.is_some() && self.neighbours.passive.is_news(self.peer, record) {
+            self.neighbours.passive.learn(self.peer, &claimed.verify()?, peer, self.now.instant);
         }
         Ok(())
     }
@@ -172,11 +172,11 @@ impl<V: Verify> Node<V> {
         if self.role == Role::Relay || !self.sessions.get(&peer).is_some_and(is_tab) {
             return true;
         }
-        self.neighbours.candidates.connected(&peer, self.now.instant);
+        self.neighbours.passive.connected(&peer, self.now.instant);
         if self.tabs().count() <= self.limits.neighbours {
             return true;
         }
-        let is_friend = |peer: &PeerId| self.neighbours.candidates.is_friend(peer);
+        let is_friend = |peer: &PeerId| self.neighbours.passive.is_friend(peer);
         let strangers = || self.tabs().filter(|other| *other != peer && !is_friend(other));
         let of_no_use = strangers().filter(|other| !self.shares(other)).max();
         match of_no_use.or_else(|| strangers().max().filter(|_| is_friend(&peer))) {
@@ -194,13 +194,13 @@ impl<V: Verify> Node<V> {
     /// A session is over.
     pub(super) fn lost(&mut self, peer: PeerId, session: &Session) {
         self.neighbours.readers.set(peer, &session.neighbour.interest.boards, false);
-        self.neighbours.candidates.gone(peer, &mut self.rng, self.now.instant);
+        self.neighbours.passive.gone(peer, &mut self.rng, self.now.instant);
         self.neighbours.lazy_changed = true;
     }
 
     /// A peer that was dialled cannot be reached.
     pub(super) fn unreachable(&mut self, peer: PeerId) {
-        self.neighbours.candidates.failed(peer, &mut self.rng, self.now.instant);
+        self.neighbours.passive.failed(peer, &mut self.rng, self.now.instant);
     }
 
     /// Tells of friends that moved, or of whom nothing was heard for long.
@@ -209,7 +209,7 @@ impl<V: Verify> Node<V> {
         let silence = self.limits.reach_every.as_secs() * SILENT + self.limits.future_seconds;
         let since = Seconds(self.now.unix.0.saturating_sub(silence));
         let places = self.friends.places(since, |peer| self.sessions.contains_key(peer));
-        self.neighbours.candidates.friends_are(self.peer, places, self.now.instant);
+        self.neighbours.passive.friends_are(self.peer, places, self.now.instant);
     }
 
     /// Dials whom there is room for, and tells relays what neighbours spare them.
@@ -230,17 +230,17 @@ impl<V: Verify> Node<V> {
 
     fn dial_neighbours(&mut self) {
         let now = self.now.instant;
-        self.neighbours.candidates.expire(&mut self.rng, now);
+        self.neighbours.passive.expire(&mut self.rng, now);
         loop {
             let (friends, strangers) = self.room();
             if !friends {
                 return;
             }
-            let Some((peer, relays)) = self.neighbours.candidates.next(strangers, &mut self.rng, now) else {
+            let Some((peer, relays)) = self.neighbours.passive.next(strangers, &mut self.rng, now) else {
                 return;
             };
             if self.sessions.contains_key(&peer) {
-                self.neighbours.candidates.connected(&peer, now);
+                self.neighbours.passive.connected(&peer, now);
             } else {
                 self.outputs.push_back(Output::Dial(peer, relays));
             }
@@ -251,15 +251,15 @@ impl<V: Verify> Node<V> {
     pub(super) fn neighbours_wake_at(&self) -> Option<Instant> {
         self.neighbours.own.as_ref()?;
         let (friends, strangers) = self.room();
-        let at = self.neighbours.candidates.wake_at(friends, strangers)?;
+        let at = self.neighbours.passive.wake_at(friends, strangers)?;
         Some(at.max(Instant(self.now.instant.0 + 1)))
     }
 
     /// Whether friends may be dialled, and strangers. A friend needs no free place: a stranger leaves.
     fn room(&self) -> (bool, bool) {
-        let candidates = &self.neighbours.candidates;
-        let friends = self.tabs().filter(|peer| candidates.is_friend(peer)).count() + candidates.dialling();
-        let all = self.sharing().count() + candidates.dialling();
+        let passive = &self.neighbours.passive;
+        let friends = self.tabs().filter(|peer| passive.is_friend(peer)).count() + passive.dialling();
+        let all = self.sharing().count() + passive.dialling();
         (friends < self.limits.neighbours, all < self.limits.neighbours_wanted)
     }
 

@@ -10,7 +10,7 @@ use super::heard::Heard;
 use super::scopes::Scopes;
 use crate::base::{AuthorId, BoardId, BoardName, BoxMap, EventId, Instant, Limits, Seconds, Slot};
 use crate::gossip::Neighbour;
-use crate::overlay::PeerRecord;
+use crate::gossip::PeerRecord;
 use crate::wire::{Role, Scope};
 
 /// Identifiers remembered of what a peer has, so that new events go to nobody twice: minutes of a busy board, 4 KiB of memory.

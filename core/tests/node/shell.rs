@@ -8,12 +8,12 @@ use chanterelle_core::Node;
 use chanterelle_core::base::{BoardId, EventId, Instant, Limits, Now, PeerId, Seconds, ThreadId};
 use chanterelle_core::crypto::{Identity, Root, SecretKey};
 use chanterelle_core::event::{Content, Draft, DraftError, Event, Persona};
+use chanterelle_core::gossip::PeerRecord;
 use chanterelle_core::invite::Address;
 use chanterelle_core::node::{
     Batch, CloseReason, Command, Input, Notice, Output, Relays, SessionInfo, Setup, StorageError, Target,
     Ticket, Update,
 };
-use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Frame, Hello, Role, VERSION};
 use serde_bytes::ByteBuf;

@@ -2,7 +2,7 @@
 
 use chanterelle_core::base::{BoardId, BoardName, EventId, Limits};
 use chanterelle_core::event::CanonicalError;
-use chanterelle_core::overlay::PEER_RECORD_BYTES;
+use chanterelle_core::gossip::PEER_RECORD_BYTES;
 use chanterelle_core::wire::{Deframer, Frame, FrameError, FramingError, Hello, Role, Scope, prefixed};
 use ipld_core::ipld;
 use ipld_core::ipld::Ipld;

@@ -4,10 +4,10 @@
 use chanterelle_core::base::Limits;
 use chanterelle_core::crypto::{SecretKey, blinded, connect_code_hash, event_id, peer_record_hash, verify};
 use chanterelle_core::event::{Event, Fields};
+use chanterelle_core::gossip::PeerRecord;
 use chanterelle_core::invite::{ConnectCode, FriendCode, Half, ReachRecord, days};
 use chanterelle_core::media::MediaFrame;
 use chanterelle_core::media::tree::{GROUP_BYTES, blob_id, verify as verify_slice};
-use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::Row;
 use chanterelle_core::wire::{Deframer, Frame};
 use data_encoding::HEXLOWER;

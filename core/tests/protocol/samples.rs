@@ -5,10 +5,10 @@
 use chanterelle_core::base::{BlobId, BoardId, BoardName, EventId, PeerId, Seconds, Slot};
 use chanterelle_core::crypto::{ReachSecret, SecretKey, Signature, event_id, no_board, open_board_id};
 use chanterelle_core::event::{BlobRef, Event, Fields, Kind, Pow, Ref};
+use chanterelle_core::gossip::PeerRecord;
 use chanterelle_core::invite::{
     Address, Candidate, CandidateKind, ConnectCode, Description, FriendCode, Half, Place, ReachRecord,
 };
-use chanterelle_core::overlay::PeerRecord;
 use chanterelle_core::store::{Rel, Row};
 use chanterelle_core::wire::{Frame, Hello, Role, Scope};
 use ipld_core::ipld;

@@ -3,8 +3,8 @@
 //! An address of a tab is that of a relay, with the relay's id, and then `/p2p-circuit/webrtc/p2p/` and the tab's id.
 
 use chanterelle_core::base::{PeerId as NodeId, Seconds};
+use chanterelle_core::gossip::{PeerRecord, RECORD_RELAYS};
 use chanterelle_core::invite::Address;
-use chanterelle_core::overlay::{PeerRecord, RECORD_RELAYS};
 use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
@@ -201,7 +201,7 @@ pub(super) fn is_direct(address: &Multiaddr) -> bool {
 #[cfg(all(test, target_arch = "wasm32"))]
 mod tests {
     use chanterelle_core::base::PeerId as NodeId;
-    use chanterelle_core::overlay::{PeerRecord, RECORD_RELAYS};
+    use chanterelle_core::gossip::{PeerRecord, RECORD_RELAYS};
     use libp2p::core::transport::ListenerId;
     use libp2p::identity::Keypair;
     use libp2p::swarm::ConnectionId;

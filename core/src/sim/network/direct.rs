@@ -4,9 +4,9 @@ use serde_bytes::ByteBuf;
 
 use super::{Network, chance, pair};
 use crate::base::PeerId;
+use crate::gossip::PeerRecord;
 use crate::invite::Address;
 use crate::node::Input;
-use crate::overlay::PeerRecord;
 use crate::sim::peer::Peer;
 use crate::wire::Role;
 

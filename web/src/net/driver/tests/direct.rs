@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chanterelle_core::base::PeerId as NodeId;
+use chanterelle_core::gossip::PeerRecord;
 use chanterelle_core::invite::Address;
-use chanterelle_core::overlay::PeerRecord;
 use chanterelle_webrtc::{ByHand, Config, Connection};
 use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};

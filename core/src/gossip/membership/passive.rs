@@ -8,7 +8,7 @@ use crate::base::{BoxMap, Instant, PeerId, Seconds, map_of};
 use crate::crypto::Rng;
 use crate::invite::Address;
 
-/// Candidates remembered beside friends.
+/// PassiveView remembered beside friends.
 const LIMIT: usize = 64;
 
 /// Of these, so many by the word of one peer: nobody fills the table alone.
@@ -44,7 +44,7 @@ pub enum Source {
 
 /// Peers that could be neighbours.
 #[derive(Debug, Default)]
-pub struct Candidates {
+pub struct PassiveView {
     known: BoxMap<PeerId, Candidate>,
     friends: BTreeSet<PeerId>,
     /// Counts who was heard of.
@@ -73,7 +73,7 @@ enum State {
     Connected(Instant),
 }
 
-impl Candidates {
+impl PassiveView {
     /// Whether a record says anything that is not known here. `own` is this peer.
     #[must_use]
     pub fn is_news(&self, own: PeerId, record: &PeerRecord) -> bool {
@@ -213,7 +213,7 @@ impl Candidates {
         lost.into_iter().for_each(|peer| self.failed(peer, rng, now));
     }
 
-    /// When [`Candidates::next`] or [`Candidates::expire`] has something to do, if there is room for friends, or for
+    /// When [`PassiveView::next`] or [`PassiveView::expire`] has something to do, if there is room for friends, or for
     /// `strangers` too.
     #[must_use]
     pub fn wake_at(&self, friends: bool, strangers: bool) -> Option<Instant> {

@@ -1,13 +1,13 @@
-//! The overlay: peer records that are none, who is told of whom, and laws of whom to dial.
+//! Membership: peer records that are none, who is told of whom, and laws of whom to dial.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chanterelle_core::base::{AuthorId, BoardId, Instant, PeerId, Seconds};
 use chanterelle_core::crypto::{Rng, SecretKey, Signature, peer_record_hash, verify};
-use chanterelle_core::invite::{ADDRESS_BYTES, Address};
-use chanterelle_core::overlay::{
-    Candidates, PEER_RECORD_BYTES, PeerRecord, PeerRecordError, RECORD_RELAYS, Readers,
+use chanterelle_core::gossip::{
+    PEER_RECORD_BYTES, PassiveView, PeerRecord, PeerRecordError, RECORD_RELAYS, Readers,
 };
+use chanterelle_core::invite::{ADDRESS_BYTES, Address};
 use ipld_core::ipld;
 use ipld_core::ipld::Ipld;
 use proptest::collection::{btree_set, vec};
@@ -218,7 +218,7 @@ fn rng() -> Rng {
 }
 
 /// Whom the candidates want dialled at a moment, with nothing heard of any.
-fn all(candidates: &mut Candidates, now: Instant) -> Vec<PeerId> {
+fn all(candidates: &mut PassiveView, now: Instant) -> Vec<PeerId> {
     let mut rng = rng();
     core::iter::from_fn(|| candidates.next(true, &mut rng, now)).map(|(peer, _)| peer).collect()
 }
@@ -226,7 +226,7 @@ fn all(candidates: &mut Candidates, now: Instant) -> Vec<PeerId> {
 #[test]
 fn the_lower_dials_at_once_and_the_higher_only_later() {
     for n in 0..20 {
-        let mut candidates = Candidates::default();
+        let mut candidates = PassiveView::default();
         candidates.learn(OWN, &record(n), id(100), seconds(100));
         let waits = id(n) < OWN;
         let at = candidates.wake_at(true, true).expect("there is somebody");
@@ -235,14 +235,14 @@ fn the_lower_dials_at_once_and_the_higher_only_later() {
         assert_eq!(all(&mut candidates, seconds(104)).is_empty(), !waits);
     }
     let friend = (id(0), vec![address(1)]);
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     candidates.friends_are(OWN, vec![friend], seconds(100));
     assert_eq!(all(&mut candidates, seconds(100)).is_empty(), id(0) < OWN, "with friends it is no other");
 }
 
 #[test]
 fn nobody_dials_themselves_or_who_can_be_asked_for_nowhere() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     candidates.learn(id(1), &record(1), id(100), seconds(0));
     candidates.friends_are(id(1), vec![(id(1), vec![address(1)])], seconds(0));
     let key = samples::peer_key();
@@ -254,7 +254,7 @@ fn nobody_dials_themselves_or_who_can_be_asked_for_nowhere() {
 
 #[test]
 fn of_two_records_the_later_counts() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     for time in [5, 9, 7] {
         candidates.learn(OWN, &later(1, time), id(100), seconds(0));
     }
@@ -265,7 +265,7 @@ fn of_two_records_the_later_counts() {
 
 #[test]
 fn nobody_fills_the_table_alone() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     for n in 0..50 {
         candidates.learn(OWN, &record(n), id(199), seconds(0));
     }
@@ -278,7 +278,7 @@ fn nobody_fills_the_table_alone() {
     assert_eq!(all(&mut candidates, SOON), []);
 
     // Many tellers fill it together.
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     for n in 0..150 {
         candidates.learn(OWN, &record(n), id(150 + n % 30), seconds(0));
     }
@@ -287,7 +287,7 @@ fn nobody_fills_the_table_alone() {
 
 #[test]
 fn who_failed_makes_room_first() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     for n in 0..16 {
         candidates.learn(OWN, &record(n), id(199), seconds(0));
     }
@@ -306,7 +306,7 @@ fn who_failed_makes_room_first() {
 
 #[test]
 fn friends_come_first_and_leave_strangers_their_room() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     for n in 0..10 {
         candidates.learn(OWN, &record(n), id(199), seconds(0));
     }
@@ -326,7 +326,7 @@ fn friends_come_first_and_leave_strangers_their_room() {
 
 #[test]
 fn friends_are_never_forgotten_until_they_are_none() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     let (mut rng, mut now) = (rng(), SOON);
     candidates.friends_are(OWN, vec![(id(1), vec![address(1)])], seconds(0));
     let mut waits = Vec::new();
@@ -350,7 +350,7 @@ fn friends_are_never_forgotten_until_they_are_none() {
 
 #[test]
 fn a_stranger_who_fails_again_and_again_is_forgotten() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     let (mut rng, mut now, mut tries) = (rng(), SOON, 0);
     candidates.learn(OWN, &record(1), id(199), seconds(0));
     while let Some((peer, _)) = candidates.next(true, &mut rng, now) {
@@ -366,7 +366,7 @@ fn a_stranger_who_fails_again_and_again_is_forgotten() {
 #[test]
 fn a_session_that_lasts_clears_a_name_and_a_brief_one_does_not() {
     for (lasts, tries) in [(9, 5), (10, 60)] {
-        let mut candidates = Candidates::default();
+        let mut candidates = PassiveView::default();
         let (mut rng, mut now, mut count) = (rng(), SOON, 0);
         candidates.learn(OWN, &record(1), id(199), seconds(0));
         while let Some((peer, _)) = candidates.next(true, &mut rng, now)
@@ -384,7 +384,7 @@ fn a_session_that_lasts_clears_a_name_and_a_brief_one_does_not() {
 
 #[test]
 fn lost_attempts_are_given_up() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     candidates.learn(OWN, &record(1), id(199), seconds(0));
     assert_eq!(all(&mut candidates, SOON), [id(1)]);
     assert_eq!((candidates.dialling(), candidates.wake_at(false, false)), (1, Some(seconds(50))));
@@ -398,7 +398,7 @@ fn lost_attempts_are_given_up() {
 /// Else those who are told of first, or who share most, would become an island.
 #[test]
 fn now_and_then_anybody_is_dialled() {
-    let mut candidates = Candidates::default();
+    let mut candidates = PassiveView::default();
     for n in 0..60 {
         candidates.learn(OWN, &record(n), id(190 + n % 10), seconds(0));
     }
@@ -442,7 +442,7 @@ proptest! {
     /// any; and whoever sleeps until the moment that is told misses nobody.
     #[test]
     fn whom_to_dial(acts in vec(act(), 0..120)) {
-        let (mut candidates, mut rng, mut now) = (Candidates::default(), rng(), SOON);
+        let (mut candidates, mut rng, mut now) = (PassiveView::default(), rng(), SOON);
         let (mut dialling, mut connected) = (BTreeMap::new(), BTreeSet::new());
         let mut friends = BTreeSet::new();
         for act in acts {
