@@ -11,7 +11,7 @@ mod recent;
 pub use interest::Interest;
 pub use membership::{
     ClaimedPeerRecord, PEER_RECORD_BYTES, PassiveView, PeerRecord, PeerRecordError, RECORD_RELAYS, Readers,
-    Source,
+    Source, Wanted,
 };
 pub use neighbour::{Neighbour, Push, recipients};
 pub use recent::Recent;

@@ -24,6 +24,7 @@ mod reach;
 mod recognise;
 mod scopes;
 mod session;
+mod shuffle;
 mod state;
 mod syncing;
 mod tree;
@@ -53,6 +54,7 @@ use producers::Producers;
 use reach::Reach;
 use recognise::Recognise;
 use session::Session;
+use shuffle::Shuffles;
 use views::Views;
 use wants::Wanted;
 
@@ -81,6 +83,7 @@ pub struct Node<V = Zip215> {
     recognise: Recognise,
     producers: Producers,
     neighbours: Neighbours,
+    shuffles: Shuffles,
 
     sessions: BoxMap<PeerId, Session>,
     /// When each session wants attention next.
@@ -137,6 +140,7 @@ impl<V: Verify> Node<V> {
             recognise: Recognise::default(),
             producers: Producers::default(),
             neighbours: Neighbours::default(),
+            shuffles: Shuffles::default(),
             sessions: BoxMap::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),

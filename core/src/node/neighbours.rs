@@ -15,7 +15,7 @@ use super::session::Session;
 use super::syncing::NEEDS;
 use crate::base::{BoardId, EventId, Instant, PeerId, Seconds, set_of};
 use crate::crypto::Verify;
-use crate::gossip::{ClaimedPeerRecord, PassiveView, PeerRecord, PeerRecordError, Readers};
+use crate::gossip::{ClaimedPeerRecord, PassiveView, PeerRecord, PeerRecordError, Readers, Source, Wanted};
 use crate::wire::{Frame, Role};
 
 /// So many peer records cost as much to look at as any other frame does to handle: each has a signature.
@@ -39,16 +39,32 @@ const RELAY_PACE: Duration = Duration::from_millis(100);
 const TAB_PACE: Duration = Duration::from_millis(500);
 
 /// What a node has to do with direct neighbours.
-#[derive(Default)]
 pub(super) struct Neighbours {
     /// Where this peer can be asked for; `None` when there are to be no direct connections.
-    own: Option<PeerRecord>,
-    passive: PassiveView,
+    pub own: Option<PeerRecord>,
+    pub passive: PassiveView,
     readers: Readers,
     /// When friends are looked through for those who have fallen silent.
     friends_at: Instant,
     /// Whether what neighbours spare the relays may be another now.
     lazy_changed: bool,
+    /// Whom there is room for, and until when that was found out; before, if neighbours or attempts are others.
+    wanted: Wanted,
+    wanted_until: Option<Instant>,
+}
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Self {
+            own: None,
+            passive: PassiveView::default(),
+            readers: Readers::default(),
+            friends_at: Instant(0),
+            lazy_changed: false,
+            wanted: Wanted::Nobody,
+            wanted_until: None,
+        }
+    }
 }
 
 impl<V: Verify> Node<V> {
@@ -56,9 +72,12 @@ impl<V: Verify> Node<V> {
     pub(super) fn direct(&mut self, record: Option<&[u8]>) {
         let record = record.and_then(|bytes| PeerRecord::read(bytes).ok());
         self.neighbours.own = record.filter(|record| record.peer() == self.peer);
-        if self.neighbours.own.is_none() {
+        if self.neighbours.own.is_some() {
+            self.learn_anchors();
+        } else {
             self.neighbours.passive.clear(self.now.instant);
         }
+        self.neighbours.wanted_until = None;
         self.seek_everywhere();
     }
 
@@ -76,19 +95,32 @@ impl<V: Verify> Node<V> {
         if session.told_record.replace(time) != Some(time) {
             self.send(peer, &Frame::Peers { records: vec![record] });
         }
-        if !self.subscriptions.is_empty() && self.sharing().count() < self.limits.neighbours_wanted {
-            self.send(peer, &Frame::Seek {});
+        if self.subscriptions.is_empty() {
+            return;
+        }
+        let few = self.sharing().count() < self.limits.neighbours_wanted;
+        let boards = if few { Vec::new() } else { self.missing() };
+        if few || !boards.is_empty() {
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.sought_missing = !few;
+            }
+            self.send(peer, &Frame::Seek { boards });
         }
     }
 
-    /// Tells of those that want the same boards, and tells those of whoever asks.
-    pub(super) fn on_seek(&mut self, peer: PeerId) {
+    /// Tells of those that want these boards, or if there are none the same as whoever asks, and tells those of whoever asks.
+    pub(super) fn on_seek(&mut self, peer: PeerId, mut boards: BTreeSet<BoardId>) {
         let Some(session) = self.sessions.get(&peer) else { return };
-        let boards = &session.neighbour.interest.boards;
+        let reads = &session.neighbour.interest.boards;
+        if boards.is_empty() {
+            boards.clone_from(reads);
+        } else {
+            boards.retain(|board| reads.contains(board));
+        }
         // Whoever can be asked for nowhere yet is not worth an introduction.
         let asker = session.record.as_ref().filter(|record| !record.relays().is_empty());
         let asker = asker.map(|record| ByteBuf::from(record.bytes().to_vec()));
-        let others = self.neighbours.readers.sharing(peer, boards, &mut self.rng);
+        let others = self.neighbours.readers.sharing(peer, &boards, &mut self.rng);
         let (now, limits) = (self.now.instant, &self.limits);
         if let Some(session) = self.sessions.get_mut(&peer)
             && !session.budget.frames(others.len(), now, limits)
@@ -134,8 +166,14 @@ impl<V: Verify> Node<V> {
             if session.record.as_ref().is_none_or(|held| held.time() < record.time()) {
                 self.on_own_word(peer, claimed.verify()?);
             }
-        } else if self.neighbours.own.is_some() && self.neighbours.passive.is_news(self.peer, record) {
-            self.neighbours.passive.learn(self.peer, &claimed.verify()?, peer, self.now.instant);
+        } else if self.neighbours.own.is_some() {
+            let other = record.peer();
+            if self.neighbours.passive.is_news(self.peer, record, self.now.unix) {
+                self.neighbours.passive.learn(self.peer, claimed.verify()?, Source::Peer(peer), self.now);
+            }
+            if self.sessions.get(&peer).is_some_and(|session| session.sought_missing) {
+                self.neighbours.passive.reads_missing(&other);
+            }
         }
         Ok(())
     }
@@ -155,19 +193,25 @@ impl<V: Verify> Node<V> {
         if session.record.as_ref().is_some_and(|record| !record.relays().is_empty()) {
             self.neighbours.readers.set(peer, &session.neighbour.interest.boards, true);
         }
+        self.neighbours_changed();
+    }
+
+    /// The neighbours, or what they read, or what we do, are others now.
+    fn neighbours_changed(&mut self) {
         self.neighbours.lazy_changed = true;
+        self.neighbours.wanted_until = None;
     }
 
     /// We want other boards now.
     pub(super) fn subscriptions_changed(&mut self) {
-        self.neighbours.lazy_changed = true;
+        self.neighbours_changed();
         self.seek_everywhere();
     }
 
     /// A peer has said hello. Whether there is room for it; if there is none, a stranger leaves that reads no board we do,
     /// or any, if it is a friend.
     pub(super) fn takes_in(&mut self, peer: PeerId) -> bool {
-        self.neighbours.lazy_changed = true;
+        self.neighbours_changed();
         let is_tab = |session: &Session| session.role == Some(Role::Tab);
         if self.role == Role::Relay || !self.sessions.get(&peer).is_some_and(is_tab) {
             return true;
@@ -195,12 +239,13 @@ impl<V: Verify> Node<V> {
     pub(super) fn lost(&mut self, peer: PeerId, session: &Session) {
         self.neighbours.readers.set(peer, &session.neighbour.interest.boards, false);
         self.neighbours.passive.gone(peer, &mut self.rng, self.now.instant);
-        self.neighbours.lazy_changed = true;
+        self.neighbours_changed();
     }
 
     /// A peer that was dialled cannot be reached.
     pub(super) fn unreachable(&mut self, peer: PeerId) {
         self.neighbours.passive.failed(peer, &mut self.rng, self.now.instant);
+        self.neighbours.wanted_until = None;
     }
 
     /// Tells of friends that moved, or of whom nothing was heard for long.
@@ -210,6 +255,7 @@ impl<V: Verify> Node<V> {
         let since = Seconds(self.now.unix.0.saturating_sub(silence));
         let places = self.friends.places(since, |peer| self.sessions.contains_key(peer));
         self.neighbours.passive.friends_are(self.peer, places, self.now.instant);
+        self.neighbours.wanted_until = None;
     }
 
     /// Dials whom there is room for, and tells relays what neighbours spare them.
@@ -222,6 +268,7 @@ impl<V: Verify> Node<V> {
         }
         if self.neighbours.own.is_some() {
             self.dial_neighbours();
+            self.shuffle();
         }
         if core::mem::take(&mut self.neighbours.lazy_changed) {
             self.tell_lazy();
@@ -230,13 +277,19 @@ impl<V: Verify> Node<V> {
 
     fn dial_neighbours(&mut self) {
         let now = self.now.instant;
+        if self.neighbours.wanted_until.is_none_or(|until| until <= now) {
+            self.neighbours.wanted = self.wanted();
+            self.neighbours.wanted_until = Some(now + IS_NEW);
+        }
+        // What is asked first is asked with every input.
+        if self.neighbours.passive.wake_at(self.neighbours.wanted).is_none_or(|at| at > now) {
+            return;
+        }
         self.neighbours.passive.expire(&mut self.rng, now);
         loop {
-            let (friends, strangers) = self.room();
-            if !friends {
-                return;
-            }
-            let Some((peer, relays)) = self.neighbours.passive.next(strangers, &mut self.rng, now) else {
+            self.neighbours.wanted = self.wanted();
+            let wanted = self.neighbours.wanted;
+            let Some((peer, relays)) = self.neighbours.passive.next(wanted, &mut self.rng, now) else {
                 return;
             };
             if self.sessions.contains_key(&peer) {
@@ -250,17 +303,33 @@ impl<V: Verify> Node<V> {
     /// When neighbours want attention next.
     pub(super) fn neighbours_wake_at(&self) -> Option<Instant> {
         self.neighbours.own.as_ref()?;
-        let (friends, strangers) = self.room();
-        let at = self.neighbours.passive.wake_at(friends, strangers)?;
+        let dial = self.neighbours.passive.wake_at(self.neighbours.wanted);
+        let at = dial.into_iter().chain([self.shuffles.at()]).min()?;
         Some(at.max(Instant(self.now.instant.0 + 1)))
     }
 
-    /// Whether friends may be dialled, and strangers. A friend needs no free place: a stranger leaves.
-    fn room(&self) -> (bool, bool) {
+    /// Who may be dialled. A friend needs no free place: a stranger leaves. One place is kept for those who come.
+    fn wanted(&self) -> Wanted {
         let passive = &self.neighbours.passive;
-        let friends = self.tabs().filter(|peer| passive.is_friend(peer)).count() + passive.dialling();
-        let all = self.sharing().count() + passive.dialling();
-        (friends < self.limits.neighbours, all < self.limits.neighbours_wanted)
+        let (limits, dialling) = (&self.limits, passive.dialling());
+        if self.tabs().filter(|peer| passive.is_friend(peer)).count() + dialling >= limits.neighbours {
+            Wanted::Nobody
+        } else if self.sharing().count() + dialling < limits.neighbours_wanted {
+            Wanted::Anybody
+        } else if self.tabs().count() + dialling + 1 < limits.neighbours && !self.missing().is_empty() {
+            Wanted::Missing
+        } else {
+            Wanted::Friends
+        }
+    }
+
+    /// Boards we read and no neighbour does, as many as are asked for at a time.
+    fn missing(&self) -> Vec<BoardId> {
+        let is_missing = |board: &&BoardId| {
+            let mut tabs = self.sessions.values().filter(|session| session.role == Some(Role::Tab));
+            !tabs.any(|session| session.neighbour.interest.covers(board))
+        };
+        self.subscriptions.keys().filter(is_missing).take(self.limits.frame_boards).copied().collect()
     }
 
     /// Those of the tabs that read a board we do. Others bring us nothing and take no place from those who do.
@@ -279,7 +348,7 @@ impl<V: Verify> Node<V> {
     }
 
     /// Other tabs there is a session with.
-    fn tabs(&self) -> impl Iterator<Item = PeerId> {
+    pub(super) fn tabs(&self) -> impl Iterator<Item = PeerId> {
         self.sessions.iter().filter(|(_, session)| session.role == Some(Role::Tab)).map(|(peer, _)| *peer)
     }
 

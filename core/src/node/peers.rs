@@ -140,7 +140,8 @@ impl<V: Verify> Node<V> {
             Frame::Reach { records, missing } => self.on_reach(peer, &records, &missing),
             Frame::Have { ids } => self.on_have(peer, &ids),
             Frame::Lazy { boards } => session.neighbour.lazy = set_of(boards),
-            Frame::Seek {} => self.on_seek(peer),
+            Frame::Seek { boards } => self.on_seek(peer, set_of(boards)),
+            Frame::Shuffle { records } => self.on_shuffle(peer, &records),
             Frame::Peers { records } => self.on_peers(peer, &records),
             Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
         }

@@ -66,6 +66,10 @@ pub(super) struct Session {
     pub record: Option<PeerRecord>,
     /// When it was last told of somebody who looks for neighbours.
     pub introduced: Option<Instant>,
+    /// When its last shuffle was answered.
+    pub shuffled: Option<Instant>,
+    /// Whether it was last asked for readers of boards that no neighbour reads, not of any.
+    pub sought_missing: bool,
     /// When the own peer record that it was last told was made.
     pub told_record: Option<Seconds>,
     /// Boards of which it was last told to tell ids alone.
@@ -193,6 +197,8 @@ impl Session {
             prunes: BTreeSet::new(),
             record: None,
             introduced: None,
+            shuffled: None,
+            sought_missing: false,
             told_record: None,
             told_lazy: BTreeSet::new(),
             told_reach: None,

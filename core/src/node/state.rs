@@ -1,10 +1,12 @@
 //! What a node remembers beside events: the boards its person keeps and the boards others have named.
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use super::Node;
 use super::friends::RememberedFriends;
 use super::producers::Producers;
+use super::shuffle::Shuffles;
 use crate::base::{AuthorId, BoardName};
 use crate::crypto::{Verify, open_board_id};
 use crate::wire::Frame;
@@ -22,6 +24,9 @@ struct Remembered {
     /// Whose renditions are believed, the last met last.
     #[serde(default)]
     producers: Vec<AuthorId>,
+    /// Peer records of those who were neighbours last.
+    #[serde(default)]
+    anchors: Vec<ByteBuf>,
 }
 
 /// The state of a storage that is given to another identity: that of a backup, if there is one, with the boards and
@@ -76,6 +81,7 @@ impl<V: Verify> Node<V> {
         self.friends.restore(state.friends, &self.limits);
         self.recognise_held(state.recognised);
         self.producers = Producers::restored(state.producers, &self.limits);
+        self.shuffles = Shuffles::restored(&state.anchors);
         self.restored = true;
         self.offer_unsent_to_all();
         self.views.all_changed();
@@ -89,6 +95,7 @@ impl<V: Verify> Node<V> {
             friends: self.friends.remembered(),
             recognised: self.recognise.remembered(),
             producers: self.producers.remembered(),
+            anchors: self.shuffles.remembered(),
         };
         state.encode()
     }

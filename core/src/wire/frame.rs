@@ -149,8 +149,17 @@ pub enum Frame {
         /// The boards.
         boards: Vec<BoardId>,
     },
-    /// Asks for peers that want the same boards and may be connected to directly; answered by [`Frame::Peers`].
-    Seek {},
+    /// Asks for peers that want these boards, or if there are none any that the sender does, and may be connected to
+    /// directly; answered by [`Frame::Peers`].
+    Seek {
+        /// The boards.
+        boards: Vec<BoardId>,
+    },
+    /// Tells some peers, for both to know more; answered by [`Frame::Peers`] (SHUFFLE of HyParView).
+    Shuffle {
+        /// Peer records, each as it was made.
+        records: Vec<ByteBuf>,
+    },
     /// Where peers can be asked for a direct connection: the sender, or others it has a session with.
     Peers {
         /// Peer records, each as it was made.
@@ -242,9 +251,10 @@ impl Frame {
     fn check(&self, limits: &Limits) -> Result<(), FrameError> {
         let within = match self {
             Frame::Hello(hello) => hello.agent.len() <= 64,
-            Frame::Interest { boards, .. } | Frame::Lazy { boards } | Frame::Prune { boards } => {
-                boards.len() <= limits.frame_boards
-            }
+            Frame::Interest { boards, .. }
+            | Frame::Lazy { boards }
+            | Frame::Prune { boards }
+            | Frame::Seek { boards } => boards.len() <= limits.frame_boards,
             Frame::Directory { names } => names.len() <= limits.frame_boards,
             Frame::Events { events, .. } => events.len() <= limits.frame_events,
             Frame::Ack { ids }
@@ -258,8 +268,8 @@ impl Frame {
             Frame::Find { slots } => slots.len() <= limits.frame_slots,
             Frame::Reach { records, missing } => records.len() + missing.len() <= limits.frame_slots,
             Frame::Bye { reason } => reason.len() <= 200,
-            Frame::Peers { records } => records.len() <= limits.frame_peers,
-            Frame::Credit { .. } | Frame::Seek {} => true,
+            Frame::Peers { records } | Frame::Shuffle { records } => records.len() <= limits.frame_peers,
+            Frame::Credit { .. } => true,
         };
         if within { Ok(()) } else { Err(FrameError::Count) }
     }

@@ -156,8 +156,11 @@ fn frame() -> impl Strategy<Value = Frame> {
         (0..12_u64, message()).prop_map(|(call, message)| Frame::Reconciled { call, message }),
         ids().prop_map(|ids| Frame::Have { ids }),
         prop::collection::vec(board_id(), 0..10).prop_map(|boards| Frame::Lazy { boards }),
-        Just(Frame::Seek {}),
+        prop::collection::vec(board_id(), 0..10).prop_map(|boards| Frame::Seek { boards }),
+        prop::collection::vec(board_id(), 0..10).prop_map(|boards| Frame::Prune { boards }),
+        ids().prop_map(|ids| Frame::Graft { ids }),
         prop::collection::vec(peer_record(), 0..9).prop_map(|records| Frame::Peers { records }),
+        prop::collection::vec(peer_record(), 0..9).prop_map(|records| Frame::Shuffle { records }),
         ".{0,30}".prop_map(|reason| Frame::Bye { reason }),
     ]
 }

@@ -25,6 +25,7 @@ mod publish;
 mod restart;
 mod screen;
 mod shell;
+mod shuffle;
 mod storage;
 mod tree;
 mod views;

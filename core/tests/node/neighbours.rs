@@ -54,6 +54,11 @@ fn id_of(key: &SecretKey) -> PeerId {
     PeerId(key.public().0)
 }
 
+/// Asks for readers of any board that is read here.
+fn seek() -> Frame {
+    Frame::Seek { boards: Vec::new() }
+}
+
 fn peers(records: impl IntoIterator<Item = ByteBuf>) -> Frame {
     Frame::Peers { records: records.into_iter().collect() }
 }
@@ -85,7 +90,7 @@ fn attempts(shell: &mut Shell, whom: PeerId, seconds: u64) -> Vec<u64> {
 
 /// What a peer was told of neighbours since this was last asked: presenting, seeking.
 fn about_neighbours(shell: &mut Shell, to: PeerId) -> Vec<Frame> {
-    let about = |frame: &Frame| matches!(frame, Frame::Peers { .. } | Frame::Seek {});
+    let about = |frame: &Frame| matches!(frame, Frame::Peers { .. } | Frame::Seek { .. });
     shell.frames(to).into_iter().filter(about).collect()
 }
 
@@ -154,7 +159,7 @@ fn who_does_not_want_direct_connections_takes_no_part() {
     world.link(0, 2);
     world.run(200_000);
     let about = |(from, _, frame): &&(usize, usize, Frame)| {
-        *from == 2 && matches!(frame, Frame::Peers { .. } | Frame::Seek {})
+        *from == 2 && matches!(frame, Frame::Peers { .. } | Frame::Seek { .. })
     };
     assert_eq!(world.carried.iter().filter(about).count(), 0);
     assert!(world.shells.iter().all(|shell| shell.dials.is_empty()));
@@ -192,12 +197,12 @@ fn somebody_elses_record_is_not_taken_for_ones_own() {
 fn a_record_is_told_once_and_again_when_it_is_another() {
     let mut shell = tab_at_relay();
     let frames = about_neighbours(&mut shell, peer(RELAY));
-    assert!(matches!(frames[..], [Frame::Peers { .. }, Frame::Seek {}]), "{frames:?}");
+    assert!(matches!(frames[..], [Frame::Peers { .. }, Frame::Seek { .. }]), "{frames:?}");
     shell.advance(125_000);
-    assert_eq!(about_neighbours(&mut shell, peer(RELAY)), [Frame::Seek {}, Frame::Seek {}], "each minute");
+    assert_eq!(about_neighbours(&mut shell, peer(RELAY)), [seek(), seek()], "each minute");
     shell.go_direct(&["elsewhere"]);
     let frames = about_neighbours(&mut shell, peer(RELAY));
-    assert!(matches!(frames[..], [Frame::Peers { .. }, Frame::Seek {}]), "{frames:?}");
+    assert!(matches!(frames[..], [Frame::Peers { .. }, Frame::Seek { .. }]), "{frames:?}");
     // With neighbours enough nobody is looked for, but who comes is told where we are.
     for number in 1..=5 {
         shell.greet_reader(peer(number), &["cats"]);
@@ -223,14 +228,14 @@ fn a_relay_tells_of_readers_where_they_are_now_and_not_of_those_who_left() {
     relay.input(Input::Disconnected(gone));
     relay.said.clear();
     relay.greet_reader(peer(1), &["cats", "dogs"]);
-    relay.hear(peer(1), Frame::Seek {});
+    relay.hear(peer(1), seek());
     assert_eq!(about_neighbours(&mut relay, peer(1)), [peers([moved])]);
     // Who asks without saying where it can be asked for is told to nobody.
     assert_eq!(about_neighbours(&mut relay, here), []);
     assert_eq!(about_neighbours(&mut relay, nowhere), []);
     // Who leaves a board is not told of either.
     relay.hear(here, interest(&["fish"]));
-    relay.hear(peer(1), Frame::Seek {});
+    relay.hear(peer(1), seek());
     assert_eq!(about_neighbours(&mut relay, peer(1)), []);
 }
 
@@ -243,7 +248,7 @@ fn those_who_left_take_no_place_of_those_who_are_here() {
     }
     relay.greet_reader(peer(1), &["cats"]);
     for _ in 0..10 {
-        relay.hear(peer(1), Frame::Seek {});
+        relay.hear(peer(1), seek());
         assert_eq!(about_neighbours(&mut relay, peer(1)).len(), 1, "the one that is here");
     }
 }
@@ -309,7 +314,7 @@ fn who_reads_other_boards_takes_no_place_from_who_reads_ours() {
     assert_eq!(shell.closed(), []);
     about_neighbours(&mut shell, peer(RELAY));
     shell.advance(60_000);
-    assert_eq!(about_neighbours(&mut shell, peer(RELAY)), [Frame::Seek {}], "still alone");
+    assert_eq!(about_neighbours(&mut shell, peer(RELAY)), [seek()], "still alone");
     let keys: Vec<SecretKey> = others(shell.id(), true).take(8).collect();
     shell.hear(peer(RELAY), peers(keys.iter().map(told)));
     let dialled = dials(&mut shell);
@@ -545,7 +550,7 @@ fn asking_costs_by_what_it_makes_a_relay_do() {
     let (mut relay, readers) = relay_with_readers(30);
     relay.greet_reader(peer(1), &["cats"]);
     let borne = (0..).take_while(|_| {
-        relay.hear(peer(1), Frame::Seek {});
+        relay.hear(peer(1), seek());
         relay.closed().is_empty()
     });
     assert!(borne.count() < 70, "nine frames each");
@@ -560,12 +565,12 @@ fn many_who_ask_do_not_make_a_relay_flood_its_readers() {
     for key in &askers {
         relay.greet_reader(id_of(key), &["cats"]);
         relay.hear(id_of(key), peers([told(key)]));
-        (0..20).for_each(|_| relay.hear(id_of(key), Frame::Seek {}));
+        (0..20).for_each(|_| relay.hear(id_of(key), seek()));
     }
     assert_eq!(about_neighbours(&mut relay, readers[0]).len(), 1);
     for _ in 0..10 {
         relay.advance(100);
-        askers.iter().for_each(|key| relay.hear(id_of(key), Frame::Seek {}));
+        askers.iter().for_each(|key| relay.hear(id_of(key), seek()));
     }
     assert_eq!(about_neighbours(&mut relay, readers[0]).len(), 10);
     assert_eq!(relay.closed(), []);

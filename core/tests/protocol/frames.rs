@@ -165,7 +165,7 @@ fn counts_are_bounded() {
     };
     let scope = Scope::Board(BoardId([7; 32]));
     let records = |count: usize| vec![ByteBuf::new(); count];
-    let bounded: [(usize, &dyn Fn(usize) -> Frame); 15] = [
+    let bounded: [(usize, &dyn Fn(usize) -> Frame); 17] = [
         (64, &hello),
         (limits.frame_boards, &|count| Frame::Interest { all: false, boards: vec![BoardId([7; 32]); count] }),
         (limits.frame_boards, &|count| Frame::Directory { names: names(count) }),
@@ -181,6 +181,8 @@ fn counts_are_bounded() {
         (limits.frame_boards, &|count| Frame::Lazy { boards: vec![BoardId([7; 32]); count] }),
         (limits.frame_boards, &|count| Frame::Prune { boards: vec![BoardId([7; 32]); count] }),
         (limits.frame_peers, &|count| Frame::Peers { records: records(count) }),
+        (limits.frame_peers, &|count| Frame::Shuffle { records: records(count) }),
+        (limits.frame_boards, &|count| Frame::Seek { boards: vec![BoardId([7; 32]); count] }),
     ];
     for (limit, frame) in bounded {
         let (most, more) = (frame(limit), frame(limit + 1));

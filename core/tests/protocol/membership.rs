@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chanterelle_core::base::{AuthorId, BoardId, Instant, PeerId, Seconds};
+use chanterelle_core::base::{AuthorId, BoardId, Instant, Now, PeerId, Seconds};
 use chanterelle_core::crypto::{Rng, SecretKey, Signature, peer_record_hash, verify};
 use chanterelle_core::gossip::{
-    PEER_RECORD_BYTES, PassiveView, PeerRecord, PeerRecordError, RECORD_RELAYS, Readers,
+    PEER_RECORD_BYTES, PassiveView, PeerRecord, PeerRecordError, RECORD_RELAYS, Readers, Source, Wanted,
 };
 use chanterelle_core::invite::{ADDRESS_BYTES, Address};
 use ipld_core::ipld;
@@ -217,19 +217,28 @@ fn rng() -> Rng {
     Rng::new([7; 32])
 }
 
+/// The clock on the wall stands still at the time the records were made.
+fn at(instant: Instant) -> Now {
+    Now { instant, unix: TIME }
+}
+
+fn learn(candidates: &mut PassiveView, own: PeerId, record: PeerRecord, teller: PeerId, now: Instant) {
+    candidates.learn(own, record, Source::Peer(teller), at(now));
+}
+
 /// Whom the candidates want dialled at a moment, with nothing heard of any.
 fn all(candidates: &mut PassiveView, now: Instant) -> Vec<PeerId> {
     let mut rng = rng();
-    core::iter::from_fn(|| candidates.next(true, &mut rng, now)).map(|(peer, _)| peer).collect()
+    core::iter::from_fn(|| candidates.next(Wanted::Anybody, &mut rng, now)).map(|(peer, _)| peer).collect()
 }
 
 #[test]
 fn the_lower_dials_at_once_and_the_higher_only_later() {
     for n in 0..20 {
         let mut candidates = PassiveView::default();
-        candidates.learn(OWN, &record(n), id(100), seconds(100));
+        learn(&mut candidates, OWN, record(n), id(100), seconds(100));
         let waits = id(n) < OWN;
-        let at = candidates.wake_at(true, true).expect("there is somebody");
+        let at = candidates.wake_at(Wanted::Anybody).expect("there is somebody");
         assert_eq!(at, seconds(if waits { 104 } else { 100 }));
         assert_eq!(all(&mut candidates, seconds(100)).is_empty(), waits);
         assert_eq!(all(&mut candidates, seconds(104)).is_empty(), !waits);
@@ -243,64 +252,64 @@ fn the_lower_dials_at_once_and_the_higher_only_later() {
 #[test]
 fn nobody_dials_themselves_or_who_can_be_asked_for_nowhere() {
     let mut candidates = PassiveView::default();
-    candidates.learn(id(1), &record(1), id(100), seconds(0));
+    learn(&mut candidates, id(1), record(1), id(100), seconds(0));
     candidates.friends_are(id(1), vec![(id(1), vec![address(1)])], seconds(0));
     let key = samples::peer_key();
     let nowhere = PeerRecord::make(PeerId(key.public().0), Vec::new(), TIME, |hash| key.sign_hash(hash).0);
-    candidates.learn(OWN, &nowhere, id(100), seconds(0));
+    learn(&mut candidates, OWN, nowhere, id(100), seconds(0));
     assert_eq!(all(&mut candidates, SOON), []);
-    assert_eq!(candidates.wake_at(true, true), None);
+    assert_eq!(candidates.wake_at(Wanted::Anybody), None);
 }
 
 #[test]
 fn of_two_records_the_later_counts() {
     let mut candidates = PassiveView::default();
     for time in [5, 9, 7] {
-        candidates.learn(OWN, &later(1, time), id(100), seconds(0));
+        learn(&mut candidates, OWN, later(1, time), id(100), seconds(0));
     }
-    let (_, relays) = candidates.next(true, &mut rng(), SOON).expect("one");
+    let (_, relays) = candidates.next(Wanted::Anybody, &mut rng(), SOON).expect("one");
     assert_eq!(relays, [address(9)]);
-    assert_eq!(candidates.next(true, &mut rng(), SOON), None);
+    assert_eq!(candidates.next(Wanted::Anybody, &mut rng(), SOON), None);
 }
 
 #[test]
 fn nobody_fills_the_table_alone() {
     let mut candidates = PassiveView::default();
     for n in 0..50 {
-        candidates.learn(OWN, &record(n), id(199), seconds(0));
+        learn(&mut candidates, OWN, record(n), id(199), seconds(0));
     }
-    candidates.learn(OWN, &record(60), id(198), seconds(0));
+    learn(&mut candidates, OWN, record(60), id(198), seconds(0));
     let dialled = all(&mut candidates, SOON);
-    assert_eq!(dialled.len(), 16 + 1);
+    assert_eq!(dialled.len(), 10 + 1);
     assert!(dialled.contains(&id(60)));
     // Nobody who is being dialled makes room.
-    candidates.learn(OWN, &record(61), id(199), seconds(0));
+    learn(&mut candidates, OWN, record(61), id(199), seconds(0));
     assert_eq!(all(&mut candidates, SOON), []);
 
     // Many tellers fill it together.
     let mut candidates = PassiveView::default();
     for n in 0..150 {
-        candidates.learn(OWN, &record(n), id(150 + n % 30), seconds(0));
+        learn(&mut candidates, OWN, record(n), id(150 + n % 30), seconds(0));
     }
-    assert_eq!(all(&mut candidates, SOON).len(), 64);
+    assert_eq!(all(&mut candidates, SOON).len(), 30);
 }
 
 #[test]
 fn who_failed_makes_room_first() {
     let mut candidates = PassiveView::default();
-    for n in 0..16 {
-        candidates.learn(OWN, &record(n), id(199), seconds(0));
+    for n in 0..10 {
+        learn(&mut candidates, OWN, record(n), id(199), seconds(0));
     }
-    assert_eq!(all(&mut candidates, SOON).len(), 16);
-    for n in 0..16 {
+    assert_eq!(all(&mut candidates, SOON).len(), 10);
+    for n in 0..10 {
         if n == 7 {
             candidates.failed(id(n), &mut rng(), SOON);
         }
         candidates.failed(id(n), &mut rng(), SOON);
     }
-    candidates.learn(OWN, &record(30), id(199), SOON);
+    learn(&mut candidates, OWN, record(30), id(199), SOON);
     let dialled = all(&mut candidates, seconds(100));
-    assert_eq!(dialled.len(), 16);
+    assert_eq!(dialled.len(), 10);
     assert!(dialled.contains(&id(30)) && !dialled.contains(&id(7)));
 }
 
@@ -308,13 +317,13 @@ fn who_failed_makes_room_first() {
 fn friends_come_first_and_leave_strangers_their_room() {
     let mut candidates = PassiveView::default();
     for n in 0..10 {
-        candidates.learn(OWN, &record(n), id(199), seconds(0));
+        learn(&mut candidates, OWN, record(n), id(199), seconds(0));
     }
     // More than there are places for strangers; one of them was a stranger before.
     let friends: Vec<(PeerId, Vec<Address>)> = (5..100).map(|n| (id(n), vec![address(1)])).collect();
     candidates.friends_are(OWN, friends, seconds(0));
     for n in 100..110 {
-        candidates.learn(OWN, &record(n), id(198), seconds(0));
+        learn(&mut candidates, OWN, record(n), id(198), seconds(0));
     }
     let dialled = all(&mut candidates, SOON);
     let is_friend = |peer: &PeerId| (5..100).any(|n| id(n) == *peer);
@@ -332,10 +341,10 @@ fn friends_are_never_forgotten_until_they_are_none() {
     let mut waits = Vec::new();
     for _ in 0..40 {
         let (peer, _) =
-            candidates.next(false, &mut rng, now).expect("the friend, without room for strangers");
+            candidates.next(Wanted::Friends, &mut rng, now).expect("the friend, without room for strangers");
         candidates.failed(peer, &mut rng, now);
-        let at = candidates.wake_at(true, false).expect("it is tried again");
-        assert_eq!(candidates.wake_at(false, false), None, "if there is room");
+        let at = candidates.wake_at(Wanted::Friends).expect("it is tried again");
+        assert_eq!(candidates.wake_at(Wanted::Nobody), None, "if there is room");
         waits.push(at.since(now).as_secs_f64());
         now = at;
     }
@@ -352,14 +361,14 @@ fn friends_are_never_forgotten_until_they_are_none() {
 fn a_stranger_who_fails_again_and_again_is_forgotten() {
     let mut candidates = PassiveView::default();
     let (mut rng, mut now, mut tries) = (rng(), SOON, 0);
-    candidates.learn(OWN, &record(1), id(199), seconds(0));
-    while let Some((peer, _)) = candidates.next(true, &mut rng, now) {
+    learn(&mut candidates, OWN, record(1), id(199), seconds(0));
+    while let Some((peer, _)) = candidates.next(Wanted::Anybody, &mut rng, now) {
         tries += 1;
         candidates.failed(peer, &mut rng, now);
-        now = candidates.wake_at(true, true).unwrap_or(now);
+        now = candidates.wake_at(Wanted::Anybody).unwrap_or(now);
     }
-    assert_eq!((tries, candidates.wake_at(true, true)), (5, None));
-    candidates.learn(OWN, &record(1), id(199), now);
+    assert_eq!((tries, candidates.wake_at(Wanted::Anybody)), (5, None));
+    learn(&mut candidates, OWN, record(1), id(199), now);
     assert_eq!(all(&mut candidates, seconds(100_000)), [id(1)], "told of again, it may be back");
 }
 
@@ -368,15 +377,15 @@ fn a_session_that_lasts_clears_a_name_and_a_brief_one_does_not() {
     for (lasts, tries) in [(9, 5), (10, 60)] {
         let mut candidates = PassiveView::default();
         let (mut rng, mut now, mut count) = (rng(), SOON, 0);
-        candidates.learn(OWN, &record(1), id(199), seconds(0));
-        while let Some((peer, _)) = candidates.next(true, &mut rng, now)
+        learn(&mut candidates, OWN, record(1), id(199), seconds(0));
+        while let Some((peer, _)) = candidates.next(Wanted::Anybody, &mut rng, now)
             && count < 60
         {
             count += 1;
             candidates.connected(&peer, now);
             now = Instant(now.0 + lasts * 1_000);
             candidates.gone(peer, &mut rng, now);
-            now = candidates.wake_at(true, true).unwrap_or(now);
+            now = candidates.wake_at(Wanted::Anybody).unwrap_or(now);
         }
         assert_eq!(count, tries, "sessions of {lasts} seconds");
     }
@@ -385,9 +394,9 @@ fn a_session_that_lasts_clears_a_name_and_a_brief_one_does_not() {
 #[test]
 fn lost_attempts_are_given_up() {
     let mut candidates = PassiveView::default();
-    candidates.learn(OWN, &record(1), id(199), seconds(0));
+    learn(&mut candidates, OWN, record(1), id(199), seconds(0));
     assert_eq!(all(&mut candidates, SOON), [id(1)]);
-    assert_eq!((candidates.dialling(), candidates.wake_at(false, false)), (1, Some(seconds(50))));
+    assert_eq!((candidates.dialling(), candidates.wake_at(Wanted::Nobody)), (1, Some(seconds(50))));
     candidates.expire(&mut rng(), Instant(49_999));
     assert_eq!(candidates.dialling(), 1);
     candidates.expire(&mut rng(), seconds(50));
@@ -399,14 +408,76 @@ fn lost_attempts_are_given_up() {
 #[test]
 fn now_and_then_anybody_is_dialled() {
     let mut candidates = PassiveView::default();
-    for n in 0..60 {
-        candidates.learn(OWN, &record(n), id(190 + n % 10), seconds(0));
+    for n in 0..30 {
+        learn(&mut candidates, OWN, record(n), id(190 + n % 10), seconds(0));
     }
     let mut rng = rng();
-    let dialled: Vec<PeerId> =
-        (0..12).filter_map(|_| candidates.next(true, &mut rng, SOON)).map(|(peer, _)| peer).collect();
+    let dialled: Vec<PeerId> = (0..12)
+        .filter_map(|_| candidates.next(Wanted::Anybody, &mut rng, SOON))
+        .map(|(peer, _)| peer)
+        .collect();
     let in_turn = dialled.iter().filter(|peer| (0..12).any(|n| id(n) == **peer)).count();
     assert!((8..12).contains(&in_turn), "{in_turn} of 12 in turn");
+}
+
+/// Readers of boards that no neighbour reads are dialled when there is no room for others.
+#[test]
+fn who_reads_what_no_neighbour_does_comes_before_other_strangers() {
+    let mut candidates = PassiveView::default();
+    for n in 0..5 {
+        learn(&mut candidates, OWN, record(n), id(199), seconds(0));
+    }
+    candidates.reads_missing(&id(3));
+    candidates.reads_missing(&id(77));
+    let mut rng = rng();
+    let mut next = |wanted| candidates.next(wanted, &mut rng, SOON).map(|(peer, _)| peer);
+    assert_eq!(next(Wanted::Friends), None);
+    assert_eq!(next(Wanted::Missing), Some(id(3)));
+    assert_eq!(next(Wanted::Missing), None);
+    assert!(next(Wanted::Anybody).is_some());
+}
+
+/// Whoever came since the start has not put them there.
+#[test]
+fn old_neighbours_come_before_whom_others_tell_of() {
+    let mut candidates = PassiveView::default();
+    learn(&mut candidates, OWN, record(1), id(199), seconds(0));
+    candidates.learn(OWN, record(2), Source::Anchor, at(seconds(0)));
+    let next = candidates.next(Wanted::Anybody, &mut rng(), SOON);
+    assert_eq!(next.map(|(peer, _)| peer), Some(id(2)));
+}
+
+#[test]
+fn records_of_another_time_are_not_learnt_and_not_passed_on() {
+    let mut candidates = PassiveView::default();
+    let now = |unix| Now { instant: SOON, unix };
+    let hour = Seconds(TIME.0 + 3_600);
+    candidates.learn(OWN, record(1), Source::Peer(id(199)), now(hour.plus(1)));
+    candidates.learn(OWN, record(2), Source::Peer(id(199)), now(Seconds(TIME.0 - 901)));
+    assert_eq!(candidates.wake_at(Wanted::Anybody), None);
+    candidates.learn(OWN, record(1), Source::Peer(id(199)), now(hour));
+    candidates.learn(OWN, record(2), Source::Peer(id(199)), now(Seconds(TIME.0 - 900)));
+    let told = |candidates: &PassiveView, unix| candidates.sample(id(50), 8, &mut rng(), unix).len();
+    assert_eq!(told(&candidates, hour), 2);
+    assert_eq!(told(&candidates, hour.plus(1)), 0);
+}
+
+#[test]
+fn a_sample_is_of_others_and_each_time_another() {
+    let mut candidates = PassiveView::default();
+    for n in 0..30 {
+        learn(&mut candidates, OWN, record(n), id(190 + n % 10), seconds(0));
+    }
+    let (mut rng, mut seen) = (rng(), BTreeSet::new());
+    for _ in 0..50 {
+        let sample = candidates.sample(id(3), 7, &mut rng, TIME);
+        let peers: BTreeSet<PeerId> = sample.iter().map(PeerRecord::peer).collect();
+        assert_eq!((sample.len(), peers.len()), (7, 7));
+        seen.extend(peers);
+    }
+    assert_eq!(seen.len(), 29, "all but who is told");
+    assert!(!seen.contains(&id(3)));
+    assert_eq!(candidates.sample(id(3), 100, &mut rng, TIME).len(), 29);
 }
 
 #[derive(Clone, Debug)]
@@ -449,7 +520,7 @@ proptest! {
             match act {
                 Act::Learn(who, teller, time) => {
                     let record = if time == 0 { record(who) } else { later(who, time) };
-                    candidates.learn(OWN, &record, id(190 + teller), now);
+                    learn(&mut candidates, OWN, record, id(190 + teller), now);
                 }
                 Act::Friends(who) => {
                     let now_friends: BTreeSet<PeerId> = who.iter().map(|n| id(*n)).collect();
@@ -464,8 +535,9 @@ proptest! {
                 Act::Next(strangers) => {
                     candidates.expire(&mut rng, now);
                     dialling.retain(|_, since: &mut Instant| since.0 + 40_000 > now.0);
-                    let wake = candidates.wake_at(true, strangers);
-                    match candidates.next(strangers, &mut rng, now) {
+                    let wanted = if strangers { Wanted::Anybody } else { Wanted::Friends };
+                    let wake = candidates.wake_at(wanted);
+                    match candidates.next(wanted, &mut rng, now) {
                         Some((peer, relays)) => {
                             prop_assert!(wake.is_some_and(|at| at <= now), "it would have been slept through");
                             prop_assert!(!relays.is_empty());

@@ -318,7 +318,9 @@ pub(super) fn frames() -> Vec<(&'static str, Frame)> {
         ("bye", Frame::Bye { reason: "the peer speaks another version".to_owned() }),
         ("have", Frame::Have { ids: vec![event("thread").id(), event("post").id()] }),
         ("lazy", Frame::Lazy { boards: vec![mushrooms()] }),
-        ("seek", Frame::Seek {}),
+        ("seek", Frame::Seek { boards: Vec::new() }),
+        ("seek-boards", Frame::Seek { boards: vec![mushrooms()] }),
+        ("shuffle", Frame::Shuffle { records: vec![ByteBuf::from(peer_record().bytes().to_vec())] }),
         ("peers", Frame::Peers { records: vec![ByteBuf::from(peer_record().bytes().to_vec())] }),
     ]
 }

@@ -203,7 +203,7 @@ pub(super) fn frame() -> impl Strategy<Value = Frame> {
         ids().prop_map(|ids| Frame::Have { ids }),
         vec(bytes32().prop_map(BoardId), 0..40).prop_map(|boards| Frame::Lazy { boards }),
         vec(bytes32().prop_map(BoardId), 0..40).prop_map(|boards| Frame::Prune { boards }),
-        Just(Frame::Seek {}),
+        vec(bytes32().prop_map(BoardId), 0..40).prop_map(|boards| Frame::Seek { boards }),
         vec(vec(any::<u8>(), 0..300).prop_map(ByteBuf::from), 0..9)
             .prop_map(|records| Frame::Peers { records }),
         ascii(0..201).prop_map(|reason| Frame::Bye { reason }),

@@ -26,8 +26,8 @@ pub(super) const CIRCUIT: &str = "/p2p-circuit/webrtc/p2p/";
 /// After a reservation was refused or lost while the relay is there, milliseconds.
 const AGAIN: u64 = 10_000;
 
-/// A record is made anew after so long, milliseconds, so that of two it can be told which is later.
-const RECORD_LIFE: u64 = 60 * 60 * 1_000;
+/// A record is made anew after so long, milliseconds: an old one is of somebody who may be gone, and is not passed on.
+const RECORD_LIFE: u64 = 15 * 60 * 1_000;
 
 /// What is asked of one relay.
 struct Reservation {

@@ -10,6 +10,6 @@ mod passive;
 mod readers;
 mod record;
 
-pub use passive::{PassiveView, Source};
+pub use passive::{PassiveView, Source, Wanted};
 pub use readers::Readers;
 pub use record::{ClaimedPeerRecord, PEER_RECORD_BYTES, PeerRecord, PeerRecordError, RECORD_RELAYS};

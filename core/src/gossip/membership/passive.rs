@@ -1,18 +1,24 @@
-//! Peers that could be neighbours, and which of them to dial when.
+//! The passive view: peers that could be neighbours, which of them to dial when, and a sample of them for others.
 
 use core::time::Duration;
 use std::collections::BTreeSet;
 
 use super::record::PeerRecord;
-use crate::base::{BoxMap, Instant, PeerId, Seconds, map_of};
+use crate::base::{BoxMap, Instant, Now, PeerId, Seconds, map_of};
 use crate::crypto::Rng;
 use crate::invite::Address;
 
-/// PassiveView remembered beside friends.
-const LIMIT: usize = 64;
+/// Candidates remembered beside friends: what HyParView has for ten thousand peers (section 5.1 of the paper).
+const LIMIT: usize = 30;
 
 /// Of these, so many by the word of one peer: nobody fills the table alone.
-const OF_ONE: usize = 16;
+const OF_ONE: usize = 10;
+
+/// Seconds after which a record is not believed any more: a peer that is there makes another each 15 minutes, and clocks differ.
+const STALE: u64 = 60 * 60;
+
+/// Seconds by which a record may be ahead of the clock here. One further ahead would never become stale.
+const AHEAD: u64 = 15 * 60;
 
 /// The higher of two ids dials only after this, when the lower has not: so two seldom dial each other at once. Longer than
 /// the lower needs to hear of it and be there.
@@ -38,8 +44,23 @@ const BY_CHANCE: u64 = 3;
 pub enum Source {
     /// A peer with whom there is a session.
     Peer(PeerId),
+    /// This peer itself, which had it as a neighbour before it was started anew: nobody who came since has put it there.
+    Anchor,
     /// The person's friend said so: never forgotten, and first in turn.
     Friend,
+}
+
+/// Whom to dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// Nobody.
+    Nobody,
+    /// Friends alone.
+    Friends,
+    /// Beside them those who were named as readers of a board that no neighbour reads.
+    Missing,
+    /// Anybody.
+    Anybody,
 }
 
 /// Peers that could be neighbours.
@@ -54,9 +75,12 @@ pub struct PassiveView {
 
 #[derive(Debug)]
 struct Candidate {
+    /// What it says itself; nothing of a friend's peer, of which a reach record tells.
+    record: Option<PeerRecord>,
+    /// Where it can be asked for.
     relays: Vec<Address>,
-    /// When its record was made; zero for what a friend's reach record says.
-    time: Seconds,
+    /// Whether it was named as a reader of a board that no neighbour reads.
+    is_missing: bool,
     source: Source,
     order: u64,
     failures: u32,
@@ -74,27 +98,28 @@ enum State {
 }
 
 impl PassiveView {
-    /// Whether a record says anything that is not known here. `own` is this peer.
+    /// Whether a record says anything that is not known here, and is of this time. `own` is this peer.
     #[must_use]
-    pub fn is_news(&self, own: PeerId, record: &PeerRecord) -> bool {
+    pub fn is_news(&self, own: PeerId, record: &PeerRecord, now: Seconds) -> bool {
         let known = self.known.get(&record.peer());
-        let is_later = known.is_none_or(|known| known.time < record.time());
-        record.peer() != own && !record.relays().is_empty() && is_later
+        let is_later = known.is_none_or(|known| known.time() < record.time());
+        record.peer() != own && !record.relays().is_empty() && is_later && is_timely(record, now)
     }
 
     /// Learns of somebody from a record. `own` is this peer.
-    pub fn learn(&mut self, own: PeerId, record: &PeerRecord, source: PeerId, now: Instant) {
+    pub fn learn(&mut self, own: PeerId, record: PeerRecord, source: Source, now: Now) {
         let peer = record.peer();
-        if !self.is_news(own, record) {
+        if !self.is_news(own, &record, now.unix) {
             return;
         }
         if let Some(known) = self.known.get_mut(&peer) {
-            (known.relays, known.time) = (record.relays().to_vec(), record.time());
+            known.relays = record.relays().to_vec();
+            known.record = Some(record);
             return;
         }
-        let source = Source::Peer(source);
-        let of_one = self.known.values().filter(|known| known.source == source).count();
-        if of_one >= OF_ONE && !self.forget_one(|known| known.source == source) {
+        let is_of_one = |known: &Candidate| known.source == source;
+        let of_one = self.known.values().filter(|known| is_of_one(known)).count();
+        if of_one >= OF_ONE && !self.forget_one(is_of_one) {
             return;
         }
         let is_stranger = |known: &Candidate| known.source != Source::Friend;
@@ -102,8 +127,28 @@ impl PassiveView {
         if strangers >= LIMIT && !self.forget_one(is_stranger) {
             return;
         }
-        let due = if own < peer { now } else { now + HIGHER_WAITS };
-        self.add(peer, record.relays().to_vec(), record.time(), source, due);
+        let relays = record.relays().to_vec();
+        self.add(own, peer, Some(record), relays, source, now.instant);
+    }
+
+    /// Takes note that somebody who is known was named as a reader of a board that no neighbour reads.
+    pub fn reads_missing(&mut self, peer: &PeerId) {
+        if let Some(known) = self.known.get_mut(peer) {
+            known.is_missing = true;
+        }
+    }
+
+    /// At most `count` records of others than `peer`, chosen by chance, for it to know more peers by.
+    pub fn sample(&self, peer: PeerId, count: usize, rng: &mut Rng, now: Seconds) -> Vec<PeerRecord> {
+        let others = self.known.iter().filter(|(other, _)| **other != peer);
+        let records = others.filter_map(|(_, known)| known.record.as_ref());
+        let mut records: Vec<&PeerRecord> = records.filter(|record| is_timely(record, now)).collect();
+        let count = count.min(records.len());
+        for place in 0..count {
+            let other = place + rng.below((records.len() - place) as u64) as usize;
+            records.swap(place, other);
+        }
+        records[..count].iter().copied().cloned().collect()
     }
 
     /// Friends are these, reached at these relays; whoever was one before is none any more.
@@ -115,18 +160,25 @@ impl PassiveView {
             match self.known.get_mut(&peer) {
                 Some(known) if known.source == Source::Friend => known.relays = relays,
                 Some(known) => known.source = Source::Friend,
-                None => {
-                    let due = if own < peer { now } else { now + HIGHER_WAITS };
-                    self.add(peer, relays, Seconds(0), Source::Friend, due);
-                }
+                None => self.add(own, peer, None, relays, Source::Friend, now),
             }
         }
     }
 
-    fn add(&mut self, peer: PeerId, relays: Vec<Address>, time: Seconds, source: Source, due: Instant) {
+    fn add(
+        &mut self,
+        own: PeerId,
+        peer: PeerId,
+        record: Option<PeerRecord>,
+        relays: Vec<Address>,
+        source: Source,
+        now: Instant,
+    ) {
         self.order += 1;
+        let due = if own < peer { now } else { now + HIGHER_WAITS };
         let (order, failures, state) = (self.order, 0, State::Due(due));
-        self.known.insert(peer, Candidate { relays, time, source, order, failures, state });
+        let candidate = Candidate { record, relays, is_missing: false, source, order, failures, state };
+        self.known.insert(peer, candidate);
     }
 
     /// Forgets who failed most, of these the one heard of first, but nobody who is connected or being dialled.
@@ -150,26 +202,26 @@ impl PassiveView {
         self.known.values().filter(|known| matches!(known.state, State::Dialling(_))).count()
     }
 
-    /// Whom to dial now, and at which relays to ask for them: friends first, then those told of first, and now and then
-    /// anybody. `strangers` is whether others than friends are wanted. From then on they count as being dialled.
-    pub fn next(&mut self, strangers: bool, rng: &mut Rng, now: Instant) -> Option<(PeerId, Vec<Address>)> {
+    /// Whom to dial now, and at which relays to ask for them: friends first, then those who read what no neighbour does,
+    /// then old neighbours and those told of first, and now and then anybody. From then on they count as being dialled.
+    pub fn next(&mut self, wanted: Wanted, rng: &mut Rng, now: Instant) -> Option<(PeerId, Vec<Address>)> {
         let due = |known: &Candidate| matches!(known.state, State::Due(at) if at <= now);
-        let wanted = |known: &Candidate| due(known) && (strangers || known.source == Source::Friend);
-        let mut in_turn: Vec<(bool, u64, PeerId)> = (self.known.iter())
-            .filter(|(_, known)| wanted(known))
-            .map(|(peer, known)| (known.source != Source::Friend, known.order, *peer))
+        let mut in_turn: Vec<(Wanted, bool, u64, PeerId)> = (self.known.iter())
+            .filter(|(_, known)| due(known) && known.least() <= wanted)
+            .map(|(peer, known)| (known.least(), known.source != Source::Anchor, known.order, *peer))
             .collect();
         in_turn.sort_unstable();
-        let (is_stranger, _, first) = *in_turn.first()?;
+        let (least, .., first) = *in_turn.first()?;
         let mut peer = first;
-        if is_stranger {
+        if least == Wanted::Anybody {
             self.attempts += 1;
             if self.attempts.is_multiple_of(BY_CHANCE) {
-                peer = in_turn[rng.below(in_turn.len() as u64) as usize].2;
+                peer = in_turn[rng.below(in_turn.len() as u64) as usize].3;
             }
         }
         let known = self.known.get_mut(&peer)?;
         known.state = State::Dialling(now);
+        known.is_missing = false;
         Some((peer, known.relays.clone()))
     }
 
@@ -213,12 +265,11 @@ impl PassiveView {
         lost.into_iter().for_each(|peer| self.failed(peer, rng, now));
     }
 
-    /// When [`PassiveView::next`] or [`PassiveView::expire`] has something to do, if there is room for friends, or for
-    /// `strangers` too.
+    /// When [`PassiveView::next`] or [`PassiveView::expire`] has something to do.
     #[must_use]
-    pub fn wake_at(&self, friends: bool, strangers: bool) -> Option<Instant> {
+    pub fn wake_at(&self, wanted: Wanted) -> Option<Instant> {
         let at = |known: &Candidate| match known.state {
-            State::Due(at) => (strangers || (friends && known.source == Source::Friend)).then_some(at),
+            State::Due(at) => (known.least() <= wanted).then_some(at),
             State::Dialling(since) => Some(since + LOST),
             State::Connected(_) => None,
         };
@@ -230,4 +281,25 @@ impl PassiveView {
         self.known.retain(|_, known| known.source == Source::Friend);
         self.known.values_mut().for_each(|known| known.state = State::Due(now));
     }
+}
+
+impl Candidate {
+    /// When its record was made.
+    fn time(&self) -> Seconds {
+        self.record.as_ref().map(PeerRecord::time).unwrap_or_default()
+    }
+
+    /// The least that has to be wanted for this one to be dialled.
+    fn least(&self) -> Wanted {
+        match self.source {
+            Source::Friend => Wanted::Friends,
+            _ if self.is_missing => Wanted::Missing,
+            _ => Wanted::Anybody,
+        }
+    }
+}
+
+/// Whether a peer that made this record is likely to be there still.
+fn is_timely(record: &PeerRecord, now: Seconds) -> bool {
+    record.time() <= now.plus(AHEAD) && now <= record.time().plus(STALE)
 }
