@@ -8,6 +8,9 @@
 //! One tree serves all authors of a board, and peers that read several boards have one for each. Unlike the paper's, messages
 //! do not say how many hops they are from their author: a tab that sends nought would say that it wrote them. So nothing
 //! swaps a long branch for a short one but that who waits too long grafts.
+//!
+//! A relay is not part of the tree, or it would be all of it: nobody is faster. But it brings events to a few tabs of a board,
+//! those that had waited longest when they asked, and so the tree begins at many places.
 
 use std::collections::BTreeSet;
 
@@ -31,6 +34,9 @@ pub struct Neighbour {
     pub lazy_of_others: bool,
     /// Boards of whose tree the link is no part.
     pruned: BTreeSet<BoardId>,
+    /// Boards of whose events it is sent all, whatever else it said: it is a tab that we, a relay, bring them to, for it
+    /// to bring them to others.
+    pub shortcuts: BTreeSet<BoardId>,
 }
 
 /// How a neighbour hears of an event.
@@ -52,6 +58,7 @@ impl Neighbour {
             lazy: BTreeSet::new(),
             lazy_of_others: false,
             pruned: BTreeSet::new(),
+            shortcuts: BTreeSet::new(),
         }
     }
 
@@ -59,8 +66,9 @@ impl Neighbour {
     /// that never takes it is to be found out.
     #[must_use]
     pub fn push(&self, row: &Row) -> Push {
-        let others_bring = || self.lazy.contains(&row.board) || self.pruned.contains(&row.board);
-        let is_lazy = !row.own && (self.lazy_of_others || others_bring());
+        let others_bring = self.lazy.contains(&row.board) || self.pruned.contains(&row.board);
+        let is_shortcut = || self.shortcuts.contains(&row.board);
+        let is_lazy = !row.own && (self.lazy_of_others || others_bring) && !is_shortcut();
         if is_lazy { Push::Lazy } else { Push::Eager }
     }
 

@@ -84,6 +84,8 @@ pub struct Node<V = Zip215> {
     producers: Producers,
     neighbours: Neighbours,
     shuffles: Shuffles,
+    /// How many tabs a relay brings the events of a board to although others would.
+    shortcuts: BTreeMap<BoardId, usize>,
 
     sessions: BoxMap<PeerId, Session>,
     /// When each session wants attention next.
@@ -141,6 +143,7 @@ impl<V: Verify> Node<V> {
             producers: Producers::default(),
             neighbours: Neighbours::default(),
             shuffles: Shuffles::default(),
+            shortcuts: BTreeMap::new(),
             sessions: BoxMap::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),

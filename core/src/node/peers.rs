@@ -130,9 +130,7 @@ impl<V: Verify> Node<V> {
             Frame::Ack { ids } => self.on_ack(peer, &ids),
             Frame::Want { ids } => self.on_want(peer, ids),
             Frame::Graft { ids } => self.on_graft(peer, ids),
-            Frame::Prune { boards } => {
-                boards.into_iter().for_each(|board| session.neighbour.prune(board));
-            }
+            Frame::Prune { boards } => self.on_prune(peer, boards),
             Frame::Withheld { ids } => ids.iter().for_each(|id| self.on_withheld(peer, id)),
             Frame::Reconcile { call, scope, message } => self.on_reconcile(peer, call, scope, &message),
             Frame::Reconciled { call, message } => self.on_reconciled(peer, call, &message),
@@ -287,6 +285,7 @@ impl<V: Verify> Node<V> {
             self.reads.remove(ticket);
         }
         self.lost(peer, &session);
+        self.forget_shortcuts(&session);
         self.network_changed = true;
     }
 

@@ -1,34 +1,40 @@
-//! Which links belong to the tree of a board: those among peers that are alike, tabs or relays. What a relay tells a tab, and
-//! a tab a relay, follows from who brings the tab its boards ([`Frame::Lazy`]).
+//! Which links belong to the tree of a board: those among peers that are alike, tabs or relays, and the shortcuts from relays
+//! to some tabs. What else a relay tells a tab, and a tab a relay, follows from who brings the tab its boards
+//! ([`Frame::Lazy`]).
+
+use std::collections::BTreeMap;
 
 use super::Node;
-use super::session::Asked;
-use crate::base::{EventId, PeerId};
+use super::session::{Asked, Session};
+use crate::base::{BoardId, EventId, PeerId, set_of};
 use crate::crypto::Verify;
-use crate::wire::Frame;
+use crate::wire::{Frame, Role};
 
 /// Seconds for which an event is new. Who brings it again later is no branch too many, but completes what one of us missed.
 const NEW: u64 = 30;
 
-impl<V: Verify> Node<V> {
-    /// Whether a peer is what this one is, so that both spread events alike.
-    pub(super) fn is_alike(&self, peer: &PeerId) -> bool {
-        self.sessions.get(peer).is_some_and(|session| session.role == Some(self.role))
-    }
+/// Tabs that a relay brings the events of one board to although others would: of a thousand at one relay each is then a few
+/// hops from one of them.
+const SHORTCUTS: usize = 32;
 
+/// Boards of which one tab is a shortcut.
+const SHORTCUTS_OF_ONE: usize = 256;
+
+impl<V: Verify> Node<V> {
     /// A peer has brought what is here. Unless it was asked to, one of the two ways on which the event came is too many: this
     /// one, because it was the slower.
     pub(super) fn brought_again(&mut self, peer: PeerId, id: &EventId, asked: Option<Asked>) {
         let Some(row) = self.index.get(id) else { return };
         let (board, is_new) = (row.board, row.first_seen.plus(NEW) >= self.now.unix);
-        if asked.is_some() || !is_new || !self.is_alike(&peer) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        if asked.is_some() || !is_new || !may_be_pruned(self.role, session) {
             return;
         }
-        if let Some(session) = self.sessions.get_mut(&peer) {
+        if session.role == Some(self.role) {
             session.neighbour.prune(board);
-            // Also when it was pruned before: the peer may not have heard of it.
-            session.prunes.insert(board);
         }
+        // Also when it was pruned before: the peer may not have heard of it.
+        session.prunes.insert(board);
     }
 
     /// A peer has brought what is new here. If it had to be asked because nobody else brought it, it is a better way.
@@ -43,12 +49,41 @@ impl<V: Verify> Node<V> {
 
     /// A peer was told of events and nobody brought them in time.
     pub(super) fn on_graft(&mut self, peer: PeerId, ids: Vec<EventId>) {
-        if let Some(session) = self.sessions.get_mut(&peer) {
-            for row in ids.iter().filter_map(|id| self.index.get(id)) {
-                session.neighbour.graft(&row.board);
-            }
+        let boards = ids.iter().filter_map(|id| self.index.get(id)).map(|row| row.board);
+        for board in set_of(boards) {
+            self.graft(peer, board);
         }
         self.on_want(peer, ids);
+    }
+
+    fn graft(&mut self, peer: PeerId, board: BoardId) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        session.neighbour.graft(&board);
+        if self.role == Role::Relay && session.role == Some(Role::Tab) {
+            let of_board = self.shortcuts.entry(board).or_default();
+            let shortcuts = &mut session.neighbour.shortcuts;
+            if *of_board < SHORTCUTS && shortcuts.len() < SHORTCUTS_OF_ONE && shortcuts.insert(board) {
+                *of_board += 1;
+            }
+        }
+    }
+
+    /// A peer is brought events of these boards by others, sooner.
+    pub(super) fn on_prune(&mut self, peer: PeerId, boards: Vec<BoardId>) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let is_alike = session.role == Some(self.role);
+        for board in boards {
+            if is_alike {
+                session.neighbour.prune(board);
+            } else if session.neighbour.shortcuts.remove(&board) {
+                one_less(&mut self.shortcuts, board);
+            }
+        }
+    }
+
+    /// The shortcut is another's now.
+    pub(super) fn forget_shortcuts(&mut self, session: &Session) {
+        session.neighbour.shortcuts.iter().for_each(|board| one_less(&mut self.shortcuts, *board));
     }
 
     /// Tells a peer of which boards the link is no part of the tree.
@@ -60,4 +95,16 @@ impl<V: Verify> Node<V> {
         }
         !boards.is_empty()
     }
+}
+
+fn one_less(shortcuts: &mut BTreeMap<BoardId, usize>, board: BoardId) {
+    let count = shortcuts.remove(&board).unwrap_or_default();
+    if count > 1 {
+        shortcuts.insert(board, count - 1);
+    }
+}
+
+/// Whether a peer can be told to bring less: one that is alike, or the relay of a tab.
+fn may_be_pruned(own: Role, session: &Session) -> bool {
+    own == Role::Tab || session.role == Some(Role::Relay)
 }
