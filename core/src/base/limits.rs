@@ -104,6 +104,8 @@ pub struct Limits {
     /// How long an event that a peer has is waited for, from whoever brings it by itself, before it is asked for: at
     /// least this, at most three times as long.
     pub have_patience: Duration,
+    /// The same of what a relay has and a tab's neighbours are to bring: longer than that takes in a network of ten thousand.
+    pub relay_patience: Duration,
     /// For how much longer, when another peer was asked for it, or a relay has it that a direct neighbour said it has, too.
     pub neighbour_patience: Duration,
     /// Between two updates of a view while events stream in; a person cannot read faster.
@@ -207,6 +209,7 @@ impl Default for Limits {
             neighbours: 8,
             neighbours_wanted: 5,
             have_patience: Duration::from_millis(200),
+            relay_patience: Duration::from_millis(600),
             neighbour_patience: Duration::from_secs(2),
             update_every: Duration::from_millis(50),
             blob_bytes: 4 * 1024 * 1024 * 1024,

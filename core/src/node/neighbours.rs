@@ -386,10 +386,15 @@ impl<V: Verify> Node<V> {
 
     /// A peer has events. Those we lack may be on their way from somebody else, and are asked for only when they do not
     /// come. Of many who hear of one at a time the first that asks brings it to the others, so each waits a while of its
-    /// own.
+    /// own. A relay knows of them long before neighbours have brought them here.
     pub(super) fn on_have(&mut self, peer: PeerId, ids: &[EventId]) {
-        let least = self.limits.have_patience;
-        let more = Duration::from_millis(self.rng.below(2 * least.as_millis() as u64));
+        let is_relay = self.sessions.get(&peer).is_some_and(|session| session.role == Some(Role::Relay));
+        let least = if self.role == Role::Tab && is_relay {
+            self.limits.relay_patience
+        } else {
+            self.limits.have_patience
+        };
+        let more = Duration::from_millis(self.rng.below(2 * self.limits.have_patience.as_millis() as u64));
         let due = self.now.instant + least + more;
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         for id in ids {
@@ -428,9 +433,7 @@ impl<V: Verify> Node<V> {
                 session.heard.postpone(id, until);
             } else if session.needs.len() < NEEDS {
                 session.needs.push_back(id);
-                if session.role == Some(self.role) {
-                    session.late.insert(id);
-                }
+                session.late.insert(id);
             }
         }
     }
