@@ -24,6 +24,7 @@ pub mod node;
 pub mod sim;
 pub mod store;
 pub mod sync;
+pub mod trust;
 pub mod view;
 pub mod wire;
 

@@ -61,12 +61,17 @@ pub struct Limits {
     /// Event-carrying frames a peer may send before it is granted more.
     pub window_frames: u64,
 
-    /// Points a peer may lose before it is disconnected; see `node::budget` for the prices.
+    /// Points a peer may lose before it is disconnected; `trust::Fault` has the prices.
     pub budget_points: u32,
     /// Points regained a second: a peer that errs now and then stays.
     pub budget_refill: u32,
     /// Frames a second a peer may sustain before back-pressure.
     pub frames_per_second: u32,
+    /// Bytes of frames a second, those of events apart, which credit bounds: of ids it is 30,000.
+    pub bytes_per_second: u64,
+    /// Microseconds a second that a peer's frames may take beyond being read, as estimated for a slow phone: a tenth of its time
+    /// for each peer.
+    pub work_per_second: u64,
     /// How long a peer has to say hello.
     pub hello_timeout: Duration,
     /// How long a reconciliation may go without progress.
@@ -102,10 +107,8 @@ pub struct Limits {
     /// Direct neighbours that a tab looks for; the rest of the places is for those who come, so that newcomers find room.
     pub neighbours_wanted: usize,
     /// How long an event that a peer has is waited for, from whoever brings it by itself, before it is asked for: at
-    /// least this, at most three times as long.
-    pub have_patience: Duration,
-    /// The same of what a relay has and a tab's neighbours are to bring: longer than that takes in a network of ten thousand.
-    pub relay_patience: Duration,
+    /// least and at most. Longer than links of one length differ by.
+    pub have_patience: (Duration, Duration),
     /// For how much longer, when another peer was asked for it, or a relay has it that a direct neighbour said it has, too.
     pub neighbour_patience: Duration,
     /// Between two updates of a view while events stream in; a person cannot read faster.
@@ -192,6 +195,8 @@ impl Default for Limits {
             budget_points: 100,
             budget_refill: 1,
             frames_per_second: 100,
+            bytes_per_second: 1024 * 1024,
+            work_per_second: 100_000,
             hello_timeout: Duration::from_secs(15),
             reconcile_timeout: Duration::from_secs(30),
             reconcile_every: Duration::from_secs(60),
@@ -208,8 +213,7 @@ impl Default for Limits {
             ack_timeout: Duration::from_secs(15),
             neighbours: 8,
             neighbours_wanted: 5,
-            have_patience: Duration::from_millis(200),
-            relay_patience: Duration::from_millis(600),
+            have_patience: (Duration::from_millis(50), Duration::from_millis(150)),
             neighbour_patience: Duration::from_secs(2),
             update_every: Duration::from_millis(50),
             blob_bytes: 4 * 1024 * 1024 * 1024,

@@ -1,6 +1,7 @@
 //! What goes into a [`Node`](super::Node) and what comes out: the whole contract between the protocol and its shells.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,8 @@ pub enum Output {
     Send(PeerId, Vec<u8>),
     /// End the peer's session. The frames sent before should still go out. `Disconnected` may follow or not.
     Close(PeerId, CloseReason),
+    /// Read nothing more of a peer's session for so long: what it sends costs too much. What was read already may still come.
+    Pause(PeerId, Duration),
     /// Store all of this in one transaction, then answer `Persisted`.
     Persist(Batch),
     /// Read the bytes of stored events, then answer `ReadDone`.

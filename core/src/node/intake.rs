@@ -1,13 +1,13 @@
 //! The way in: events pass the one door and whatever follows from an admission is set off here.
 
 use super::Node;
-use super::budget::BAD_EVENT;
 use crate::admit::{Admission, Door, RejectReason, admit};
 use crate::base::{EventId, PeerId};
 use crate::crypto::Verify;
 use crate::event::Event;
 use crate::gossip::{Push, recipients};
 use crate::store::Row;
+use crate::trust::Fault;
 
 impl<V: Verify> Node<V> {
     /// Admits events from a peer.
@@ -44,7 +44,7 @@ impl<V: Verify> Node<V> {
                 }
             }
         }
-        (0..faults).take_while(|_| self.charge(peer, BAD_EVENT)).for_each(drop);
+        (0..faults).take_while(|_| self.charge(peer, Fault::Event)).for_each(drop);
     }
 
     /// Admits an event that was signed by this person and published by this request.
@@ -89,11 +89,13 @@ impl<V: Verify> Node<V> {
         self.persist.add(row.id, event.bytes().clone(), sender);
         if let Some(session) = sender.and_then(|peer| self.sessions.get_mut(&peer)) {
             session.neighbour.has.insert(row.id);
+            session.standing.was_useful();
         }
         let neighbours = self.sessions.iter_mut().filter(|(_, session)| session.role.is_some());
         let targets = recipients(&row, neighbours.map(|(peer, session)| (peer, &mut session.neighbour)));
-        let (now, pace) = (self.now.instant, self.have_pace());
+        let now = self.now.instant;
         for (peer, push) in targets {
+            let pace = self.have_pace(self.sessions.get(&peer).and_then(|session| session.role));
             let Some(session) = self.sessions.get_mut(&peer) else { continue };
             if push == Push::Lazy {
                 session.queue_have(row.id, now, pace);

@@ -8,7 +8,6 @@
 //! `syncing`.
 
 mod api;
-mod budget;
 mod deferred;
 mod deliver;
 mod directory;
@@ -37,7 +36,6 @@ pub use api::{
     Batch, CloseReason, Command, Input, Notice, Output, Put, Relays, SessionInfo, Setup, StorageError,
     Target, Ticket, Update, ViewId,
 };
-pub use budget::Budget;
 pub use state::{add_backup, take_over};
 
 use crate::base::{BoardId, BoardName, BoxMap, EventId, Instant, Limits, Now, PeerId};

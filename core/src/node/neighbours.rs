@@ -3,6 +3,7 @@
 //! A peer tells everybody it has a session with where it can be asked for. Whoever is asked ([`Frame::Seek`]) tells of
 //! those that want the same boards, and tells those of whoever asks, so that the lower of two ids can dial.
 
+use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::BTreeSet;
 
@@ -10,16 +11,17 @@ use serde_bytes::ByteBuf;
 
 use super::Node;
 use super::api::{CloseReason, Output};
-use super::budget::BAD_EVENT;
 use super::session::Session;
 use super::syncing::NEEDS;
+use super::tree::may_be_pruned;
 use crate::base::{BoardId, EventId, Instant, PeerId, Seconds, set_of};
 use crate::crypto::Verify;
 use crate::gossip::{ClaimedPeerRecord, PassiveView, PeerRecord, PeerRecordError, Readers, Source, Wanted};
+use crate::trust::{Cost, Fault};
 use crate::wire::{Frame, Role};
 
-/// So many peer records cost as much to look at as any other frame does to handle: each has a signature.
-const RECORDS_A_FRAME: usize = 8;
+/// What it takes to tell one peer of another and that of it.
+const TELL_OF: u64 = 1_000;
 
 /// Between two of those who ask that one peer is told of, whoever asks: far below the rate at which it would charge us for
 /// what others do. Who is not told hears of it when they ask.
@@ -35,15 +37,25 @@ const IS_NEW: Duration = Duration::from_secs(15);
 /// How long ids wait to be told together, by a relay: below what a person notices.
 const RELAY_PACE: Duration = Duration::from_millis(100);
 
+/// The same by a tab to a tab.
+const TAB_PACE: Duration = Duration::from_millis(50);
+
 /// The same by a tab to a relay, which nearly always has them by then: the relay's own word comes first.
-const TAB_PACE: Duration = Duration::from_millis(500);
+const TO_RELAY_PACE: Duration = Duration::from_millis(500);
+
+/// How long what a relay has is waited for, at least and at most: less than a long branch of the tree takes, so that whoever is
+/// at the end of one asks the relay to be brought events by itself.
+const SOON: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(100));
+
+/// The same when the relay was asked for that already: longer than all branches take.
+const BY_TABS: (Duration, Duration) = (Duration::from_millis(600), Duration::from_millis(1_200));
 
 /// What a node has to do with direct neighbours.
 pub(super) struct Neighbours {
     /// Where this peer can be asked for; `None` when there are to be no direct connections.
     pub own: Option<PeerRecord>,
     pub passive: PassiveView,
-    readers: Readers,
+    pub readers: Readers,
     /// When friends are looked through for those who have fallen silent.
     friends_at: Instant,
     /// Whether what neighbours spare the relays may be another now.
@@ -121,11 +133,9 @@ impl<V: Verify> Node<V> {
         let asker = session.record.as_ref().filter(|record| !record.relays().is_empty());
         let asker = asker.map(|record| ByteBuf::from(record.bytes().to_vec()));
         let others = self.neighbours.readers.sharing(peer, &boards, &mut self.rng);
-        let (now, limits) = (self.now.instant, &self.limits);
-        if let Some(session) = self.sessions.get_mut(&peer)
-            && !session.budget.frames(others.len(), now, limits)
-        {
-            return self.close(peer, CloseReason::Budget);
+        let now = self.now.instant;
+        if !self.cost(peer, Cost(TELL_OF * others.len() as u64)) {
+            return;
         }
         let records = others.iter().filter_map(|other| self.sessions.get(other)?.record.as_ref());
         let records: Vec<ByteBuf> = records.map(|record| ByteBuf::from(record.bytes().to_vec())).collect();
@@ -143,15 +153,13 @@ impl<V: Verify> Node<V> {
     }
 
     pub(super) fn on_peers(&mut self, peer: PeerId, records: &[ByteBuf]) {
-        let (now, limits) = (self.now.instant, &self.limits);
-        let Some(session) = self.sessions.get_mut(&peer) else { return };
-        if !session.budget.frames(records.len() / RECORDS_A_FRAME, now, limits) {
-            return self.close(peer, CloseReason::Budget);
+        if !self.cost(peer, Cost::signatures(records.len())) {
+            return;
         }
         for bytes in records {
             match self.take_peer_record(peer, bytes) {
                 Ok(()) => {}
-                Err(_) if self.charge(peer, BAD_EVENT) => {}
+                Err(_) if self.charge(peer, Fault::Event) => {}
                 Err(_) => return,
             }
         }
@@ -222,8 +230,13 @@ impl<V: Verify> Node<V> {
         }
         let is_friend = |peer: &PeerId| self.neighbours.passive.is_friend(peer);
         let strangers = || self.tabs().filter(|other| *other != peer && !is_friend(other));
-        let of_no_use = strangers().filter(|other| !self.shares(other)).max();
-        match of_no_use.or_else(|| strangers().max().filter(|_| is_friend(&peer))) {
+        // The one with the lowest score, of these the one that came last.
+        let score = |other: &PeerId| {
+            let session = self.sessions.get(other);
+            session.map(|session| (session.standing.score(), Reverse(session.since), Reverse(*other)))
+        };
+        let of_no_use = strangers().filter(|other| !self.shares(other)).min_by_key(score);
+        match of_no_use.or_else(|| strangers().min_by_key(score).filter(|_| is_friend(&peer))) {
             Some(stranger) => {
                 self.close(stranger, CloseReason::Full);
                 true
@@ -379,24 +392,28 @@ impl<V: Verify> Node<V> {
         }
     }
 
-    /// How long ids wait to be told together.
-    pub(super) fn have_pace(&self) -> Duration {
-        if self.role == Role::Relay { RELAY_PACE } else { TAB_PACE }
+    /// How long ids wait to be told together to a peer of this role.
+    pub(super) fn have_pace(&self, to: Option<Role>) -> Duration {
+        match (self.role, to) {
+            (Role::Relay, _) => RELAY_PACE,
+            (Role::Tab, Some(Role::Relay)) => TO_RELAY_PACE,
+            (Role::Tab, _) => TAB_PACE,
+        }
     }
 
     /// A peer has events. Those we lack may be on their way from somebody else, and are asked for only when they do not
     /// come. Of many who hear of one at a time the first that asks brings it to the others, so each waits a while of its
-    /// own. A relay knows of them long before neighbours have brought them here.
+    /// own. A relay that was asked to bring them by itself, and still tells of them, has others to bring them to.
     pub(super) fn on_have(&mut self, peer: PeerId, ids: &[EventId]) {
-        let is_relay = self.sessions.get(&peer).is_some_and(|session| session.role == Some(Role::Relay));
-        let least = if self.role == Role::Tab && is_relay {
-            self.limits.relay_patience
-        } else {
-            self.limits.have_patience
-        };
-        let more = Duration::from_millis(self.rng.below(2 * self.limits.have_patience.as_millis() as u64));
-        let due = self.now.instant + least + more;
+        let now = self.now.instant;
         let Some(session) = self.sessions.get_mut(&peer) else { return };
+        let (from, to) = match session.role {
+            Some(Role::Relay) if self.role == Role::Tab && session.grafted_until > now => BY_TABS,
+            Some(Role::Relay) if self.role == Role::Tab => SOON,
+            _ => self.limits.have_patience,
+        };
+        let span = (to - from).as_millis() as u64;
+        let due = now + from + Duration::from_millis(self.rng.below(span + 1));
         for id in ids {
             session.neighbour.has.insert(*id);
             if !self.index.contains(id) && !self.deferred.knows(id) {
@@ -433,7 +450,9 @@ impl<V: Verify> Node<V> {
                 session.heard.postpone(id, until);
             } else if session.needs.len() < NEEDS {
                 session.needs.push_back(id);
-                session.late.insert(id);
+                if may_be_pruned(self.role, session) {
+                    session.late.insert(id);
+                }
             }
         }
     }

@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 use super::api::{CloseReason, Output, SessionInfo, Update};
-use super::budget::{BAD_FRAME, MISPLACED};
 use super::session::{Reading, Session};
 use super::{Node, Reader};
 use crate::base::{BoardId, EventId, PeerId, set_of};
 use crate::crypto::{Verify, no_board};
 use crate::gossip::Interest;
+use crate::trust::{Cost, Fault, Verdict};
 use crate::wire::{Frame, Hello, Role, VERSION};
 
 /// Events queued for one peer; it will ask again for what lies beyond.
@@ -45,17 +45,22 @@ impl<V: Verify> Node<V> {
         let (now, limits) = (self.now.instant, &self.limits);
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         self.touched.insert(peer);
-        if !session.budget.frame(now, limits) {
-            self.close(peer, CloseReason::Budget);
+        let verdict = session.standing.frame(bytes.len(), now, limits);
+        let greeted = session.role.is_some();
+        let frame = Frame::decode(bytes, limits);
+        if matches!(frame, Ok(Frame::Events { .. })) {
+            // Beyond what it was granted it is charged as a fault.
+            session.standing.granted(bytes.len());
+        }
+        if !self.follow(peer, verdict) {
             return;
         }
-        let greeted = session.role.is_some();
-        match Frame::decode(bytes, limits) {
+        match frame {
             Ok(Frame::Hello(hello)) if !greeted => self.on_hello(peer, &hello),
             Ok(Frame::Bye { .. }) => self.close(peer, CloseReason::Bye),
             Ok(frame) if greeted => self.on_frame(peer, frame),
-            Ok(_) => drop(self.charge(peer, MISPLACED)),
-            Err(_) => drop(self.charge(peer, BAD_FRAME)),
+            Ok(_) => drop(self.charge(peer, Fault::Misplaced)),
+            Err(_) => drop(self.charge(peer, Fault::Frame)),
         }
     }
 
@@ -119,7 +124,7 @@ impl<V: Verify> Node<V> {
                 let frames = n.max(session.inn.received);
                 if frames > session.inn.granted {
                     // More than it was let: our credit is what bounds the memory it can take.
-                    self.charge(peer, BAD_FRAME);
+                    self.charge(peer, Fault::Frame);
                     return;
                 }
                 session.inn.frames = session.inn.frames.max(frames);
@@ -141,7 +146,7 @@ impl<V: Verify> Node<V> {
             Frame::Seek { boards } => self.on_seek(peer, set_of(boards)),
             Frame::Shuffle { records } => self.on_shuffle(peer, &records),
             Frame::Peers { records } => self.on_peers(peer, &records),
-            Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, MISPLACED)),
+            Frame::Hello(_) | Frame::Bye { .. } => drop(self.charge(peer, Fault::Misplaced)),
         }
     }
 
@@ -251,9 +256,31 @@ impl<V: Verify> Node<V> {
         self.sessions.values().any(|session| !session.out.acks.is_empty())
     }
 
+    /// Has a peer pay for what its frame takes beside being read; whether it stays.
+    pub(super) fn cost(&mut self, peer: PeerId, cost: Cost) -> bool {
+        let Some(session) = self.sessions.get_mut(&peer) else { return false };
+        let verdict = session.standing.work(cost, self.now.instant);
+        self.follow(peer, verdict)
+    }
+
+    /// Does what follows from what a peer costs; whether it stays.
+    fn follow(&mut self, peer: PeerId, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::GoOn => true,
+            Verdict::Pause(wait) => {
+                self.outputs.push_back(Output::Pause(peer, wait));
+                true
+            }
+            Verdict::Part => {
+                self.close(peer, CloseReason::Budget);
+                false
+            }
+        }
+    }
+
     /// Takes points from a peer and parts with it when none are left; whether it stays.
-    pub(super) fn charge(&mut self, peer: PeerId, price: u32) -> bool {
-        let stays = self.sessions.get_mut(&peer).is_some_and(|session| session.budget.charge(price));
+    pub(super) fn charge(&mut self, peer: PeerId, fault: Fault) -> bool {
+        let stays = self.sessions.get_mut(&peer).is_some_and(|session| session.standing.charge(fault));
         if !stays {
             self.close(peer, CloseReason::Budget);
         }

@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_bytes::ByteBuf;
 
 use super::Node;
-use super::api::CloseReason;
-use super::budget::BAD_EVENT;
 use super::session::Search;
 use crate::base::{AuthorId, BoxMap, PeerId, Seconds, Slot};
 use crate::crypto::Verify;
 use crate::invite::{Address, ClaimedRecord, PLACE_RELAYS, Place, ReachError, ReachRecord, day, days};
+use crate::trust::{Cost, Fault};
 use crate::wire::{Frame, Role};
 
 /// Records told to another relay at the beginning of a session, the latest made: what is older is found again when its
@@ -22,9 +21,6 @@ const TOLD_TO_RELAY: usize = 1_024;
 
 /// Seconds by which an own record may be ahead of the clock, so that of several in one second the last is the latest.
 const AHEAD: u64 = 60;
-
-/// So many reach records cost as much to look at as any other frame does to handle: each has a signature.
-const RECORDS_A_FRAME: usize = 8;
 
 /// A peer that calls itself a relay may fill this part of the table: it is its own word, and what it cannot fill is left
 /// to others.
@@ -262,10 +258,7 @@ impl<V: Verify> Node<V> {
     }
 
     pub(super) fn on_reach(&mut self, peer: PeerId, records: &[ByteBuf], missing: &[Slot]) {
-        let now = self.now.instant;
-        let Some(session) = self.sessions.get_mut(&peer) else { return };
-        if !session.budget.frames(records.len() / RECORDS_A_FRAME, now, &self.limits) {
-            self.close(peer, CloseReason::Budget);
+        if !self.cost(peer, Cost::signatures(records.len())) {
             return;
         }
         let mut news = Vec::new();
@@ -273,7 +266,7 @@ impl<V: Verify> Node<V> {
             match self.take_record(peer, bytes) {
                 Ok(true) => news.push(bytes.clone()),
                 Ok(false) => {}
-                Err(_) if self.charge(peer, BAD_EVENT) => {}
+                Err(_) if self.charge(peer, Fault::Event) => {}
                 Err(_) => return,
             }
         }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::api::Ticket;
-use super::budget::Budget;
 use super::heard::Heard;
 use super::scopes::Scopes;
 use crate::base::{AuthorId, BoardId, BoardName, BoxMap, EventId, Instant, Limits, Seconds, Slot};
 use crate::gossip::Neighbour;
 use crate::gossip::PeerRecord;
+use crate::trust::Standing;
 use crate::wire::{Role, Scope};
 
 /// Identifiers remembered of what a peer has, so that new events go to nobody twice: minutes of a busy board, 4 KiB of memory.
@@ -23,7 +23,7 @@ pub(super) struct Session {
     /// Whether it is over a direct connection, as only tabs have.
     pub is_direct: bool,
     pub since: Instant,
-    pub budget: Budget,
+    pub standing: Standing,
     pub neighbour: Neighbour,
     pub out: Outgoing,
     pub inn: Incoming,
@@ -58,6 +58,8 @@ pub(super) struct Session {
     pub told_swallows: bool,
     /// Events it said it has and we lack.
     pub heard: Heard,
+    /// Until when it, a relay, is taken to have heard that it should bring events by itself.
+    pub grafted_until: Instant,
     /// Those among `needs` that it told of and nobody brought in time.
     pub late: BTreeSet<EventId>,
     /// Boards whose tree the link is no part of any more, not told yet.
@@ -173,7 +175,7 @@ impl Session {
             role: None,
             is_direct,
             since: now,
-            budget: Budget::new(now, limits),
+            standing: Standing::new(now, limits),
             neighbour: Neighbour::new(REMEMBERED),
             out: Outgoing::default(),
             inn: Incoming { received: 0, frames: 0, granted: limits.window_frames },
@@ -193,6 +195,7 @@ impl Session {
             told_syncing: None,
             told_swallows: false,
             heard: Heard::default(),
+            grafted_until: now,
             late: BTreeSet::new(),
             prunes: BTreeSet::new(),
             record: None,

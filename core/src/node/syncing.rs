@@ -7,8 +7,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use super::Node;
-use super::api::{CloseReason, Target};
-use super::budget::BAD_FRAME;
+use super::api::Target;
 use super::peers::SYNC_QUEUE;
 use super::scopes::Schedule;
 use super::session::{ALL_CALLS, CALLS, Call};
@@ -17,13 +16,11 @@ use crate::crypto::{Verify, no_board};
 use crate::gossip::{Interest, Push};
 use crate::store::Index;
 use crate::sync::{SyncError, size_of};
+use crate::trust::{Cost, Fault};
 use crate::wire::{Frame, Role, Scope};
 
 /// Identifiers of missing events remembered for one peer; the rest is found by the next reconciliation.
 pub(super) const NEEDS: usize = 131_072;
-
-/// So many events of a scope cost as much to compare as any other frame does to handle.
-const EVENTS_A_FRAME: usize = 16_384;
 
 /// Between two beginnings with one peer, on average: with their answers well below the rate at which it would charge
 /// for them, however many boards there are.
@@ -149,14 +146,14 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         session.scopes.postpone(&scope, self.now.instant);
         // Answering costs as the scope is large.
-        let frames = size_of(index, scope) / EVENTS_A_FRAME;
-        if !session.budget.frames(frames, self.now.instant, &self.limits) {
-            self.close(peer, CloseReason::Budget);
+        let cost = Cost::events(size_of(index, scope));
+        if !self.cost(peer, cost) {
             return;
         }
+        let index = if is_told { &self.index } else { &nothing };
         match self.reconciler.answer(index, scope, message) {
             Ok(message) => self.send(peer, &Frame::Reconciled { call, message }),
-            Err(_) => drop(self.charge(peer, BAD_FRAME)),
+            Err(_) => drop(self.charge(peer, Fault::Reconciliation)),
         }
     }
 
@@ -169,7 +166,7 @@ impl<V: Verify> Node<V> {
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     session.calls.remove(&call);
                 }
-                self.charge(peer, BAD_FRAME);
+                self.charge(peer, Fault::Reconciliation);
                 return;
             }
         };

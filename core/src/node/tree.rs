@@ -13,9 +13,10 @@ use crate::wire::{Frame, Role};
 /// Seconds for which an event is new. Who brings it again later is no branch too many, but completes what one of us missed.
 const NEW: u64 = 30;
 
-/// Tabs that a relay brings the events of one board to although others would: of a thousand at one relay each is then a few
-/// hops from one of them.
+/// Tabs that a relay brings the events of one board to although others would: so many, or if that is more, of its readers
+/// every eighth. Each is then a few hops from one of them.
 const SHORTCUTS: usize = 32;
+const EVERY: usize = 8;
 
 /// Boards of which one tab is a shortcut.
 const SHORTCUTS_OF_ONE: usize = 256;
@@ -60,9 +61,10 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         session.neighbour.graft(&board);
         if self.role == Role::Relay && session.role == Some(Role::Tab) {
+            let most = SHORTCUTS.max(self.neighbours.readers.count(&board) / EVERY);
             let of_board = self.shortcuts.entry(board).or_default();
             let shortcuts = &mut session.neighbour.shortcuts;
-            if *of_board < SHORTCUTS && shortcuts.len() < SHORTCUTS_OF_ONE && shortcuts.insert(board) {
+            if *of_board < most && shortcuts.len() < SHORTCUTS_OF_ONE && shortcuts.insert(board) {
                 *of_board += 1;
             }
         }
@@ -105,6 +107,6 @@ fn one_less(shortcuts: &mut BTreeMap<BoardId, usize>, board: BoardId) {
 }
 
 /// Whether a peer can be told to bring less: one that is alike, or the relay of a tab.
-fn may_be_pruned(own: Role, session: &Session) -> bool {
+pub(super) fn may_be_pruned(own: Role, session: &Session) -> bool {
     own == Role::Tab || session.role == Some(Role::Relay)
 }

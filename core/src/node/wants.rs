@@ -1,5 +1,7 @@
 //! Fetching what was found missing: each event is asked of one peer, and of another that has it when it does not come.
 
+use core::time::Duration;
+
 use super::Node;
 use super::session::Asked;
 use crate::base::{EventId, Instant, PeerId};
@@ -8,6 +10,9 @@ use crate::wire::Frame;
 
 /// Periods of patience after which even a fast peer is not waited for.
 const LONG: u32 = 4;
+
+/// How long a relay that was asked to bring events by itself is not asked again.
+const GRAFTED: Duration = Duration::from_secs(60);
 
 /// An event that was asked for.
 #[derive(Clone, Debug)]
@@ -53,6 +58,9 @@ impl<V: Verify> Node<V> {
                     if is_late { grafts.push(id) } else { wants.push(id) }
                 }
             }
+        }
+        if !grafts.is_empty() {
+            session.grafted_until = now + GRAFTED;
         }
         for ids in wants.chunks(self.limits.frame_ids) {
             self.send(peer, &Frame::Want { ids: ids.to_vec() });

@@ -218,20 +218,25 @@ fn a_rare_fault_is_forgiven_for_ever() {
 }
 
 #[test]
-fn the_sustained_rate_is_free_and_a_flood_ends_the_session() {
+fn the_sustained_rate_is_free_and_a_flood_is_held_up_and_ends_the_session() {
     let mut shell = Shell::tab(0x50);
     shell.greet_reader(peer(BOB), &[]);
     for _ in 0..3_000 {
         shell.hear(peer(BOB), Frame::Ack { ids: Vec::new() });
         shell.advance(10);
     }
-    assert!(shell.closed().is_empty(), "100 frames a second");
+    assert!(shell.closed().is_empty() && shell.pauses.is_empty(), "100 frames a second");
     let flood = (0..).take_while(|_| {
         shell.hear(peer(BOB), Frame::Ack { ids: Vec::new() });
         shell.closed_reason().is_none()
     });
     let count = flood.count();
-    assert!((100..1_000).contains(&count), "{count} frames at once");
+    assert!((900..1_200).contains(&count), "{count} frames at once");
+    assert!(
+        matches!(shell.pauses[..], [(paused, _)] if paused == peer(BOB)),
+        "told once: {:?}",
+        shell.pauses
+    );
     assert_eq!(shell.closed(), [(peer(BOB), CloseReason::Budget)]);
 }
 

@@ -286,9 +286,10 @@ fn records_cost_a_peer_by_their_number() {
     // What another relay tells at the beginning is borne at once; a flood of the same is not.
     let frames: Vec<Frame> = (0..32).map(|_| reach(&[&record(2, "x", EPOCH); 32])).collect();
     frames.iter().for_each(|frame| relay.hear(peer(8), frame.clone()));
-    assert!(relay.closed().is_empty());
-    let more = frames.iter().cycle().take(200);
+    assert!(relay.closed().is_empty() && relay.pauses.is_empty());
+    let more = frames.iter().cycle().take(400);
     more.for_each(|frame| relay.hear(peer(8), frame.clone()));
+    assert!(relay.pauses.iter().any(|(paused, _)| *paused == peer(8)), "held up first");
     assert_eq!(relay.closed(), [(peer(8), CloseReason::Budget)]);
 }
 

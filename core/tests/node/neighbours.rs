@@ -526,11 +526,16 @@ fn records_cost_a_peer_by_their_number() {
     let mut shell = tab_at_relay();
     let record = told(&others(shell.id(), true).next().expect("one"));
     let frame = peers(vec![record; 8]);
+    let free = (0..).take_while(|_| {
+        shell.hear(peer(RELAY), frame.clone());
+        shell.pauses.is_empty()
+    });
+    assert_eq!(free.count(), 312, "half a second's worth");
     let borne = (0..).take_while(|_| {
         shell.hear(peer(RELAY), frame.clone());
         shell.closed().is_empty()
     });
-    assert_eq!(borne.count(), (500 - 2 + 99) / 2, "two frames each, after the two of a greeting");
+    assert!((300..500).contains(&borne.count()));
 }
 
 /// A relay with so many readers that can be asked for, who have nothing more to be told.
@@ -549,11 +554,16 @@ fn relay_with_readers(count: usize) -> (Shell, Vec<PeerId>) {
 fn asking_costs_by_what_it_makes_a_relay_do() {
     let (mut relay, readers) = relay_with_readers(30);
     relay.greet_reader(peer(1), &["cats"]);
+    let free = (0..).take_while(|_| {
+        relay.hear(peer(1), seek());
+        relay.pauses.is_empty()
+    });
+    assert!((50..70).contains(&free.count()));
     let borne = (0..).take_while(|_| {
         relay.hear(peer(1), seek());
         relay.closed().is_empty()
     });
-    assert!(borne.count() < 70, "nine frames each");
+    assert!(borne.count() < 250);
     assert!(readers.iter().all(|reader| relay.frames(*reader).is_empty()), "an asker without a record");
 }
 

@@ -1,6 +1,7 @@
 //! A node between a disk and the hands of a test: every output is kept until somebody asks for it, and whatever the
 //! node waits for can be withheld.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -87,6 +88,8 @@ pub(super) struct Shell {
     pub(super) relays: Relays,
     /// Peers it wanted to be connected to directly, and nobody has asked for yet.
     pub(super) dials: Vec<(PeerId, Vec<Address>)>,
+    /// Peers that were not to be read for a while.
+    pub(super) pauses: Vec<(PeerId, Duration)>,
     requests: u32,
 }
 
@@ -134,6 +137,7 @@ impl Shell {
             screens: BTreeMap::new(),
             relays: Relays::default(),
             dials: Vec::new(),
+            pauses: Vec::new(),
             requests: 0,
         };
         shell.input(Input::Restored(None));
@@ -203,6 +207,7 @@ impl Shell {
                     self.said.push(Said::Frame(peer, frame));
                 }
                 Output::Close(peer, reason) => self.said.push(Said::Close(peer, reason)),
+                Output::Pause(peer, wait) => self.pauses.push((peer, wait)),
                 Output::Persist(batch) => {
                     assert!(self.batches.is_empty(), "one batch at a time");
                     self.batches.push_back(batch);

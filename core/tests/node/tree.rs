@@ -1,6 +1,7 @@
 //! Broadcast among peers that are alike: the tree that they make of their links, and how it is mended.
 
 use chanterelle_core::base::{EventId, PeerId};
+use chanterelle_core::node::Input;
 use chanterelle_core::wire::Frame;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -158,17 +159,93 @@ fn what_was_asked_for_prunes_nothing() {
     assert!(!says(&mut shell, peer(2), |frame| matches!(frame, Frame::Prune { .. })));
 }
 
-/// A relay is told by other words what its tabs want, and sends them nothing twice.
+/// A relay with a tab that others bring the board's events.
+fn relay_and_lazy_tab() -> Shell {
+    let mut relay = Shell::relay(0x20);
+    relay.greet_reader(peer(1), &["cats"]);
+    relay.greet_reader(peer(2), &["cats"]);
+    relay.hear(peer(1), Frame::Lazy { boards: vec![board("cats")] });
+    relay
+}
+
 #[test]
-fn between_a_tab_and_a_relay_nothing_is_pruned() {
+fn who_waited_in_vain_is_a_shortcut_of_the_relay_until_others_are_faster() {
+    let mut relay = relay_and_lazy_tab();
+    let events: Vec<_> = ["a", "b", "c"].map(|text| author(1).thread("cats", text, EPOCH)).into();
+    relay.hear_events(peer(2), 1, [&events[0]]);
+    relay.advance(1_000);
+    assert!(says(&mut relay, peer(1), |frame| *frame == Frame::Have { ids: vec![events[0].id()] }));
+    relay.hear(peer(1), Frame::Graft { ids: vec![events[0].id()] });
+    relay.advance(1_000);
+    assert_eq!(relay.events(peer(1)), [events[0].id()]);
+    relay.hear_events(peer(2), 2, [&events[1]]);
+    assert_eq!(relay.events(peer(1)), [events[1].id()], "at once, though it is lazy");
+    relay.hear(peer(1), Frame::Prune { boards: vec![board("cats")] });
+    relay.advance(1_000);
+    relay.hear_events(peer(2), 3, [&events[2]]);
+    relay.advance(1_000);
+    assert_eq!(relay.events(peer(1)), []);
+}
+
+#[test]
+fn a_relay_has_only_so_many_shortcuts_of_a_board() {
+    let mut relay = Shell::relay(0x20);
+    let tabs: Vec<PeerId> = (100..150).map(peer).collect();
+    for tab in &tabs {
+        relay.greet_reader(*tab, &["cats"]);
+        relay.hear(*tab, Frame::Lazy { boards: vec![board("cats")] });
+    }
+    relay.greet_reader(peer(1), &["cats"]);
+    let (news, next) = (author(1).thread("cats", "x", EPOCH), author(1).thread("cats", "y", EPOCH));
+    relay.hear_events(peer(1), 1, [&news]);
+    tabs.iter().for_each(|tab| relay.hear(*tab, Frame::Graft { ids: vec![news.id()] }));
+    relay.advance(1_000);
+    relay.said.clear();
+    relay.hear_events(peer(1), 2, [&next]);
+    let brought = |relay: &mut Shell| tabs.iter().filter(|tab| !relay.events(**tab).is_empty()).count();
+    assert_eq!(brought(&mut relay), 32);
+    // Who leaves makes room.
+    relay.input(Input::Disconnected(tabs[0]));
+    relay.hear(tabs[49], Frame::Graft { ids: vec![news.id()] });
+    relay.advance(1_000);
+    relay.said.clear();
+    relay.hear_events(peer(1), 3, [&author(1).thread("cats", "z", EPOCH)]);
+    assert_eq!(brought(&mut relay), 32);
+}
+
+#[test]
+fn a_relay_that_has_no_room_for_a_shortcut_is_waited_for_longer() {
     let mut shell = reader(0x50);
     shell.greet_relay(peer(1));
     shell.greet_reader(peer(2), &["cats"]);
-    let news = author(1).thread("cats", "x", EPOCH);
+    shell.advance(1_000);
+    let told = |n: u8| author(n).thread("cats", "x", EPOCH).id();
+    shell.hear(peer(1), Frame::Have { ids: vec![told(1)] });
+    shell.advance(100);
+    assert_eq!(shell.wants(peer(1)), [told(1)]);
+    shell.hear(peer(1), Frame::Have { ids: vec![told(2)] });
+    shell.advance(500);
+    assert_eq!(shell.wants(peer(1)), []);
+    shell.advance(700);
+    assert_eq!(shell.wants(peer(1)), [told(2)]);
+}
+
+#[test]
+fn a_relay_that_brings_what_neighbours_brought_is_told() {
+    let mut shell = reader(0x50);
+    shell.greet_relay(peer(1));
+    shell.greet_reader(peer(2), &["cats"]);
+    let (news, next) = (author(1).thread("cats", "x", EPOCH), author(1).thread("cats", "y", EPOCH));
     shell.hear_events(peer(2), 1, [&news]);
     shell.hear_events(peer(1), 1, [&news]);
     shell.advance(1_000);
-    assert!(!says(&mut shell, peer(1), |frame| matches!(frame, Frame::Prune { .. })));
+    let prunes = |frame: &Frame| *frame == Frame::Prune { boards: vec![board("cats")] };
+    assert!(says(&mut shell, peer(1), prunes));
+    // The other way round it is the neighbour that is told.
+    shell.hear_events(peer(1), 2, [&next]);
+    shell.hear_events(peer(2), 2, [&next]);
+    shell.advance(1_000);
+    assert!(says(&mut shell, peer(2), prunes) && !says(&mut shell, peer(1), prunes));
 }
 
 #[test]

@@ -35,6 +35,12 @@ impl Readers {
         }
     }
 
+    /// How many read a board.
+    #[must_use]
+    pub fn count(&self, board: &BoardId) -> usize {
+        self.boards.get(board).map_or(0, BTreeSet::len)
+    }
+
     /// At most [`TOLD`] others who read some of these boards.
     pub fn sharing<'a>(
         &self,

@@ -297,7 +297,7 @@ impl<'a> Network<'a> {
                     self.schedule(at, Coming::Direct(peer, to, relays));
                 }
                 Output::Update(Update::Published { event, .. }) => self.on_published(peer, event),
-                Output::Update(_) | Output::Relays(_) => {}
+                Output::Update(_) | Output::Relays(_) | Output::Pause(..) => {}
             }
         }
         let Some(at) = self.peers[peer].node.as_ref().and_then(|node| node.poll_timeout()) else { return };
