@@ -354,6 +354,11 @@ impl Driver {
                 }
             }
             Output::Close(peer, reason) => self.close(peer, reason),
+            Output::Pause(peer, wait) => {
+                if let Some(session) = self.sessions.get(&peer) {
+                    session.outbox.pause(wait);
+                }
+            }
             Output::Persist(batch) => self.persist(batch),
             Output::Read(ticket, ids) => self.read(ticket, ids),
             Output::Update(Update::Notice(notice)) => on_notice(&notice),

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use chanterelle_core::base::AuthorId;
 use chanterelle_core::node::{Command, Notice, Update};
@@ -274,6 +275,7 @@ impl Page {
                     self.with_media(|media| media.left(peer));
                 }
                 ToPage::Took(peer, bytes) => net.took(peer, bytes as usize),
+                ToPage::Pause(peer, wait) => net.wait(peer, Duration::from_millis(wait.into())),
             }
         }
     }

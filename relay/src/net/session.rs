@@ -11,7 +11,7 @@ use std::time::Duration;
 use chanterelle_core::base::{Limits, PeerId};
 use chanterelle_core::wire::{Deframer, FramingError, prefixed};
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -130,6 +130,7 @@ pub struct Outbox {
     by_peer: Arc<AtomicUsize>,
     by_all: Owed,
     overflow: CancellationToken,
+    paused_until: watch::Sender<Instant>,
 }
 
 /// The session's end of an [`Outbox`].
@@ -137,6 +138,7 @@ pub struct Outbox {
 pub struct OutboxReceiver {
     frames: mpsc::UnboundedReceiver<Waiting>,
     overflow: CancellationToken,
+    paused_until: watch::Receiver<Instant>,
 }
 
 impl Outbox {
@@ -145,8 +147,15 @@ impl Outbox {
     pub fn new(by_all: Owed) -> (Outbox, OutboxReceiver) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let overflow = CancellationToken::new();
-        let inbox = OutboxReceiver { frames: receiver, overflow: overflow.clone() };
-        (Outbox { frames: sender, by_peer: Arc::default(), by_all, overflow }, inbox)
+        let (pause, paused_until) = watch::channel(Instant::now());
+        let inbox = OutboxReceiver { frames: receiver, overflow: overflow.clone(), paused_until };
+        (Outbox { frames: sender, by_peer: Arc::default(), by_all, overflow, paused_until: pause }, inbox)
+    }
+
+    /// Reads nothing more of the peer for so long; what waits then holds it up.
+    pub fn pause(&self, wait: Duration) {
+        // Whether anybody reads still plays no part.
+        self.paused_until.send_replace(Instant::now() + wait);
     }
 
     /// Sends a frame. When more waits than the peer may owe, or all peers together, the session is over instead.
@@ -220,11 +229,11 @@ where
         return;
     }
     shared.metrics.sessions.inc();
-    let overflow = inbox.overflow.clone();
+    let (overflow, paused_until) = (inbox.overflow.clone(), inbox.paused_until.clone());
     let (mut reader, mut writer) = stream.split();
     let end = tokio::select! {
         end = write_frames(&mut writer, &mut inbox, &shared.metrics) => end,
-        end = read_frames(&mut reader, peer, session, &shared) => end,
+        end = read_frames(&mut reader, peer, session, &paused_until, &shared) => end,
         () = overflow.cancelled() => End::Overflow,
     };
     if matches!(end, End::Finished) {
@@ -263,6 +272,7 @@ async fn read_frames(
     reader: &mut (impl AsyncRead + Unpin),
     peer: PeerId,
     session: SessionId,
+    paused_until: &watch::Receiver<Instant>,
     shared: &Shared,
 ) -> End {
     let mut pace = Pace::new(shared.limits.frames_per_second);
@@ -282,6 +292,8 @@ async fn read_frames(
                 Err(error) => return error.into(),
             };
             pace.wait().await;
+            let until = *paused_until.borrow();
+            sleep_until(until).await;
             shared.metrics.frame("in", frame.len());
             if shared.events.send(SessionEvent::Received { peer, session, frame }).await.is_err() {
                 // The driver takes nothing more, but may still have something to say.
@@ -389,6 +401,21 @@ mod tests {
             }
             panic!("a session ends with Closed");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_to_wait_is_not_read_for_as_long() {
+        let mut rig = Rig::new(8);
+        let outbox = rig.opened().await;
+        outbox.pause(Duration::from_secs(7));
+        let begun = Instant::now();
+        rig.peer.write_all(&prefixed(&[1; 10])).await.expect("the pipe works");
+        assert!(matches!(rig.events.recv().await, Some(SessionEvent::Received { .. })));
+        assert!(begun.elapsed() >= Duration::from_secs(7));
+        rig.peer.write_all(&prefixed(&[2; 10])).await.expect("the pipe works");
+        let again = Instant::now();
+        assert!(matches!(rig.events.recv().await, Some(SessionEvent::Received { .. })));
+        assert!(again.elapsed() < Duration::from_secs(1), "once");
     }
 
     #[tokio::test(start_paused = true)]

@@ -196,6 +196,11 @@ impl Driver {
                     seat.session.took(weight);
                 }
             }
+            Note::Wait(node, wait) => {
+                if let Some(seat) = self.seats.get(&node) {
+                    seat.session.wait(wait);
+                }
+            }
             Note::Media(note) => self.on_media(note),
             Note::Dial(node, relays) => self.dial(node, &relays),
             Note::Allow(allowed) => self.allow(allowed),

@@ -17,6 +17,7 @@ mod ways;
 mod websocket;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use chanterelle_core::base::PeerId;
 use chanterelle_core::invite::Address;
@@ -211,6 +212,11 @@ impl Net {
     /// Frames of a peer of so much [`weight`] have been dealt with.
     pub(crate) fn took(&self, peer: PeerId, weight: usize) {
         self.tell(Note::Took(peer, weight));
+    }
+
+    /// Nothing more is to be read from a peer for so long.
+    pub(crate) fn wait(&self, peer: PeerId, wait: Duration) {
+        self.tell(Note::Wait(peer, wait));
     }
 
     /// Opens a stream of media to a peer there is a session with: [`MediaEvent::Opened`] or `Unopened` follows.

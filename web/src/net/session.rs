@@ -151,6 +151,17 @@ impl Session {
     pub(super) fn took(&self, weight: usize) {
         self.intake.took(weight);
     }
+
+    /// Reads nothing more for so long; what waits then holds up the peer.
+    pub(super) fn wait(&self, wait: Duration) {
+        let intake = self.intake.clone();
+        intake.pauses.set(intake.pauses.get() + 1);
+        spawn_local(async move {
+            Delay::new(wait).await;
+            intake.pauses.set(intake.pauses.get() - 1);
+            intake.look();
+        });
+    }
 }
 
 impl Drop for Session {
@@ -168,12 +179,19 @@ struct Intake {
     weight: Cell<usize>,
     /// Nothing is wanted any more.
     is_shut: Cell<bool>,
+    /// While there are any, nothing is wanted.
+    pauses: Cell<usize>,
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Intake {
     fn took(&self, weight: usize) {
         self.weight.set(self.weight.get().saturating_sub(weight));
+        self.look();
+    }
+
+    /// There may be room now.
+    fn look(&self) {
         if let Some(waker) = self.waiting.take() {
             waker.wake();
         }
@@ -182,7 +200,7 @@ impl Intake {
     /// Waits until there is room, for ever when nothing is wanted any more.
     async fn room(&self) {
         poll_fn(|context| {
-            if self.weight.get() < INTAKE_BYTES && !self.is_shut.get() {
+            if self.weight.get() < INTAKE_BYTES && !self.is_shut.get() && self.pauses.get() == 0 {
                 return Poll::Ready(());
             }
             self.waiting.replace(Some(context.waker().clone()));
@@ -416,6 +434,22 @@ mod tests {
         until("it goes on", || frames.borrow().len() == fit + 2).await;
         session.took(usize::MAX);
         until("as far as there is room", || frames.borrow().len() == 2 * fit + 2).await;
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_peer_that_is_to_wait_is_not_read_until_it_has() {
+        let Test { line, session, frames, .. } = test();
+        let begun = web_time();
+        session.wait(Duration::from_millis(300));
+        session.wait(Duration::from_millis(100));
+        line.arrives(&prefixed(&[1]));
+        until("it has waited", || frames.borrow().len() == 1).await;
+        assert!(web_time() - begun >= 290.0, "the longer of the two");
+    }
+
+    /// Milliseconds.
+    fn web_time() -> f64 {
+        js_sys::Date::now()
     }
 
     #[wasm_bindgen_test]

@@ -137,6 +137,8 @@ pub(crate) enum ToPage {
     Close(PeerId, Ending),
     /// Frames of the peer of so much weight have been dealt with.
     Took(PeerId, u32),
+    /// Nothing more is to be read from the peer for so many milliseconds.
+    Pause(PeerId, u32),
 }
 
 /// Why the node ends a session.
@@ -307,6 +309,7 @@ mod tests {
             ToPage::Update(Update::Refused { request: 4, reason: DraftError::Subject(100) }),
             ToPage::Send(peer, ByteBuf::from(vec![7; 100_000])),
             ToPage::Took(peer, u32::MAX),
+            ToPage::Pause(peer, 1_000),
             ToPage::Close(peer, Ending::from(CloseReason::Budget)),
             ToPage::Close(peer, Ending::from(CloseReason::Bye)),
             ToPage::Failed("why".to_owned()),

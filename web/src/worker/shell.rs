@@ -182,6 +182,10 @@ impl Shell {
             match output {
                 Output::Send(peer, frame) => inner.tabs.tell_own(ToPage::Send(peer, ByteBuf::from(frame))),
                 Output::Close(peer, reason) => inner.tabs.tell_own(ToPage::Close(peer, reason.into())),
+                Output::Pause(peer, wait) => {
+                    let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+                    inner.tabs.tell_own(ToPage::Pause(peer, wait));
+                }
                 Output::Update(update) => inner.tabs.update(update),
                 Output::Dial(peer, relays) => inner.tabs.tell_own(ToPage::Dial(peer, relays)),
                 Output::Relays(relays) => inner.tabs.tell_own(ToPage::Relays(relays)),

@@ -1,5 +1,7 @@
 //! What reaches the driver beside libp2p's own events.
 
+use std::time::Duration;
+
 use chanterelle_core::base::PeerId as NodeId;
 use chanterelle_core::invite::Address;
 use chanterelle_core::node::{Relays, SessionInfo};
@@ -30,6 +32,8 @@ pub(in crate::net) enum Note {
     Close(NodeId, Closing),
     /// Frames of a peer of so much weight have been dealt with.
     Took(NodeId, usize),
+    /// Read nothing more of a peer's session for a while.
+    Wait(NodeId, Duration),
     /// Something about a stream of media.
     Media(MediaNote),
     /// Connect to a tab directly, asking for it at one of these relays.
