@@ -1,9 +1,12 @@
 //! The events of one board in their orders.
 
+use super::days::Days;
+use super::fold::Fold;
 use super::held::RowRef;
 use super::index::Index;
+use super::key::slot_of;
 use super::order::Order;
-use crate::base::{BoardName, Seconds, ThreadId};
+use crate::base::{BoardName, Day, Seconds, ThreadId};
 
 /// What the index keeps of a board.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,7 @@ pub(super) struct Board {
     pub events: Order,
     /// By id, its first 32 bits and the slot: the threads that have events here.
     pub threads: Order,
+    pub days: Days,
     pub posts: u32,
     pub last: Option<Seconds>,
     pub revision: u64,
@@ -53,10 +57,27 @@ impl<'a> BoardRef<'a> {
         self.board.events.iter().map(move |entry| self.index.row(entry))
     }
 
+    /// The days that have events, in their order, each with the fold of its events. A day is that of the time an event
+    /// claims.
+    pub fn days(self) -> impl DoubleEndedIterator<Item = (Day, Fold)> + 'a {
+        self.board.days.iter().map(|bucket| (bucket.day, bucket.fold))
+    }
+
+    /// The fold of a day's events, that of nothing if there are none.
+    #[must_use]
+    pub fn fold(self, day: Day) -> Fold {
+        self.board.days.get(day).map(|bucket| bucket.fold).unwrap_or_default()
+    }
+
+    /// The events of a day by claimed time: those of which [`BoardRef::fold`] is made.
+    pub fn of_day(self, day: Day) -> impl DoubleEndedIterator<Item = RowRef<'a>> {
+        self.index.in_day(self.board, day)
+    }
+
     /// Its threads, by id. A thread whose opening post is not held is here, too, and one that was opened elsewhere, if
     /// any event of this board claims to be in it.
     pub fn threads(self) -> impl Iterator<Item = ThreadId> + 'a {
-        self.board.threads.iter().filter_map(move |entry| self.index.name_of(super::index::slot_of(entry)))
+        self.board.threads.iter().filter_map(move |entry| self.index.name_of(slot_of(entry)))
     }
 
     /// Posts held, opening posts included.

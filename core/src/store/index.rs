@@ -4,15 +4,15 @@
 //! all orders included. What is not held and only referred to has a slot, too, which a reference cost its author forty
 //! bytes of an event to bring about. All is ordered, so that whatever is derived from it is the same on every target.
 
-use core::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::board::{Board, BoardRef};
 use super::held::RowRef;
+use super::key::{before_by_id, before_in_day, entry, prefix, referring, slot_of};
 use super::order::{At, Order};
-use super::row::{Rel, Row};
-use super::slab::{NONE, OWN, SENT, SLOT_BITS, Slab, short};
-use crate::base::{AuthorId, BoardId, BoxMap, EventId, Seconds, ThreadId, set_of};
+use super::row::Rel;
+use super::slab::{NONE, SLOT_BITS, Slab};
+use crate::base::{AuthorId, BoardId, BoxMap, Day, EventId, Seconds, ThreadId, set_of};
 use crate::crypto::no_board;
 use crate::event::Kind;
 
@@ -21,23 +21,23 @@ use crate::event::Kind;
 pub struct Index {
     pub(super) slab: Slab,
     /// By id, its first 32 bits: those that are referred to, too.
-    ids: Order,
+    pub(super) ids: Order,
     /// How many of them are held.
-    len: usize,
-    boards: BoxMap<BoardId, Board>,
+    pub(super) len: usize,
+    pub(super) boards: BoxMap<BoardId, Board>,
     /// Events that belong to no board, as a board; its number is 0.
-    boardless: Board,
+    pub(super) boardless: Board,
     /// Boards by their number, less one.
-    numbers: Vec<BoardId>,
-    free_numbers: Vec<u32>,
+    pub(super) numbers: Vec<BoardId>,
+    pub(super) free_numbers: Vec<u32>,
     /// By (thread, number of the board, time, id), the slot of the thread.
-    threads: Order,
+    pub(super) threads: Order,
     /// Of the events that belong to no board, by (author, time, id), the author's first 32 bits.
-    authors: Order,
+    pub(super) authors: Order,
     /// By (target, role, id), slot of the target and role: a stranger decides how many targets there are.
-    referrers: Order,
-    unsent: BTreeSet<EventId>,
-    revision: u64,
+    pub(super) referrers: Order,
+    pub(super) unsent: BTreeSet<EventId>,
+    pub(super) revision: u64,
 }
 
 impl Index {
@@ -167,117 +167,6 @@ impl Index {
         self.revision
     }
 
-    /// Puts an event. Of one that is held only what can change is noted: whose it is, what has become of it, and when it
-    /// was first seen.
-    pub fn insert(&mut self, row: Row) {
-        if row.own && !row.sent {
-            self.unsent.insert(row.id);
-        } else {
-            self.unsent.remove(&row.id);
-        }
-        let slot = self.slot_for(&row.id);
-        if self.slab.is_held(slot) {
-            self.slab.mark(slot, &row);
-            return;
-        }
-        self.revision += 1;
-        self.len += 1;
-        let home = row.home().map_or(NONE, |thread| self.slot_for(&thread));
-        let targets: Vec<u32> = row.refs.iter().map(|(_, target)| self.slot_for(target)).collect();
-        let number = self.number_for(&row.board);
-        self.slab.hold(slot, &row, number, home, &targets);
-        let slab = &self.slab;
-        for ((rel, _), target) in row.refs.iter().zip(targets) {
-            let key = referring(*rel, target, slot);
-            self.referrers.put(key, &before_referring(slab, key));
-        }
-        if home != NONE {
-            self.threads.put(entry(home, slot), &before_in_thread(slab, slot));
-        }
-        if number == 0 {
-            self.authors.put(entry(prefix(&row.author.0), slot), &before_of_author(slab, slot));
-        }
-        let board = board_mut(&mut self.boards, &mut self.boardless, &self.numbers, number);
-        board.revision = self.revision;
-        board.events.put(entry(short(row.time), slot), &before_in_time(slab, slot));
-        if home != NONE {
-            let id = slab.get(home).id;
-            board.threads.put(entry(prefix(&id.0), home), &before_by_id(slab, id));
-        }
-        if row.kind.is_post() {
-            board.posts += 1;
-            board.last = board.last.max(Some(row.time.min(row.first_seen)));
-        }
-        if let Some(name) = row.board_name {
-            board.naming += 1;
-            board.name.get_or_insert(name);
-        }
-    }
-
-    /// Forgets an event: for one that could not be stored, or is not kept any longer.
-    pub fn remove(&mut self, id: &EventId) -> Option<Row> {
-        let held = self.get(id)?;
-        let (slot, number, home) = (held.slot, held.entry.board, held.entry.home);
-        let (row, written) = (held.to_row(), held.written());
-        self.unsent.remove(id);
-        self.revision += 1;
-        self.len -= 1;
-        let slab = &self.slab;
-        let mut meant = Vec::with_capacity(row.refs.len() + 2);
-        for (rel, target) in slab.refs(slot) {
-            let key = referring(rel, target, slot);
-            self.referrers.take(key, &before_referring(slab, key));
-            meant.push(target);
-        }
-        if home != NONE {
-            self.threads.take(entry(home, slot), &before_in_thread(slab, slot));
-        }
-        if number == 0 {
-            self.authors.take(entry(prefix(&row.author.0), slot), &before_of_author(slab, slot));
-        }
-        let is_thread_here = self.in_thread(home, number, number + 1).next().is_some();
-        let slab = &self.slab;
-        let board = board_mut(&mut self.boards, &mut self.boardless, &self.numbers, number);
-        board.revision = self.revision;
-        board.events.take(entry(short(row.time), slot), &before_in_time(slab, slot));
-        if home != NONE && !is_thread_here {
-            let id = slab.get(home).id;
-            board.threads.take(entry(prefix(&id.0), home), &before_by_id(slab, id));
-        }
-        if row.board_name.is_some() {
-            board.naming -= 1;
-            board.name.take_if(|_| board.naming == 0);
-        }
-        let was_last = row.kind.is_post() && board.last == Some(written);
-        board.posts -= u32::from(row.kind.is_post());
-        if board.events.is_empty() && number != 0 {
-            self.boards.remove(&row.board);
-            self.free_numbers.push(number);
-        } else if was_last {
-            let latest =
-                self.board_by_number(number).and_then(|board| BoardRef { index: self, board }.latest());
-            board_mut(&mut self.boards, &mut self.boardless, &self.numbers, number).last = latest;
-        }
-        self.slab.forget(slot);
-        meant.extend([home, slot]);
-        meant.sort_unstable();
-        meant.dedup();
-        meant.into_iter().filter(|slot| *slot != NONE).for_each(|slot| self.let_go(slot));
-        Some(row)
-    }
-
-    /// Marks an own event as acknowledged elsewhere; whether that is news.
-    pub fn mark_sent(&mut self, id: &EventId) -> bool {
-        let Some(slot) = self.slot(id) else { return false };
-        let entry = self.slab.get_mut(slot);
-        let is_news = entry.flags & OWN != 0 && entry.flags & SENT == 0;
-        if is_news {
-            entry.flags |= SENT;
-            self.unsent.remove(id);
-        }
-        is_news
-    }
-
     /// The row of an entry of an order.
     pub(super) fn row(&self, entry: u64) -> RowRef<'_> {
         let slot = slot_of(entry);
@@ -298,140 +187,34 @@ impl Index {
     }
 
     /// The slot of an event that is held or referred to.
-    fn slot(&self, id: &EventId) -> Option<u32> {
+    pub(super) fn slot(&self, id: &EventId) -> Option<u32> {
         let slot = slot_of(self.ids.get(self.seek(id))?);
         (self.slab.get(slot).id == *id).then_some(slot)
     }
 
-    fn seek(&self, id: &EventId) -> At {
+    pub(super) fn seek(&self, id: &EventId) -> At {
         self.ids.seek_even(entry(prefix(&id.0), 0), &before_by_id(&self.slab, *id))
     }
 
-    /// The slot of an event, which is made if there is none.
-    fn slot_for(&mut self, id: &EventId) -> u32 {
-        let at = self.seek(id);
-        if let Some(slot) = self.ids.get(at).map(slot_of).filter(|slot| self.slab.get(*slot).id == *id) {
-            return slot;
-        }
-        let slot = self.slab.add(*id);
-        self.ids.insert(at, entry(prefix(&id.0), slot));
-        slot
-    }
-
-    /// Gives back the slot of an event that is not held, if nothing that is held means it.
-    fn let_go(&mut self, slot: u32) {
-        let is_meant_in = |order: &Order| {
-            let at = order.seek(&|entry| entry >> 32 < u64::from(slot));
-            order.get(at).is_some_and(|entry| entry >> 32 == u64::from(slot))
-        };
-        if self.slab.is_held(slot) || is_meant_in(&self.threads) || is_meant_in(&self.referrers) {
-            return;
-        }
-        let id = self.slab.get(slot).id;
-        self.ids.take(entry(prefix(&id.0), slot), &before_by_id(&self.slab, id));
-        self.slab.remove(slot);
-    }
-
-    /// The number of a board, which is made if there is none.
-    fn number_for(&mut self, id: &BoardId) -> u32 {
-        if *id == no_board() {
-            return 0;
-        }
-        let board = self.boards.get_or_insert_with(*id, Board::default);
-        if board.number == 0 {
-            board.number = self.free_numbers.pop().unwrap_or_else(|| {
-                self.numbers.push(*id);
-                u32::try_from(self.numbers.len()).expect("no more boards than events")
-            });
-            self.numbers[board.number as usize - 1] = *id;
-        }
-        board.number
+    /// The events of a day on one board, by claimed time.
+    pub(super) fn in_day(&self, board: &Board, day: Day) -> impl DoubleEndedIterator<Item = RowRef<'_>> {
+        let seek = |day: u64| board.events.seek(&before_in_day(&self.slab, day));
+        let range = board.events.range(seek(day.0.into()), seek(u64::from(day.0) + 1));
+        range.map(|entry| self.row(entry))
     }
 
     /// The events of a thread on the boards of these numbers, the last left out.
-    fn in_thread(&self, thread: u32, from: u32, to: u32) -> impl DoubleEndedIterator<Item = RowRef<'_>> {
+    pub(super) fn in_thread(
+        &self,
+        thread: u32,
+        from: u32,
+        to: u32,
+    ) -> impl DoubleEndedIterator<Item = RowRef<'_>> {
         let seek = |number: u32| {
             self.threads.seek(&|entry| {
                 (entry >> 32, self.slab.get(slot_of(entry)).board) < (u64::from(thread), number)
             })
         };
         self.threads.range(seek(from), seek(to)).map(|entry| self.row(entry))
-    }
-}
-
-/// The slot in an entry of an order.
-pub(super) fn slot_of(entry: u64) -> u32 {
-    u32::try_from(entry & ((1 << SLOT_BITS) - 1)).expect("fewer than 32 bits")
-}
-
-/// An entry sorted by a number, then by what is asked of the slot.
-fn entry(number: u32, slot: u32) -> u64 {
-    u64::from(number) << 32 | u64::from(slot)
-}
-
-/// The first 32 bits of an identifier, in its order.
-fn prefix(bytes: &[u8; 32]) -> u32 {
-    u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-}
-
-/// An entry of the referrers: target, role, and who refers.
-fn referring(rel: Rel, target: u32, slot: u32) -> u64 {
-    entry(target, slot) | (rel as u64) << SLOT_BITS
-}
-
-fn board_mut<'a>(
-    boards: &'a mut BoxMap<BoardId, Board>,
-    boardless: &'a mut Board,
-    numbers: &[BoardId],
-    number: u32,
-) -> &'a mut Board {
-    match number.checked_sub(1) {
-        Some(at) => boards.get_mut(&numbers[at as usize]).expect("a board has a number while it has events"),
-        None => boardless,
-    }
-}
-
-// Which entries of an order come before that of an event.
-
-fn before_by_id(slab: &Slab, id: EventId) -> impl Fn(u64) -> bool + '_ {
-    let prefix = u64::from(prefix(&id.0));
-    move |entry| match (entry >> 32).cmp(&prefix) {
-        Ordering::Equal => slab.get(slot_of(entry)).id < id,
-        other => other.is_lt(),
-    }
-}
-
-fn before_in_time(slab: &Slab, slot: u32) -> impl Fn(u64) -> bool + '_ {
-    let time = u64::from(slab.get(slot).time);
-    move |entry| match (entry >> 32).cmp(&time) {
-        Ordering::Equal => slab.by_time(slot_of(entry), slot).is_lt(),
-        other => other.is_lt(),
-    }
-}
-
-fn before_in_thread(slab: &Slab, slot: u32) -> impl Fn(u64) -> bool + '_ {
-    let (home, board) = (u64::from(slab.get(slot).home), slab.get(slot).board);
-    move |entry| {
-        let other = slot_of(entry);
-        let by_board = || slab.get(other).board.cmp(&board);
-        (entry >> 32).cmp(&home).then_with(by_board).then_with(|| slab.by_time(other, slot)).is_lt()
-    }
-}
-
-fn before_of_author(slab: &Slab, slot: u32) -> impl Fn(u64) -> bool + '_ {
-    let author = slab.get(slot).author;
-    let prefix = u64::from(prefix(&author.0));
-    move |entry| {
-        let other = slot_of(entry);
-        let by_author = || slab.get(other).author.cmp(&author);
-        (entry >> 32).cmp(&prefix).then_with(by_author).then_with(|| slab.by_time(other, slot)).is_lt()
-    }
-}
-
-fn before_referring(slab: &Slab, key: u64) -> impl Fn(u64) -> bool + '_ {
-    let id = slab.get(slot_of(key)).id;
-    move |entry| match (entry >> SLOT_BITS).cmp(&(key >> SLOT_BITS)) {
-        Ordering::Equal => slab.get(slot_of(entry)).id < id,
-        other => other.is_lt(),
     }
 }

@@ -3,9 +3,12 @@
 //! Bodies are not here; they live in the shell's storage. Nothing here decides whether an event may enter.
 
 mod board;
+mod change;
+mod days;
 mod fold;
 mod held;
 mod index;
+mod key;
 mod order;
 mod row;
 mod slab;

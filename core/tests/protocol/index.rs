@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chanterelle_core::base::{AuthorId, BoardId, BoardName, EventId, Seconds};
+use chanterelle_core::base::{AuthorId, BoardId, BoardName, Day, EventId, Seconds};
 use chanterelle_core::crypto::no_board;
 use chanterelle_core::event::Kind;
-use chanterelle_core::store::{Index, Rel, Row, RowRef};
+use chanterelle_core::store::{BoardRef, Fold, Index, Rel, Row, RowRef};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn row(n: u8) -> impl Strategy<Value = Row> {
     let place = (0..AUTHORS, 0..3_u8, 1..8_u16, any::<bool>());
     // Beyond 32 bits, too.
     let far = u64::from(u32::MAX);
-    let time = prop_oneof![4 => 0..5_u64, 1 => far - 1..far + 3, 1 => Just(u64::MAX)];
+    let time = prop_oneof![4 => 0..5_u64, 2 => (1..4_u64).prop_map(|day| day * 86_400), 1 => far - 1..far + 3, 1 => Just(u64::MAX)];
     let follow = option::of((0..AUTHORS, any::<bool>()));
     let rest = (select(vec![0, 0, 1, 2, u64::MAX]), option::of(any::<[u8; 16]>()), follow);
     (place, option::of(0..EVENTS), time, 0..5_u64, any::<bool>(), refs, rest).prop_map(
@@ -94,6 +94,7 @@ struct Answers {
     authors: BTreeMap<AuthorId, Stamps>,
     follows: Vec<BTreeSet<AuthorId>>,
     boardless: Stamps,
+    boardless_days: Vec<Bucket>,
     threads: BTreeMap<EventId, Stamps>,
     referrers: BTreeMap<(EventId, Rel), Vec<EventId>>,
     unsent: Vec<EventId>,
@@ -104,8 +105,20 @@ struct BoardAnswers {
     name: Option<BoardName>,
     events: Stamps,
     threads: BTreeMap<EventId, Stamps>,
+    days: Vec<Bucket>,
     posts: u32,
     last: Option<Seconds>,
+}
+
+/// A day with its fold and its events.
+type Bucket = (Day, Fold, Stamps);
+
+fn days(board: BoardRef<'_>) -> Vec<Bucket> {
+    let days = board.days().map(|(day, fold)| (day, fold, stamps(board.of_day(day))));
+    let days: Vec<Bucket> = days.collect();
+    assert!(days.iter().all(|(day, fold, _)| *fold == board.fold(*day)));
+    assert_eq!((board.fold(Day(77)), board.of_day(Day(77)).count()), (Fold::default(), 0), "no such day");
+    days
 }
 
 fn stamp(row: RowRef<'_>) -> (Seconds, EventId) {
@@ -130,6 +143,7 @@ fn answers(index: &Index) -> Answers {
             name: board.name().cloned(),
             events: board.events().map(stamp).collect(),
             threads: board.threads().map(|thread| (thread, stamps(index.of_thread(id, &thread)))).collect(),
+            days: days(board),
             posts: board.posts(),
             last: board.last(),
         };
@@ -148,6 +162,7 @@ fn answers(index: &Index) -> Answers {
             .collect(),
         follows: (0..AUTHORS).map(|n| index.follows(&AuthorId([n; 32]))).collect(),
         boardless: stamps(index.boardless().events()),
+        boardless_days: days(index.boardless()),
         threads: threads.filter(|(_, stamps)| !stamps.is_empty()).collect(),
         referrers: referrers.filter(|(_, ids)| !ids.is_empty()).collect(),
         unsent: index.unsent().map(RowRef::id).collect(),
@@ -158,6 +173,15 @@ fn naive(held: &BTreeMap<EventId, Row>) -> Answers {
     let rows: Vec<&Row> = held.values().collect();
     let stamps = |chosen: &dyn Fn(&Row) -> bool| -> Stamps {
         rows.iter().filter(|row| chosen(row)).map(|row| (row.time, row.id)).collect()
+    };
+    let days_of = |chosen: &dyn Fn(&Row) -> bool| -> Vec<Bucket> {
+        let days: BTreeSet<Day> = rows.iter().filter(|row| chosen(row)).map(|row| row.time.day()).collect();
+        let bucket = |day: Day| {
+            let of_day: Vec<&&Row> = rows.iter().filter(|row| chosen(row) && row.time.day() == day).collect();
+            let fold = Fold::of(of_day.iter().map(|row| &row.id));
+            (day, fold, of_day.iter().map(|row| (row.time, row.id)).collect())
+        };
+        days.into_iter().map(bucket).collect()
     };
     let home = |row: &Row| if row.kind == Kind::THREAD { Some(row.id) } else { row.thread };
     let on_boards = |row: &Row| row.board != no_board();
@@ -175,6 +199,7 @@ fn naive(held: &BTreeMap<EventId, Row>) -> Answers {
             name: here.iter().find_map(|row| row.board_name.clone()),
             events: stamps(&|row| row.board == board),
             threads: threads_of(&|row| row.board == board),
+            days: days_of(&|row| row.board == board),
             posts: posts.len().try_into().expect("few"),
             last: posts.iter().map(|row| row.time.min(row.first_seen)).max(),
         };
@@ -204,6 +229,7 @@ fn naive(held: &BTreeMap<EventId, Row>) -> Answers {
             .collect(),
         follows: follows.collect(),
         boardless: stamps(&|row| !on_boards(row)),
+        boardless_days: days_of(&|row| !on_boards(row)),
         threads: threads_of(&on_boards),
         referrers: referrers.filter(|(_, ids)| !ids.is_empty()).collect(),
         unsent: rows.iter().filter(|row| row.own && !row.sent).map(|row| row.id).collect(),
