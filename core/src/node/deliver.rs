@@ -119,7 +119,7 @@ impl<V: Verify> Node<V> {
         let queue = if live { &mut session.out.live } else { &mut session.out.sync };
         let (mut ids, mut bytes) = (Vec::new(), 0);
         while let Some(id) = queue.front() {
-            let size = self.index.get(id).map_or(0, |row| row.size as usize);
+            let size = self.index.get(id).map_or(0, |row| row.size() as usize);
             if ids.len() == self.limits.frame_events || (!ids.is_empty() && bytes + size > FRAME_BYTES) {
                 break;
             }

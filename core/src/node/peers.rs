@@ -179,7 +179,7 @@ impl<V: Verify> Node<V> {
                 session.neighbour.has.insert(*id);
                 session.unacked.remove(id);
             }
-            if self.index.mark_sent(id).is_some() {
+            if self.index.mark_sent(id) {
                 self.persist.row_changed(*id);
                 self.event_changed(id);
             }
@@ -189,7 +189,7 @@ impl<V: Verify> Node<V> {
     pub(super) fn on_want(&mut self, peer: PeerId, ids: Vec<EventId>) {
         let mut withheld = Vec::new();
         for id in ids {
-            let held = self.index.get(&id).is_some_and(|row| self.tells_of(peer, &row.board));
+            let held = self.index.get(&id).is_some_and(|row| self.tells_of(peer, &row.board()));
             let session = self.sessions.get_mut(&peer);
             if !held || session.is_some_and(|session| !session.queue_sync(id, SYNC_QUEUE)) {
                 withheld.push(id);
@@ -224,13 +224,13 @@ impl<V: Verify> Node<V> {
     /// The same of some boards.
     fn offer(&mut self, peer: PeerId, is_of: impl Fn(&BoardId) -> bool) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        for row in self.index.unsent().filter(|row| is_of(&row.board)) {
-            if session.role == Some(Role::Tab) && !session.neighbour.interest.covers(&row.board) {
+        for row in self.index.unsent().filter(|row| is_of(&row.board())) {
+            if session.role == Some(Role::Tab) && !session.neighbour.interest.covers(&row.board()) {
                 continue;
             }
-            session.neighbour.has.insert(row.id);
-            if session.queue_sync(row.id, SYNC_QUEUE) {
-                session.expect_ack(row.id, self.now.instant);
+            session.neighbour.has.insert(row.id());
+            if session.queue_sync(row.id(), SYNC_QUEUE) {
+                session.expect_ack(row.id(), self.now.instant);
             }
         }
     }

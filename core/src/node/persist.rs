@@ -10,6 +10,7 @@ use super::Node;
 use super::api::{Batch, Notice, Output, Put, StorageError, Ticket, Update};
 use crate::base::{BoxMap, EventId, Instant, Limits, PeerId, set_of};
 use crate::crypto::Verify;
+use crate::store::RowRef;
 use crate::wire::Role;
 
 /// In the backlog a large event counts as several of so many bytes.
@@ -159,7 +160,7 @@ impl<V: Verify> Node<V> {
             let pending = self.persist.pending.get(id);
             let event = pending.map(|pending| pending.bytes.clone());
             let from = pending.and_then(|pending| pending.senders.first().copied());
-            puts.push(Put { row: row.clone(), event, from });
+            puts.push(Put { row: row.to_row(), event, from });
         }
         let strict = puts.iter().any(|put| put.row.own && put.event.is_some());
         let state_bytes = state.then(|| self.remembered());
@@ -203,7 +204,7 @@ impl<V: Verify> Node<V> {
         let memory_only = matches!(error, StorageError::Unavailable(_));
         let queue = core::mem::take(&mut self.persist.queue);
         for id in batch.events.into_iter().chain(queue) {
-            if memory_only || self.index.get(&id).is_some_and(|row| row.own) {
+            if memory_only || self.index.get(&id).is_some_and(RowRef::own) {
                 self.persist.queue.push_back(id);
             } else {
                 self.forget(&id);

@@ -9,7 +9,7 @@ use crate::crypto::{Identity, SecretKey, Verify, open_board_id};
 use crate::event::{
     Attachment, Content, Draft, DraftError, Event, Kind, Persona, Place, Ref, quotes_in, rel, sign,
 };
-use crate::store::{Rel, Row};
+use crate::store::{Rel, Row, RowRef};
 
 /// Seconds by which an own event may be ahead of the clock: a lively conversation, and well below what others bear.
 const AHEAD: u64 = 120;
@@ -45,7 +45,7 @@ impl<V: Verify> Node<V> {
     /// Has it told when an own event that is held is durable. What came from elsewhere first is own from now on, so that
     /// the person can change it.
     pub(super) fn hold_own(&mut self, id: &EventId, request: u32) {
-        if let Some(row) = self.index.get(id).filter(|row| !row.own).cloned() {
+        if let Some(row) = self.index.get(id).filter(|row| !row.own()).map(RowRef::to_row) {
             // Whoever it came from has it, so it need not be sent.
             self.index.insert(Row { own: true, sent: true, ..row });
             self.persist.row_changed(*id);
@@ -72,7 +72,7 @@ impl<V: Verify> Node<V> {
                 (Place { board, thread: None, refs: Vec::new(), seq: None, blobs }, key)
             }
             Content::Post { board, thread, comment, quotes, .. } => {
-                let opens = |row: &&Row| row.board == *board && row.kind == Kind::THREAD;
+                let opens = |row: &RowRef<'_>| row.board() == *board && row.kind() == Kind::THREAD;
                 let opening = self.index.get(thread).filter(opens);
                 let opening = opening.ok_or(DraftError::UnknownTarget)?;
                 let key = match draft.persona {
@@ -85,29 +85,28 @@ impl<V: Verify> Node<V> {
             Content::Edit { target, comment, .. } => {
                 let (post, key) = self.own_post(identity, target)?;
                 let thread = post.home().ok_or(DraftError::UnknownTarget)?;
-                let seq = self.index.winner(post, Rel::Edits, Kind::EDIT).map_or(1, |edit| edit.seq + 1);
-                let mut refs = self.quoted(&post.board, &thread, comment, &[])?;
+                let seq = self.index.winner(post, Rel::Edits, Kind::EDIT).map_or(1, |edit| edit.seq() + 1);
+                let mut refs = self.quoted(&post.board(), &thread, comment, &[])?;
                 refs.push(Ref { rel: rel::EDITS.to_owned(), id: *target, board: None });
-                (Place { board: post.board, thread: Some(thread), refs, seq: Some(seq), blobs }, key)
+                (Place { board: post.board(), thread: Some(thread), refs, seq: Some(seq), blobs }, key)
             }
             Content::Delete { target } => {
                 let (post, key) = self.own_post(identity, target)?;
                 let refs = vec![Ref { rel: rel::DELETES.to_owned(), id: *target, board: None }];
-                (Place { board: post.board, thread: post.home(), refs, seq: None, blobs }, key)
+                (Place { board: post.board(), thread: post.home(), refs, seq: None, blobs }, key)
             }
             Content::Profile { .. } => {
                 let author = identity.identity().public();
-                let held = self.index.of_author(&author).filter_map(|(_, id)| self.index.get(id));
-                let seq = held.filter(|row| row.kind == Kind::PROFILE).map(|row| row.seq).max();
+                let held = self.index.of_author(&author);
+                let seq = held.filter(|row| row.kind() == Kind::PROFILE).map(RowRef::seq).max();
                 (Place::nowhere(seq.unwrap_or(0) + 1), identity.identity().clone())
             }
             Content::Follow { who, .. } => {
                 let key = identity.identity().clone();
                 let author = key.public();
-                let held = self.index.of_author(&author).filter_map(|(_, id)| self.index.get(id));
-                let same =
-                    held.filter(|row| row.follow.as_deref().is_some_and(|(followed, _)| followed == who));
-                let seq = same.map(|row| row.seq).max().unwrap_or(0) + 1;
+                let held = self.index.of_author(&author);
+                let same = held.filter(|row| row.follow().is_some_and(|(followed, _)| followed == *who));
+                let seq = same.map(RowRef::seq).max().unwrap_or(0) + 1;
                 (Place::nowhere(seq), key)
             }
             Content::Rendition { board, thread, post, blob, .. } => {
@@ -129,21 +128,21 @@ impl<V: Verify> Node<V> {
         let now = self.now.unix;
         let bound = now.plus(AHEAD);
         let seen = place.thread.and_then(|thread| {
-            let times = self.index.of_thread(&place.board, &thread).map(|(time, _)| *time);
+            let times = self.index.of_thread(&place.board, &thread).map(RowRef::time);
             times.rev().find(|time| *time < bound)
         });
         seen.map_or(now, |seen| now.max(seen.plus(1)))
     }
 
     /// A post written here and the key that signed it.
-    fn own_post(&self, identity: &Identity, target: &EventId) -> Result<(&Row, SecretKey), DraftError> {
+    fn own_post(&self, identity: &Identity, target: &EventId) -> Result<(RowRef<'_>, SecretKey), DraftError> {
         let post =
-            self.index.get(target).filter(|row| row.kind.is_post()).ok_or(DraftError::UnknownTarget)?;
+            self.index.get(target).filter(|row| row.kind().is_post()).ok_or(DraftError::UnknownTarget)?;
         let opening = post.home().and_then(|thread| self.index.get(&thread));
         let reply = post.home().map(|thread| identity.reply_key(&thread));
         let opening = opening.map(|opening| pseudonym_in(identity, opening));
         let keys = [Some(identity.identity().clone()), reply, opening];
-        let key = keys.into_iter().flatten().find(|key| key.public() == post.author);
+        let key = keys.into_iter().flatten().find(|key| key.public() == post.author());
         Ok((post, key.ok_or(DraftError::NotYours)?))
     }
 
@@ -171,7 +170,7 @@ impl<V: Verify> Node<V> {
         let reference = |id: EventId| {
             let row = self.index.get(&id);
             let here = row.is_none_or(|row| row.home() == Some(*thread));
-            let elsewhere = row.map(|row| row.board).filter(|other| other != board);
+            let elsewhere = row.map(RowRef::board).filter(|other| other != board);
             let role = if here { rel::ANSWERS } else { rel::QUOTES };
             Ref { rel: role.to_owned(), id, board: elsewhere }
         };
@@ -180,11 +179,11 @@ impl<V: Verify> Node<V> {
 }
 
 /// The pseudonym of this identity in a thread: the opening key in an own thread, else the thread's reply key.
-fn pseudonym_in(identity: &Identity, opening: &Row) -> SecretKey {
+fn pseudonym_in(identity: &Identity, opening: RowRef<'_>) -> SecretKey {
     opening
-        .salt
-        .filter(|_| opening.own)
-        .map(|salt| identity.opening_key(&opening.board, &salt))
-        .filter(|key| key.public() == opening.author)
-        .unwrap_or_else(|| identity.reply_key(&opening.id))
+        .salt()
+        .filter(|_| opening.own())
+        .map(|salt| identity.opening_key(&opening.board(), &salt))
+        .filter(|key| key.public() == opening.author())
+        .unwrap_or_else(|| identity.reply_key(&opening.id()))
 }

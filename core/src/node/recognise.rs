@@ -8,7 +8,7 @@ use super::Node;
 use crate::base::{AuthorId, ThreadId};
 use crate::crypto::{Identity, Verify};
 use crate::event::Kind;
-use crate::store::{Index, Row};
+use crate::store::{Index, Row, RowRef};
 
 /// Whether and how far own events are recognised.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Recognise {
             (_, _, Some(thread)) => {
                 // In one's own thread the opening key stays.
                 let opened =
-                    index.get(&thread).is_some_and(|opening| opening.own && opening.author == row.author);
+                    index.get(&thread).is_some_and(|opening| opening.own() && opening.author() == row.author);
                 let pseudonym = self.pseudonyms.entry(thread);
                 opened || *pseudonym.or_insert_with(|| identity.reply_key(&thread).public()) == row.author
             }
@@ -61,8 +61,8 @@ impl<V: Verify> Node<V> {
         }
         // Opening posts first: by them it is known whose the opening key in a thread is.
         for opens in [true, false] {
-            let rows = self.index.rows().filter(|row| !row.own && (row.kind == Kind::THREAD) == opens);
-            for row in rows.cloned().collect::<Vec<_>>() {
+            let rows = self.index.rows().filter(|row| !row.own() && (row.kind() == Kind::THREAD) == opens);
+            for row in rows.map(RowRef::to_row).collect::<Vec<_>>() {
                 if self.is_recognised(&row) {
                     self.persist.row_changed(row.id);
                     // Whoever it came from has it, so it need not be sent.

@@ -10,7 +10,7 @@ use super::{Node, Reader};
 use crate::base::{BoardId, BoxMap, EventId, Instant, Seconds, ThreadId, set_of};
 use crate::crypto::Verify;
 use crate::event::{Event, Kind};
-use crate::store::{Index, Rel, Row};
+use crate::store::{Index, Rel, RowRef};
 use crate::view::{
     Bump, Delta, PostState, Source, Texts, board_card, bump, post_view, text_of, texts_needed, thread_card,
     thread_head,
@@ -66,32 +66,33 @@ impl Views {
     }
 
     /// Notes what an event that changed its state has to do with what is shown.
-    fn row_changed(&mut self, row: &Row) {
+    fn row_changed(&mut self, row: RowRef<'_>) {
+        let refers_to = || row.refs().map(|(_, id)| id.0);
         for view in self.open.values_mut() {
             match &view.target {
                 Target::Boards => {
-                    view.dirty.insert(row.board.0);
+                    view.dirty.insert(row.board().0);
                 }
-                Target::Catalog { board, .. } if *board == row.board => {
+                Target::Catalog { board, .. } if *board == row.board() => {
                     view.dirty.extend(row.home().map(|thread| thread.0));
                     // An edit may claim to belong to another thread than its target.
-                    view.dirty.extend(row.refs.iter().map(|(_, id)| id.0));
+                    view.dirty.extend(refers_to());
                 }
-                Target::Thread { board, thread } if *board == row.board && Some(*thread) == row.home() => {
-                    view.dirty.insert(row.id.0);
-                    view.dirty.extend(row.refs.iter().map(|(_, id)| id.0));
+                Target::Thread { board, thread } if *board == row.board() && Some(*thread) == row.home() => {
+                    view.dirty.insert(row.id().0);
+                    view.dirty.extend(refers_to());
                 }
                 // Another thread's post may quote one of this thread.
                 Target::Thread { .. } => {
                     let shown = &view.shown;
-                    view.dirty.extend(row.refs.iter().map(|(_, id)| id.0).filter(|id| shown.contains(id)));
+                    view.dirty.extend(refers_to().filter(|id| shown.contains(id)));
                 }
                 Target::Post(post) => {
-                    if row.id == *post || row.refs.iter().any(|(_, id)| id == post) {
+                    if row.id() == *post || refers_to().any(|id| id == post.0) {
                         view.dirty.insert(post.0);
                     }
                 }
-                Target::Person => view.reset |= row.follow.is_some(),
+                Target::Person => view.reset |= row.follow().is_some(),
                 Target::Catalog { .. } => {}
             }
         }
@@ -106,15 +107,16 @@ impl Views {
 
     /// Notes what an event that came or is about to go has to do with posts it does not refer to: those that quote
     /// it, and those of the thread it opens, whose opener is known by it.
-    fn row_came_or_goes(&mut self, index: &Index, row: &Row) {
-        let answers = index.referrers(&row.id, Rel::Answers).chain(index.referrers(&row.id, Rel::Quotes));
+    fn row_came_or_goes(&mut self, index: &Index, row: RowRef<'_>) {
+        let id = row.id();
+        let answers = index.referrers(&id, Rel::Answers).chain(index.referrers(&id, Rel::Quotes));
         let quoting = set_of(answers.flat_map(quoted_by));
         for view in self.open.values_mut() {
             match &view.target {
-                Target::Thread { thread, .. } if *thread == row.id => view.dirty.extend(&view.shown),
+                Target::Thread { thread, .. } if *thread == id => view.dirty.extend(&view.shown),
                 Target::Thread { .. } => view.dirty.extend(quoting.intersection(&view.shown)),
                 Target::Post(post) => {
-                    let of_thread = || index.get(post).is_some_and(|post| post.home() == Some(row.id));
+                    let of_thread = || index.get(post).is_some_and(|post| post.home() == Some(id));
                     if quoting.contains(&post.0) || of_thread() {
                         view.dirty.insert(post.0);
                     }
@@ -126,10 +128,10 @@ impl Views {
 
     /// Notes that it is known now, or no longer, what a board is called.
     pub(super) fn board_named(&mut self, index: &Index, board: &BoardId) {
-        let of_board = |id: &EventId| index.get(id).is_some_and(|row| row.board == *board);
+        let of_board = |id: &EventId| index.get(id).is_some_and(|row| row.board() == *board);
         let tells_name = |id: &EventId| {
             let edits = index.referrers(id, Rel::Edits).chain(index.get(id));
-            of_board(id) || edits.flat_map(|row| &row.refs).any(|(_, id)| of_board(id))
+            of_board(id) || edits.flat_map(RowRef::refs).any(|(_, id)| of_board(&id))
         };
         for view in self.open.values_mut() {
             match &view.target {
@@ -147,9 +149,9 @@ impl Views {
 }
 
 /// The posts in which a quote by `row` is shown: itself, or what it edits.
-fn quoted_by(row: &Row) -> impl Iterator<Item = [u8; 32]> {
-    let edited = row.refs.iter().filter(|(rel, _)| *rel == Rel::Edits).map(|(_, id)| id.0);
-    edited.chain([row.id.0])
+fn quoted_by(row: RowRef<'_>) -> impl Iterator<Item = [u8; 32]> {
+    let edited = row.refs().filter(|(rel, _)| *rel == Rel::Edits).map(|(_, id)| id.0);
+    edited.chain([row.id().0])
 }
 
 impl<V: Verify> Node<V> {
@@ -255,10 +257,10 @@ impl<V: Verify> Node<V> {
     fn render_catalog(&mut self, id: ViewId, view: &mut View, board: &BoardId, limit: u32) -> Option<Update> {
         let held = self.index.board(board);
         // A post may claim to answer a thread of another board.
-        let opens = |row: &Row| row.kind == Kind::THREAD && row.board == *board;
+        let opens = |row: RowRef<'_>| row.kind() == Kind::THREAD && row.board() == *board;
         let is_open = |thread: &ThreadId| self.index.get(thread).is_some_and(opens);
         let changed: Vec<ThreadId> = if view.reset {
-            held.map(|held| held.threads().keys().copied().collect()).unwrap_or_default()
+            held.map(|held| held.threads().collect()).unwrap_or_default()
         } else {
             view.dirty.iter().map(|id| EventId(*id)).collect()
         };
@@ -316,10 +318,10 @@ impl<V: Verify> Node<V> {
         // The head has the opening post's title.
         items.insert(*thread);
         if view.reset {
-            items.extend(self.index.of_thread(board, thread).map(|(_, id)| *id));
+            items.extend(self.index.of_thread(board, thread).map(RowRef::id));
         }
         let here = |id: &EventId| {
-            self.index.get(id).is_some_and(|row| row.board == *board && row.home() == Some(*thread))
+            self.index.get(id).is_some_and(|row| row.board() == *board && row.home() == Some(*thread))
         };
         let items: Vec<EventId> =
             items.into_iter().filter(|id| here(id) || view.shown.contains(&id.0)).collect();
@@ -366,12 +368,12 @@ impl<V: Verify> Node<V> {
         None
     }
 
-    fn source<'a>(&'a self, texts: &'a Texts, state: &'a dyn Fn(&Row) -> PostState) -> Source<'a> {
+    fn source<'a>(&'a self, texts: &'a Texts, state: &'a dyn Fn(RowRef<'_>) -> PostState) -> Source<'a> {
         Source { index: &self.index, texts, state, producers: self.producers.all() }
     }
 
-    fn post_state(&self) -> impl Fn(&Row) -> PostState + use<'_, V> {
-        |row| match (self.persist.is_pending(&row.id), row.own && row.sent) {
+    fn post_state(&self) -> impl Fn(RowRef<'_>) -> PostState + use<'_, V> {
+        |row| match (self.persist.is_pending(&row.id()), row.own() && row.sent()) {
             (true, _) => PostState::Pending,
             (false, true) => PostState::Sent,
             (false, false) => PostState::Saved,

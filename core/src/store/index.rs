@@ -1,192 +1,164 @@
-//! Rows in memory, with one order for each question that is asked of them.
+//! Every event held, with one order for each question that is asked of them.
 //!
-//! All collections are ordered, so that whatever is derived from them is the same on every target.
+//! All orders are of slots of the [`Slab`] and nothing is kept twice: an event with one reference costs about 120 bytes,
+//! all orders included. What is not held and only referred to has a slot, too, which a reference cost its author forty
+//! bytes of an event to bring about. All is ordered, so that whatever is derived from it is the same on every target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::row::{Rel, Row};
-use crate::base::{AuthorId, BoardId, BoardName, BoxMap, EventId, Seconds, ThreadId, set_of};
+use super::board::{Board, BoardRef};
+use super::held::RowRef;
+use super::key::{before_by_id, before_in_day, entry, prefix, referring, slot_of};
+use super::order::{At, Order};
+use super::row::Rel;
+use super::slab::{NONE, SLOT_BITS, Slab};
+use crate::base::{AuthorId, BoardId, BoxMap, Day, EventId, Seconds, ThreadId, set_of};
 use crate::crypto::no_board;
 use crate::event::Kind;
 
-/// Every event held, by what is asked.
+/// Every event held, by what is asked. In the entries of its orders the slot has the low bits.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    rows: BoxMap<EventId, Row>,
-    boards: BoxMap<BoardId, BoardIndex>,
-    threads: BTreeMap<ThreadId, BTreeSet<(Seconds, EventId)>>,
-    authors: BTreeMap<AuthorId, BTreeSet<(Seconds, EventId)>>,
-    boardless: BTreeSet<(Seconds, EventId)>,
-    boardless_revision: u64,
-    /// (target, role, event): one set, because a stranger decides how many targets there are.
-    referrers: BTreeSet<(EventId, Rel, EventId)>,
-    unsent: BTreeSet<EventId>,
-    revision: u64,
-}
-
-/// The events of one board.
-#[derive(Clone, Debug, Default)]
-pub struct BoardIndex {
-    name: Option<BoardName>,
-    events: BTreeSet<(Seconds, EventId)>,
-    threads: BTreeMap<ThreadId, BTreeSet<(Seconds, EventId)>>,
-    posts: u32,
-    last: Option<Seconds>,
-    revision: u64,
-}
-
-impl BoardIndex {
-    /// Its name, once an opening post announced it.
-    #[must_use]
-    pub fn name(&self) -> Option<&BoardName> {
-        self.name.as_ref()
-    }
-
-    /// All its events by claimed time.
-    #[must_use]
-    pub fn events(&self) -> &BTreeSet<(Seconds, EventId)> {
-        &self.events
-    }
-
-    /// Its threads with all their events (posts, edits, tombstones) by claimed time. A thread whose opening post is
-    /// not held is here too.
-    #[must_use]
-    pub fn threads(&self) -> &BTreeMap<ThreadId, BTreeSet<(Seconds, EventId)>> {
-        &self.threads
-    }
-
-    /// Posts held, opening posts included.
-    #[must_use]
-    pub fn posts(&self) -> u32 {
-        self.posts
-    }
-
-    /// When the latest post was written, never later than it was first seen.
-    #[must_use]
-    pub fn last(&self) -> Option<Seconds> {
-        self.last
-    }
-
-    /// Grows with every change of the board's set of events.
-    #[must_use]
-    pub fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    /// When the latest post was written, found from the latest claimed time backwards.
-    fn latest(&self, rows: &BoxMap<EventId, Row>) -> Option<Seconds> {
-        let mut latest = None;
-        for (time, id) in self.events.iter().rev() {
-            if latest >= Some(*time) {
-                break;
-            }
-            let post = rows.get(id).filter(|row| row.kind.is_post());
-            latest = latest.max(post.map(written));
-        }
-        latest
-    }
+    pub(super) slab: Slab,
+    /// By id, its first 32 bits: those that are referred to, too.
+    pub(super) ids: Order,
+    /// How many of them are held.
+    pub(super) len: usize,
+    pub(super) boards: BoxMap<BoardId, Board>,
+    /// Events that belong to no board, as a board; its number is 0.
+    pub(super) boardless: Board,
+    /// Boards by their number, less one.
+    pub(super) numbers: Vec<BoardId>,
+    pub(super) free_numbers: Vec<u32>,
+    /// By (thread, number of the board, time, id), the slot of the thread.
+    pub(super) threads: Order,
+    /// Of the events that belong to no board, by (author, time, id), the author's first 32 bits.
+    pub(super) authors: Order,
+    /// By (target, role, id), slot of the target and role: a stranger decides how many targets there are.
+    pub(super) referrers: Order,
+    pub(super) unsent: BTreeSet<EventId>,
+    pub(super) revision: u64,
 }
 
 impl Index {
-    /// The row of an event.
+    /// What is held of an event.
     #[must_use]
-    pub fn get(&self, id: &EventId) -> Option<&Row> {
-        self.rows.get(id)
+    pub fn get(&self, id: &EventId) -> Option<RowRef<'_>> {
+        self.slot(id).map(|slot| self.row(slot.into())).filter(|row| self.slab.is_held(row.slot))
     }
 
     /// Whether an event is held.
     #[must_use]
     pub fn contains(&self, id: &EventId) -> bool {
-        self.rows.contains_key(id)
+        self.slot(id).is_some_and(|slot| self.slab.is_held(slot))
     }
 
     /// Events held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.len
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len == 0
     }
 
-    /// All rows by id.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.values()
+    /// All events by id.
+    pub fn rows(&self) -> impl Iterator<Item = RowRef<'_>> {
+        self.ids.iter().map(|entry| self.row(entry)).filter(|row| self.slab.is_held(row.slot))
     }
 
     /// A board, if any of its events is held.
     #[must_use]
-    pub fn board(&self, board: &BoardId) -> Option<&BoardIndex> {
-        self.boards.get(board)
+    pub fn board(&self, board: &BoardId) -> Option<BoardRef<'_>> {
+        self.boards.get(board).map(|board| BoardRef { index: self, board })
     }
 
     /// All boards of which an event is held.
-    pub fn boards(&self) -> impl Iterator<Item = (&BoardId, &BoardIndex)> {
-        self.boards.iter()
+    pub fn boards(&self) -> impl Iterator<Item = (&BoardId, BoardRef<'_>)> {
+        self.boards.iter().map(|(id, board)| (id, BoardRef { index: self, board }))
+    }
+
+    /// All events that belong to no board, as if they belonged to one.
+    #[must_use]
+    pub fn boardless(&self) -> BoardRef<'_> {
+        BoardRef { index: self, board: &self.boardless }
     }
 
     /// An author's events that belong to no board, by claimed time.
-    pub fn of_author(&self, author: &AuthorId) -> impl Iterator<Item = &(Seconds, EventId)> {
-        self.authors.get(author).into_iter().flatten()
+    pub fn of_author<'a>(&'a self, author: &AuthorId) -> impl Iterator<Item = RowRef<'a>> + use<'a> {
+        let sought = (u64::from(prefix(&author.0)), *author);
+        let key = |entry: u64| (entry >> 32, self.slab.get(slot_of(entry)).author);
+        let from = self.authors.seek(&|entry| key(entry) < sought);
+        let to = self.authors.seek(&|entry| key(entry) <= sought);
+        self.authors.range(from, to).map(|entry| self.row(entry))
     }
 
     /// Whom an author follows: of what was said of each, the highest (seq, time, id) counts.
     #[must_use]
     pub fn follows(&self, author: &AuthorId) -> BTreeSet<AuthorId> {
-        let rows = self.of_author(author).filter_map(|(_, id)| self.rows.get(id));
         let mut said: BTreeMap<AuthorId, (u64, Seconds, EventId, bool)> = BTreeMap::new();
-        for row in rows {
-            let Some((who, ended)) = row.follow.as_deref().copied() else { continue };
-            let fact = (row.seq, row.time, row.id, ended);
+        for row in self.of_author(author) {
+            let Some((who, ended)) = row.follow() else { continue };
+            let fact = (row.seq(), row.time(), row.id(), ended);
             said.entry(who).and_modify(|last| *last = fact.max(*last)).or_insert(fact);
         }
         set_of(said.into_iter().filter(|(_, (.., ended))| !ended).map(|(who, _)| who))
     }
 
-    /// All events that belong to no board, by claimed time, with a number that grows with every change of them.
-    #[must_use]
-    pub fn boardless(&self) -> (u64, &BTreeSet<(Seconds, EventId)>) {
-        (self.boardless_revision, &self.boardless)
-    }
-
     /// The events of a thread by claimed time.
-    pub fn of_thread(
-        &self,
+    pub fn of_thread<'a>(
+        &'a self,
         board: &BoardId,
         thread: &ThreadId,
-    ) -> impl DoubleEndedIterator<Item = &(Seconds, EventId)> {
-        self.boards.get(board).and_then(|board| board.threads.get(thread)).into_iter().flatten()
+    ) -> impl DoubleEndedIterator<Item = RowRef<'a>> + use<'a> {
+        let thread = self.slot(thread).unwrap_or(NONE);
+        // No event is in the range from a number up to the same.
+        let (from, to) = self.boards.get(board).map_or((0, 0), |board| (board.number, board.number + 1));
+        self.in_thread(thread, from, to)
     }
 
-    /// The events of a thread on whatever board they claim to be, by claimed time.
-    pub fn of_thread_anywhere(&self, thread: &ThreadId) -> impl Iterator<Item = &(Seconds, EventId)> {
-        self.threads.get(thread).into_iter().flatten()
+    /// The events of a thread on whatever board they claim to be, each board's by claimed time.
+    pub fn of_thread_anywhere<'a>(&'a self, thread: &ThreadId) -> impl Iterator<Item = RowRef<'a>> + use<'a> {
+        self.in_thread(self.slot(thread).unwrap_or(NONE), 1, u32::MAX)
     }
 
-    /// The held events that refer to `target` in the role `rel`, which is not [`Rel::Other`]: nobody asks for those.
-    pub fn referrers(&self, target: &EventId, rel: Rel) -> impl Iterator<Item = &Row> {
-        let range = (*target, rel, EventId([0; 32]))..=(*target, rel, EventId([0xff; 32]));
-        self.referrers.range(range).filter_map(|(_, _, id)| self.rows.get(id))
+    /// The held events that refer to `target` in the role `rel`, by id.
+    pub fn referrers<'a>(&'a self, target: &EventId, rel: Rel) -> impl Iterator<Item = RowRef<'a>> + use<'a> {
+        let key = referring(rel, self.slot(target).unwrap_or(NONE), 0) >> SLOT_BITS;
+        let from = self.referrers.seek(&|entry| entry >> SLOT_BITS < key);
+        let to = self.referrers.seek(&|entry| entry >> SLOT_BITS <= key);
+        self.referrers.range(from, to).map(|entry| self.row(entry))
+    }
+
+    /// The event that wins for `target` among those that refer to it as `rel`, are of `kind` and by its author:
+    /// highest (seq, time, id).
+    #[must_use]
+    pub fn winner(&self, target: RowRef<'_>, rel: Rel, kind: Kind) -> Option<RowRef<'_>> {
+        let (author, board) = (target.author(), target.entry.board);
+        let is_meant =
+            |row: &RowRef<'_>| row.kind() == kind && row.author() == author && row.entry.board == board;
+        let rows = self.referrers(&target.id(), rel).filter(is_meant);
+        rows.max_by_key(|row| (row.seq(), row.time(), row.id()))
     }
 
     /// The post of a thread whose id begins with `prefix` (lower-case hexadecimal); `None` when there is none or
     /// more than one.
     #[must_use]
     pub fn resolve_quote(&self, board: &BoardId, thread: &ThreadId, prefix: &str) -> Option<EventId> {
-        let posts = self.of_thread(board, thread).filter(|(_, id)| {
-            self.rows.get(id).is_some_and(|row| row.kind.is_post()) && id.to_string().starts_with(prefix)
-        });
-        let mut found = posts.map(|(_, id)| *id);
+        let posts = self
+            .of_thread(board, thread)
+            .filter(|row| row.kind().is_post() && row.id().to_string().starts_with(prefix));
+        let mut found = posts.map(|row| row.id());
         let first = found.next()?;
         found.next().is_none().then_some(first)
     }
 
     /// Events written here that no other peer has acknowledged.
-    pub fn unsent(&self) -> impl Iterator<Item = &Row> {
-        self.unsent.iter().filter_map(|id| self.rows.get(id))
+    pub fn unsent(&self) -> impl Iterator<Item = RowRef<'_>> {
+        self.unsent.iter().filter_map(|id| self.get(id))
     }
 
     /// Grows with every change of the set of events.
@@ -195,117 +167,54 @@ impl Index {
         self.revision
     }
 
-    /// Puts a row, replacing the one of the same id.
-    pub fn insert(&mut self, row: Row) {
-        if row.own && !row.sent {
-            self.unsent.insert(row.id);
-        } else {
-            self.unsent.remove(&row.id);
-        }
-        if let Some(held) = self.rows.get_mut(&row.id) {
-            *held = row;
-            return;
-        }
-        self.revision += 1;
-        let key = (row.time, row.id);
-        self.referrers.extend(referring(&row));
-        if row.board == no_board() {
-            self.authors.entry(row.author).or_default().insert(key);
-            self.boardless.insert(key);
-            self.boardless_revision = self.revision;
-        } else {
-            let board = self.boards.get_or_insert_with(row.board, Default::default);
-            board.revision = self.revision;
-            board.events.insert(key);
-            if let Some(thread) = row.home() {
-                board.threads.entry(thread).or_default().insert(key);
-                self.threads.entry(thread).or_default().insert(key);
-            }
-            if row.kind.is_post() {
-                board.posts += 1;
-                board.last = board.last.max(Some(written(&row)));
-            }
-            if row.board_name.is_some() && board.name.is_none() {
-                board.name.clone_from(&row.board_name);
-            }
-        }
-        self.rows.insert(row.id, row);
+    /// The row of an entry of an order.
+    pub(super) fn row(&self, entry: u64) -> RowRef<'_> {
+        let slot = slot_of(entry);
+        RowRef { index: self, slot, entry: self.slab.get(slot) }
     }
 
-    /// Forgets an event: for one that could not be stored.
-    pub fn remove(&mut self, id: &EventId) -> Option<Row> {
-        let row = self.rows.remove(id)?;
-        self.unsent.remove(id);
-        self.revision += 1;
-        let key = (row.time, row.id);
-        for reference in referring(&row) {
-            self.referrers.remove(&reference);
-        }
-        if row.board == no_board() {
-            remove_from(&mut self.authors, &row.author, &key);
-            self.boardless.remove(&key);
-            self.boardless_revision = self.revision;
-        } else if let Some(board) = self.boards.get_mut(&row.board) {
-            board.revision = self.revision;
-            board.events.remove(&key);
-            if let Some(thread) = row.home() {
-                remove_from(&mut board.threads, &thread, &key);
-                remove_from(&mut self.threads, &thread, &key);
-            }
-            if row.kind.is_post() {
-                board.posts -= 1;
-                if board.last == Some(written(&row)) {
-                    board.last = board.latest(&self.rows);
-                }
-            }
-            if row.board_name.is_some() {
-                let mut here = board.events.iter().filter_map(|(_, id)| self.rows.get(id));
-                board.name = here.find_map(|row| row.board_name.clone());
-            }
-            if board.events.is_empty() {
-                self.boards.remove(&row.board);
-            }
-        }
-        Some(row)
+    /// What the event in a slot is called.
+    pub(super) fn name_of(&self, slot: u32) -> Option<EventId> {
+        (slot != NONE).then(|| self.slab.get(slot).id)
     }
 
-    /// Marks an own event as acknowledged elsewhere; the row if that is news.
-    pub fn mark_sent(&mut self, id: &EventId) -> Option<&Row> {
-        let row = self.rows.get_mut(id)?;
-        if !row.own || row.sent {
-            return None;
-        }
-        row.sent = true;
-        self.unsent.remove(id);
-        Some(row)
+    pub(super) fn board_id(&self, number: u32) -> BoardId {
+        number.checked_sub(1).and_then(|at| self.numbers.get(at as usize).copied()).unwrap_or(no_board())
     }
 
-    /// The event that wins for `target` among those that refer to it as `rel`, are of `kind` and by its author:
-    /// highest (seq, time, id).
-    #[must_use]
-    pub fn winner(&self, target: &Row, rel: Rel, kind: Kind) -> Option<&Row> {
-        self.referrers(&target.id, rel)
-            .filter(|row| row.kind == kind && row.author == target.author && row.board == target.board)
-            .max_by_key(|row| (row.seq, row.time, row.id))
+    pub(super) fn board_by_number(&self, number: u32) -> Option<&Board> {
+        if number == 0 { Some(&self.boardless) } else { self.boards.get(&self.board_id(number)) }
     }
-}
 
-/// When a post was written, never later than it was first seen.
-fn written(row: &Row) -> Seconds {
-    row.time.min(row.first_seen)
-}
+    /// The slot of an event that is held or referred to.
+    pub(super) fn slot(&self, id: &EventId) -> Option<u32> {
+        let slot = slot_of(self.ids.get(self.seek(id))?);
+        (self.slab.get(slot).id == *id).then_some(slot)
+    }
 
-/// What an event adds to the table of referrers.
-fn referring(row: &Row) -> impl Iterator<Item = (EventId, Rel, EventId)> {
-    let asked_for = row.refs.iter().filter(|(rel, _)| *rel != Rel::Other);
-    asked_for.map(|(rel, target)| (*target, *rel, row.id))
-}
+    pub(super) fn seek(&self, id: &EventId) -> At {
+        self.ids.seek_even(entry(prefix(&id.0), 0), &before_by_id(&self.slab, *id))
+    }
 
-fn remove_from<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
-    if let Some(set) = map.get_mut(key) {
-        set.remove(value);
-        if set.is_empty() {
-            map.remove(key);
-        }
+    /// The events of a day on one board, by claimed time.
+    pub(super) fn in_day(&self, board: &Board, day: Day) -> impl DoubleEndedIterator<Item = RowRef<'_>> {
+        let seek = |day: u64| board.events.seek(&before_in_day(&self.slab, day));
+        let range = board.events.range(seek(day.0.into()), seek(u64::from(day.0) + 1));
+        range.map(|entry| self.row(entry))
+    }
+
+    /// The events of a thread on the boards of these numbers, the last left out.
+    pub(super) fn in_thread(
+        &self,
+        thread: u32,
+        from: u32,
+        to: u32,
+    ) -> impl DoubleEndedIterator<Item = RowRef<'_>> {
+        let seek = |number: u32| {
+            self.threads.seek(&|entry| {
+                (entry >> 32, self.slab.get(slot_of(entry)).board) < (u64::from(thread), number)
+            })
+        };
+        self.threads.range(seek(from), seek(to)).map(|entry| self.row(entry))
     }
 }

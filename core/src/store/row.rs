@@ -22,7 +22,23 @@ pub enum Rel {
     Renders,
 }
 
-/// What is kept of an event beside its bytes.
+impl Rel {
+    /// The role of this number, as it is packed.
+    pub(super) fn of(number: u8) -> Option<Rel> {
+        Some(match number {
+            0 => Rel::Answers,
+            1 => Rel::Quotes,
+            2 => Rel::Edits,
+            3 => Rel::Deletes,
+            4 => Rel::Other,
+            5 => Rel::Renders,
+            _ => return None,
+        })
+    }
+}
+
+/// What is known of an event beside its bytes, by itself: as it is stored. What the index holds of it is a
+/// [`super::RowRef`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The event.
@@ -229,15 +245,7 @@ fn unpack_follow(bytes: &mut &[u8]) -> Result<(AuthorId, bool), RowError> {
 }
 
 fn unpack_ref(bytes: &mut &[u8]) -> Result<(Rel, EventId), RowError> {
-    let rel = match take::<1>(bytes)?[0] {
-        0 => Rel::Answers,
-        1 => Rel::Quotes,
-        2 => Rel::Edits,
-        3 => Rel::Deletes,
-        4 => Rel::Other,
-        5 => Rel::Renders,
-        _ => return Err(RowError),
-    };
+    let rel = Rel::of(take::<1>(bytes)?[0]).ok_or(RowError)?;
     Ok((rel, EventId(take(bytes)?)))
 }
 

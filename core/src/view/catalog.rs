@@ -6,7 +6,7 @@ use super::thread::{Fate, media};
 use super::{Source, ThreadCard};
 use crate::base::{BoardId, Seconds, ThreadId};
 use crate::event::Kind;
-use crate::store::{Index, Row};
+use crate::store::{Index, RowRef};
 
 /// What replies have done to a thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,14 +22,12 @@ pub struct Bump {
 /// Folds a thread's replies in the order of (time, id): each of the first `limit` bumps unless it is a sage.
 #[must_use]
 pub fn bump(index: &Index, board: &BoardId, thread: &ThreadId, limit: usize) -> Bump {
-    let seen = |row: &Row| row.time.min(row.first_seen);
     let mut replies = 0_usize;
-    let mut bumped = index.get(thread).map(seen).unwrap_or_default();
-    for (_, id) in index.of_thread(board, thread) {
-        let Some(row) = index.get(id).filter(|row| row.kind == Kind::POST) else { continue };
+    let mut bumped = index.get(thread).map(RowRef::written).unwrap_or_default();
+    for row in index.of_thread(board, thread).filter(|row| row.kind() == Kind::POST) {
         replies += 1;
-        if replies <= limit && !row.sage {
-            bumped = bumped.max(seen(row));
+        if replies <= limit && !row.sage() {
+            bumped = bumped.max(row.written());
         }
     }
     Bump { replies: u32::try_from(replies).unwrap_or(u32::MAX), bumped, limit_reached: replies >= limit }
@@ -45,23 +43,23 @@ pub fn thread_card(
     excerpt: usize,
 ) -> Option<ThreadCard> {
     let Source { index, texts, state, .. } = source;
-    let post = index.get(thread).filter(|row| row.kind == Kind::THREAD && row.board == *board)?;
+    let post = index.get(thread).filter(|row| row.kind() == Kind::THREAD && row.board() == *board)?;
     let fate = Fate::of(index, post);
     let text = fate.text(post).and_then(|id| texts.get(&id)).cloned().unwrap_or_default();
     let (files, mut renditions) = media(source, post, &fate);
     let file = files.first().cloned();
     renditions.retain(|rendition| file.as_ref().is_some_and(|file| file.blob.id == rendition.made.source));
     Some(ThreadCard {
-        id: post.id,
-        author: post.author,
+        id: post.id(),
+        author: post.author(),
         subject: text.subject,
         excerpt: text.comment.chars().take(excerpt).collect(),
         deleted: fate.tombstone.is_some(),
         replies: bump.replies,
-        time: post.time,
+        time: post.time(),
         bumped: bump.bumped,
         bump_limit: bump.limit_reached,
-        own: post.own,
+        own: post.own(),
         state: fate.state(post, state),
         file,
         renditions,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Seconds, ThreadId};
 use crate::event::{Attachment, BlobRef, RenditionBody};
-use crate::store::{Index, Row};
+use crate::store::{Index, RowRef};
 
 pub use board::board_card;
 pub use catalog::{Bump, bump, thread_card};
@@ -27,7 +27,7 @@ pub struct Source<'a> {
     /// What those say that are shown.
     pub texts: &'a Texts,
     /// How far each has come.
-    pub state: &'a dyn Fn(&Row) -> PostState,
+    pub state: &'a dyn Fn(RowRef<'_>) -> PostState,
     /// Whose renditions are believed, beside those of a post's author.
     pub producers: &'a BTreeSet<AuthorId>,
 }

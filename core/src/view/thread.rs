@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Bump, PostState, PostView, QuoteTarget, Rendition, Source, ThreadHead};
 use crate::base::{AuthorId, BoardId, EventId, ThreadId};
 use crate::event::{Attachment, BlobRef, Body, Event, Kind};
-use crate::store::{Index, Rel, Row};
+use crate::store::{Index, Rel, RowRef};
 
 /// What an event says, as far as a view shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,13 +54,13 @@ pub fn text_of(event: &Event) -> Text {
 /// What has become of a post since it was written.
 pub(crate) struct Fate<'a> {
     /// The winning edit.
-    pub edit: Option<&'a Row>,
+    pub edit: Option<RowRef<'a>>,
     /// The winning tombstone.
-    pub tombstone: Option<&'a Row>,
+    pub tombstone: Option<RowRef<'a>>,
 }
 
 impl<'a> Fate<'a> {
-    pub(crate) fn of(index: &'a Index, post: &Row) -> Fate<'a> {
+    pub(crate) fn of(index: &'a Index, post: RowRef<'_>) -> Fate<'a> {
         Fate {
             edit: index.winner(post, Rel::Edits, Kind::EDIT),
             tombstone: index.winner(post, Rel::Deletes, Kind::DELETE),
@@ -68,12 +68,12 @@ impl<'a> Fate<'a> {
     }
 
     /// The event whose text is shown; `None` when nothing is.
-    pub(crate) fn text(&self, post: &Row) -> Option<EventId> {
-        if self.tombstone.is_some() { None } else { Some(self.edit.map_or(post.id, |edit| edit.id)) }
+    pub(crate) fn text(&self, post: RowRef<'_>) -> Option<EventId> {
+        if self.tombstone.is_some() { None } else { Some(self.edit.map_or(post.id(), RowRef::id)) }
     }
 
     /// How far the post has come, with what was last done to it.
-    pub(crate) fn state(&self, post: &Row, state: &dyn Fn(&Row) -> PostState) -> PostState {
+    pub(crate) fn state(&self, post: RowRef<'_>, state: &dyn Fn(RowRef<'_>) -> PostState) -> PostState {
         let latest = self.tombstone.or(self.edit);
         latest.map_or(state(post), |row| state(row).min(state(post)))
     }
@@ -81,7 +81,7 @@ impl<'a> Fate<'a> {
 
 /// The events whose texts must be at hand to show `id`: none when it is not a post or was withdrawn.
 pub(crate) fn texts_needed(index: &Index, id: &EventId, producers: &BTreeSet<AuthorId>) -> Vec<EventId> {
-    let Some(post) = index.get(id).filter(|row| row.kind.is_post()) else { return Vec::new() };
+    let Some(post) = index.get(id).filter(|row| row.kind().is_post()) else { return Vec::new() };
     let Some(text) = Fate::of(index, post).text(post) else { return Vec::new() };
     // An edit replaces the words; the files stay those of the post.
     let files = (text != *id).then_some(*id);
@@ -92,23 +92,28 @@ pub(crate) fn texts_needed(index: &Index, id: &EventId, producers: &BTreeSet<Aut
 /// something. Its author is one of them.
 fn renditions_of<'a>(
     index: &'a Index,
-    post: &'a Row,
+    post: RowRef<'a>,
     producers: &'a BTreeSet<AuthorId>,
 ) -> impl Iterator<Item = EventId> + 'a {
-    let believed = |row: &&Row| {
-        let of_post = row.kind == Kind::RENDITION && row.board == post.board && row.home() == post.home();
-        of_post && (row.author == post.author || producers.contains(&row.author))
+    let believed = move |row: &RowRef<'_>| {
+        let of_post =
+            row.kind() == Kind::RENDITION && row.board() == post.board() && row.home() == post.home();
+        of_post && (row.author() == post.author() || producers.contains(&row.author()))
     };
-    index.referrers(&post.id, Rel::Renders).filter(believed).take(RENDITIONS).map(|row| row.id)
+    index.referrers(&post.id(), Rel::Renders).filter(believed).take(RENDITIONS).map(RowRef::id)
 }
 
 /// The files of a post that was not withdrawn, and what was made of them.
-pub(super) fn media(source: Source<'_>, post: &Row, fate: &Fate<'_>) -> (Vec<Attachment>, Vec<Rendition>) {
+pub(super) fn media(
+    source: Source<'_>,
+    post: RowRef<'_>,
+    fate: &Fate<'_>,
+) -> (Vec<Attachment>, Vec<Rendition>) {
     let Source { index, texts, producers, .. } = source;
     if fate.tombstone.is_some() {
         return Default::default();
     }
-    let files = texts.get(&post.id).map(|text| text.files.clone()).unwrap_or_default();
+    let files = texts.get(&post.id()).map(|text| text.files.clone()).unwrap_or_default();
     let made = |id: EventId| texts.get(&id)?.rendition.clone();
     (files, renditions_of(index, post, producers).filter_map(made).collect())
 }
@@ -120,35 +125,35 @@ const RENDITIONS: usize = 80;
 #[must_use]
 pub fn post_view(source: Source<'_>, id: &EventId) -> Option<PostView> {
     let Source { index, texts, state, .. } = source;
-    let post = index.get(id).filter(|row| row.kind.is_post())?;
+    let post = index.get(id).filter(|row| row.kind().is_post())?;
     let thread = post.home()?;
     let fate = Fate::of(index, post);
     let text = fate.text(post).and_then(|id| texts.get(&id)).cloned().unwrap_or_default();
     let (files, renditions) = media(source, post, &fate);
-    let opener = index.get(&thread).map(|row| row.author);
-    let quotes = post.refs.iter().chain(fate.edit.iter().flat_map(|edit| &edit.refs));
+    let opener = index.get(&thread).map(RowRef::author);
+    let quotes = post.refs().chain(fate.edit.into_iter().flat_map(RowRef::refs));
     let mut quotes: Vec<EventId> =
-        quotes.filter(|(rel, _)| matches!(rel, Rel::Answers | Rel::Quotes)).map(|(_, id)| *id).collect();
+        quotes.filter(|(rel, _)| matches!(rel, Rel::Answers | Rel::Quotes)).map(|(_, id)| id).collect();
     quotes.sort_unstable();
     quotes.dedup();
     Some(PostView {
-        id: post.id,
-        board: post.board,
-        board_name: board_name(index, &post.board),
+        id: post.id(),
+        board: post.board(),
+        board_name: board_name(index, &post.board()),
         thread,
-        author: post.author,
-        time: post.time,
-        own: post.own,
-        opens: post.kind == Kind::THREAD,
-        by_opener: opener == Some(post.author),
+        author: post.author(),
+        time: post.time(),
+        own: post.own(),
+        opens: post.kind() == Kind::THREAD,
+        by_opener: opener == Some(post.author()),
         // An edit may name one for a reply, too.
-        subject: text.subject.filter(|_| post.kind == Kind::THREAD),
+        subject: text.subject.filter(|_| post.kind() == Kind::THREAD),
         comment: text.comment,
-        edited: fate.edit.map(|edit| edit.time),
+        edited: fate.edit.map(RowRef::time),
         deleted: fate.tombstone.is_some(),
         files,
         renditions,
-        sage: post.sage,
+        sage: post.sage(),
         state: fate.state(post, state),
         quotes: quotes.iter().map(|id| quote_target(index, id)).collect(),
         backlinks: backlinks(index, id),
@@ -163,7 +168,7 @@ pub fn thread_head(
     thread: &ThreadId,
     bump: &Bump,
 ) -> Option<ThreadHead> {
-    let post = index.get(thread).filter(|row| row.kind == Kind::THREAD && row.board == *board)?;
+    let post = index.get(thread).filter(|row| row.kind() == Kind::THREAD && row.board() == *board)?;
     let text = Fate::of(index, post).text(post).and_then(|id| texts.get(&id));
     Some(ThreadHead {
         id: *thread,
@@ -177,13 +182,14 @@ pub fn thread_head(
 
 fn quote_target(index: &Index, id: &EventId) -> QuoteTarget {
     let row = index.get(id);
-    let place = row.and_then(|row| row.home().map(|thread| (board_name(index, &row.board), thread)));
-    QuoteTarget { id: *id, place, own: row.is_some_and(|row| row.own) }
+    let place = row.and_then(|row| row.home().map(|thread| (board_name(index, &row.board()), thread)));
+    QuoteTarget { id: *id, place, own: row.is_some_and(RowRef::own) }
 }
 
 fn backlinks(index: &Index, id: &EventId) -> Vec<EventId> {
     let answers = index.referrers(id, Rel::Answers).chain(index.referrers(id, Rel::Quotes));
-    let mut posts: Vec<_> = answers.filter(|row| row.kind.is_post()).map(|row| (row.time, row.id)).collect();
+    let mut posts: Vec<_> =
+        answers.filter(|row| row.kind().is_post()).map(|row| (row.time(), row.id())).collect();
     posts.sort_unstable();
     posts.dedup();
     posts.into_iter().map(|(_, id)| id).collect()

@@ -133,7 +133,7 @@ fn a_pending_event_is_given_out_and_quoted_like_any() {
     shell.hear_events(peer(BOB), 1, [&thread]);
     let reply = shell.write_reply("cats", thread.id(), &format!(">>{} indeed", thread.id().short()));
     let row = shell.node.index().get(&reply).expect("it was published");
-    assert!(row.board == board("cats") && row.refs.len() == 1);
+    assert!(row.board() == board("cats") && row.refs().count() == 1);
     let ann = peer(0x10);
     shell.greet_reader(ann, &[]);
     shell.hear(ann, Frame::Want { ids: vec![thread.id()] });

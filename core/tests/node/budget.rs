@@ -309,9 +309,9 @@ fn its_sender_learns_that_it_was_stored_when_it_offers_it_again() {
     world.link(0, 1);
     let thread = world.shells[0].write_thread("cats", "my clock is fast");
     world.run(60_000);
-    assert!(!world.shells[0].node.index().get(&thread).expect("it is ours").sent);
+    assert!(!world.shells[0].node.index().get(&thread).expect("it is ours").sent());
     world.run(240_000);
-    assert!(world.shells[0].node.index().get(&thread).expect("it is ours").sent);
+    assert!(world.shells[0].node.index().get(&thread).expect("it is ours").sent());
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn quotes_beyond_the_limit_are_refused() {
     };
     assert_eq!(shell.publish(quoting(64)), Err(DraftError::TooManyQuotes(63)));
     let (many, _) = shell.publish(quoting(63)).expect("as many as may be");
-    assert_eq!(shell.node.index().get(&many).expect("it was published").refs.len(), 63);
+    assert_eq!(shell.node.index().get(&many).expect("it was published").refs().count(), 63);
     let edit = |count: usize| match quoting(count) {
         Content::Post { comment, .. } => Content::Edit { target: many, comment, subject: None },
         other => other,

@@ -86,7 +86,7 @@ fn a_rendition_is_shown_by_whom_one_believes() {
     let mut relay = Shell::tab(0x51);
     relay.hold([&stored(&shell, thread)]);
     let (made, _) = relay.publish_as(Persona::Identity, rendition(thread, 1, 21)).expect("a good draft");
-    let producer = relay.node.index().get(&made).expect("it was admitted").author;
+    let producer = relay.node.index().get(&made).expect("it was admitted").author();
     shell.greet_reader(peer(0x60), &[]);
     shell.hear_events(peer(0x60), 1, [&stored(&relay, made)]);
     shell.advance(100);

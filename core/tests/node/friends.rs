@@ -667,5 +667,5 @@ fn a_peer_is_not_blamed_for_what_our_own_storage_cannot_read() {
 }
 
 fn is_sent(shell: &Shell, post: EventId) -> bool {
-    shell.node.index().get(&post).is_some_and(|row| row.sent)
+    shell.node.index().get(&post).is_some_and(|row| row.sent())
 }

@@ -325,11 +325,11 @@ impl Siege {
         }
         prop_assert!(self.shell.reads.len() < 200, "a read per session and view, and those of sessions gone");
         let index = self.shell.node.index();
-        let pending = index.rows().filter(|row| !row.own && self.shell.node.is_pending(&row.id)).count();
+        let pending = index.rows().filter(|row| !row.own() && self.shell.node.is_pending(&row.id())).count();
         let window = limits.window_frames as usize * limits.frame_events;
         let most = limits.persist_events * 4 + window * PEERS.len() * 2;
         prop_assert!(pending <= most, "{pending} events in memory, at most {most}");
-        prop_assert!(index.rows().filter(|row| !row.own).all(|row| self.pool.index.contains(&row.id)));
+        prop_assert!(index.rows().filter(|row| !row.own()).all(|row| self.pool.index.contains(&row.id())));
         let dials = core::mem::take(&mut self.shell.dials);
         prop_assert!(dials.len() <= limits.neighbours, "{dials:?} at once");
         self.log.extend(dials.iter().map(|dial| format!("{dial:?}")));
@@ -365,7 +365,7 @@ impl Siege {
         prop_assert!(shell.events(friend).contains(&fresh.id()));
         // Deferred events enter when their time comes; only as many were kept as the limit says, at any one time.
         let waiting =
-            |shell: &Shell| shell.node.index().rows().filter(|row| row.time.0 >= EPOCH.0 + 1_000).count();
+            |shell: &Shell| shell.node.index().rows().filter(|row| row.time().0 >= EPOCH.0 + 1_000).count();
         let before = waiting(shell);
         shell.advance(2_000_000);
         prop_assert!(waiting(shell) - before <= shell.limits().deferred);

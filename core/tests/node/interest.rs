@@ -276,7 +276,7 @@ fn profiles_go_to_those_who_want_everything() {
     world.run(1_000);
     assert_eq!(thread, None);
     assert!(world.shells[1].holds(id) && !world.shells[2].holds(id));
-    assert!(world.shells[0].node.index().get(&id).expect("it is ours").sent);
+    assert!(world.shells[0].node.index().get(&id).expect("it is ours").sent());
 }
 
 /// On another device, or after the storage was lost.

@@ -334,7 +334,7 @@ fn an_answer_stands_after_what_it_answers() {
     world.run(5_000);
     for shell in [0, 2] {
         let index = world.shells[shell].node.index();
-        let shown: Vec<EventId> = index.of_thread(&board("cats"), &thread).map(|(_, id)| *id).collect();
+        let shown: Vec<EventId> = index.of_thread(&board("cats"), &thread).map(|row| row.id()).collect();
         assert_eq!(shown, said);
     }
 }
@@ -348,7 +348,7 @@ fn own_times_stay_near_the_clock() {
     shell.greet_reader(peer(BOB), &[]);
     let ahead = author(2).reply(board("cats"), thread, "from the future", EPOCH.plus(800));
     shell.hear_events(peer(BOB), 1, [&ahead]);
-    let time = |shell: &Shell, id: EventId| shell.node.index().get(&id).expect("it is held").time;
+    let time = |shell: &Shell, id: EventId| shell.node.index().get(&id).expect("it is held").time();
     let next = shell.write_reply("cats", thread, "now");
     assert_eq!(time(&shell, next), EPOCH.plus(1));
     for n in 0..300 {

@@ -57,7 +57,7 @@ fn what_a_node_published_and_did_not_store_the_next_one_publishes() {
     shell.advance(1_000);
     assert_eq!(saved(&mut shell), [9]);
     assert_eq!(shell.screen(1).state(post), Saved);
-    assert!(shell.node.index().get(&post).is_some_and(|row| row.own));
+    assert!(shell.node.index().get(&post).is_some_and(|row| row.own()));
     shell.publish(Content::Delete { target: post }).expect("it is mine");
 }
 
@@ -399,17 +399,17 @@ fn a_restored_identity_knows_its_posts_again() {
     let rows = first.disk.rows.values().map(|row| Row { own: false, sent: false, ..row.clone() }).collect();
     second.restart_with(rows);
     second.command(Command::Subscribe(name("oak")));
-    assert!(!second.node.index().get(&thread).expect("held").own);
+    assert!(!second.node.index().get(&thread).expect("held").own());
 
     let mut restored = restored_as(&mut second, 1, first.disk.state.as_deref());
-    let own = |shell: &Shell, id| shell.node.index().get(&id).map(|row| (row.own, row.sent));
+    let own = |shell: &Shell, id| shell.node.index().get(&id).map(|row| (row.own(), row.sent()));
     for id in [thread, in_own, in_other] {
         assert_eq!(own(&restored, id), Some((true, true)));
     }
     assert_eq!(own(&restored, foreign.id()), Some((false, false)));
     // As whoever opened the thread; and what is theirs can be changed.
     let reply = restored.write_reply("birch", thread, "Here again.");
-    let author_of = |shell: &Shell, id| shell.node.index().get(&id).expect("held").author;
+    let author_of = |shell: &Shell, id| shell.node.index().get(&id).expect("held").author();
     assert_eq!(author_of(&restored, reply), author_of(&restored, thread));
     let delete = Content::Delete { target: in_other };
     restored.publish(delete).expect("one's own post can be withdrawn");

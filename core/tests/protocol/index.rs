@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chanterelle_core::base::{AuthorId, BoardId, BoardName, EventId, Seconds};
+use chanterelle_core::base::{AuthorId, BoardId, BoardName, Day, EventId, Seconds};
 use chanterelle_core::crypto::no_board;
 use chanterelle_core::event::Kind;
-use chanterelle_core::store::{Index, Rel, Row};
+use chanterelle_core::store::{BoardRef, Fold, Index, Rel, Row, RowRef};
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -22,8 +23,11 @@ const EVENTS: u8 = 12;
 
 const AUTHORS: u8 = 3;
 
+/// Three each begin alike, as those do that somebody looked for.
 fn id(n: u8) -> EventId {
-    EventId([n; 32])
+    let mut bytes = [n / 3; 32];
+    bytes[31] = n;
+    EventId(bytes)
 }
 
 fn board(n: u8) -> BoardId {
@@ -34,23 +38,28 @@ fn board(n: u8) -> BoardId {
 fn row(n: u8) -> impl Strategy<Value = Row> {
     let refs = vec((select([ROLES.as_slice(), &[Rel::Other]].concat()), 0..EVENTS), 0..4);
     let place = (0..AUTHORS, 0..3_u8, 1..8_u16, any::<bool>());
-    (place, proptest::option::of(0..EVENTS), 0..5_u64, 0..5_u64, any::<bool>(), refs).prop_map(
-        move |((author, place, kind, named), thread, time, seen, sage, refs)| Row {
+    // Beyond 32 bits, too.
+    let far = u64::from(u32::MAX);
+    let time = prop_oneof![4 => 0..5_u64, 2 => (1..4_u64).prop_map(|day| day * 86_400), 1 => far - 1..far + 3, 1 => Just(u64::MAX)];
+    let follow = option::of((0..AUTHORS, any::<bool>()));
+    let rest = (select(vec![0, 0, 1, 2, u64::MAX]), option::of(any::<[u8; 16]>()), follow);
+    (place, option::of(0..EVENTS), time, 0..5_u64, any::<bool>(), refs, rest).prop_map(
+        move |((author, place, kind, named), thread, time, seen, sage, refs, (seq, salt, follow))| Row {
             id: id(n),
             author: AuthorId([author; 32]),
             board: board(place),
             thread: thread.map(id).filter(|_| kind != Kind::THREAD.0),
             kind: Kind(kind),
             time: Seconds(time),
-            seq: 0,
+            seq,
             first_seen: Seconds(seen),
             size: 100,
             sage,
             own: false,
             sent: false,
-            salt: None,
+            salt,
             board_name: BoardName::new(&format!("b{place}")).ok().filter(|_| named && kind == Kind::THREAD.0),
-            follow: None,
+            follow: follow.map(|(who, ended)| Box::new((AuthorId([who; 32]), ended))),
             refs: refs.into_iter().map(|(rel, target)| (rel, id(target))).collect(),
         },
     )
@@ -83,7 +92,9 @@ struct Answers {
     rows: Vec<Row>,
     boards: BTreeMap<BoardId, BoardAnswers>,
     authors: BTreeMap<AuthorId, Stamps>,
+    follows: Vec<BTreeSet<AuthorId>>,
     boardless: Stamps,
+    boardless_days: Vec<Bucket>,
     threads: BTreeMap<EventId, Stamps>,
     referrers: BTreeMap<(EventId, Rel), Vec<EventId>>,
     unsent: Vec<EventId>,
@@ -94,36 +105,67 @@ struct BoardAnswers {
     name: Option<BoardName>,
     events: Stamps,
     threads: BTreeMap<EventId, Stamps>,
+    days: Vec<Bucket>,
     posts: u32,
     last: Option<Seconds>,
+}
+
+/// A day with its fold and its events.
+type Bucket = (Day, Fold, Stamps);
+
+fn days(board: BoardRef<'_>) -> Vec<Bucket> {
+    let days = board.days().map(|(day, fold)| (day, fold, stamps(board.of_day(day))));
+    let days: Vec<Bucket> = days.collect();
+    assert!(days.iter().all(|(day, fold, _)| *fold == board.fold(*day)));
+    assert_eq!((board.fold(Day(77)), board.of_day(Day(77)).count()), (Fold::default(), 0), "no such day");
+    days
+}
+
+fn stamp(row: RowRef<'_>) -> (Seconds, EventId) {
+    (row.time(), row.id())
+}
+
+/// In whatever order.
+fn all<'a>(rows: impl Iterator<Item = RowRef<'a>>) -> Stamps {
+    rows.map(stamp).collect()
+}
+
+/// By claimed time, each once.
+fn stamps<'a>(rows: impl Iterator<Item = RowRef<'a>>) -> Stamps {
+    let stamps: Vec<_> = rows.map(stamp).collect();
+    assert!(stamps.is_sorted_by(|one, next| one < next), "{stamps:?}");
+    stamps.into_iter().collect()
 }
 
 fn answers(index: &Index) -> Answers {
     let boards = index.boards().map(|(id, board)| {
         let answers = BoardAnswers {
             name: board.name().cloned(),
-            events: board.events().clone(),
-            threads: board.threads().clone(),
+            events: board.events().map(stamp).collect(),
+            threads: board.threads().map(|thread| (thread, stamps(index.of_thread(id, &thread)))).collect(),
+            days: days(board),
             posts: board.posts(),
             last: board.last(),
         };
         (*id, answers)
     });
-    let threads = (0..EVENTS).map(|n| (id(n), index.of_thread_anywhere(&id(n)).copied().collect::<Stamps>()));
+    let threads = (0..EVENTS).map(|n| (id(n), all(index.of_thread_anywhere(&id(n)))));
     let pairs = (0..EVENTS).flat_map(|n| ROLES.map(|rel| (id(n), rel)));
     let referrers =
-        pairs.map(|(id, rel)| ((id, rel), index.referrers(&id, rel).map(|row| row.id).collect::<Vec<_>>()));
+        pairs.map(|(id, rel)| ((id, rel), index.referrers(&id, rel).map(RowRef::id).collect::<Vec<_>>()));
     Answers {
-        rows: index.rows().cloned().collect(),
+        rows: index.rows().map(RowRef::to_row).collect(),
         boards: boards.collect(),
         authors: (0..AUTHORS)
-            .map(|n| (AuthorId([n; 32]), index.of_author(&AuthorId([n; 32])).copied().collect::<Stamps>()))
+            .map(|n| (AuthorId([n; 32]), stamps(index.of_author(&AuthorId([n; 32])))))
             .filter(|(_, stamps)| !stamps.is_empty())
             .collect(),
-        boardless: index.boardless().1.clone(),
+        follows: (0..AUTHORS).map(|n| index.follows(&AuthorId([n; 32]))).collect(),
+        boardless: stamps(index.boardless().events()),
+        boardless_days: days(index.boardless()),
         threads: threads.filter(|(_, stamps)| !stamps.is_empty()).collect(),
         referrers: referrers.filter(|(_, ids)| !ids.is_empty()).collect(),
-        unsent: index.unsent().map(|row| row.id).collect(),
+        unsent: index.unsent().map(RowRef::id).collect(),
     }
 }
 
@@ -131,6 +173,15 @@ fn naive(held: &BTreeMap<EventId, Row>) -> Answers {
     let rows: Vec<&Row> = held.values().collect();
     let stamps = |chosen: &dyn Fn(&Row) -> bool| -> Stamps {
         rows.iter().filter(|row| chosen(row)).map(|row| (row.time, row.id)).collect()
+    };
+    let days_of = |chosen: &dyn Fn(&Row) -> bool| -> Vec<Bucket> {
+        let days: BTreeSet<Day> = rows.iter().filter(|row| chosen(row)).map(|row| row.time.day()).collect();
+        let bucket = |day: Day| {
+            let of_day: Vec<&&Row> = rows.iter().filter(|row| chosen(row) && row.time.day() == day).collect();
+            let fold = Fold::of(of_day.iter().map(|row| &row.id));
+            (day, fold, of_day.iter().map(|row| (row.time, row.id)).collect())
+        };
+        days.into_iter().map(bucket).collect()
     };
     let home = |row: &Row| if row.kind == Kind::THREAD { Some(row.id) } else { row.thread };
     let on_boards = |row: &Row| row.board != no_board();
@@ -148,6 +199,7 @@ fn naive(held: &BTreeMap<EventId, Row>) -> Answers {
             name: here.iter().find_map(|row| row.board_name.clone()),
             events: stamps(&|row| row.board == board),
             threads: threads_of(&|row| row.board == board),
+            days: days_of(&|row| row.board == board),
             posts: posts.len().try_into().expect("few"),
             last: posts.iter().map(|row| row.time.min(row.first_seen)).max(),
         };
@@ -155,6 +207,14 @@ fn naive(held: &BTreeMap<EventId, Row>) -> Answers {
     });
     let authors: BTreeSet<AuthorId> =
         rows.iter().filter(|row| !on_boards(row)).map(|row| row.author).collect();
+    let follows = (0..AUTHORS).map(|n| {
+        let of_author = rows.iter().filter(|row| !on_boards(row) && row.author == AuthorId([n; 32]));
+        let mut facts: Vec<&&Row> = of_author.filter(|row| row.follow.is_some()).collect();
+        facts.sort_by_key(|row| (row.seq, row.time, row.id));
+        let last: BTreeMap<AuthorId, bool> =
+            facts.iter().filter_map(|row| row.follow.as_deref().copied()).collect();
+        last.into_iter().filter(|(_, ended)| !ended).map(|(who, _)| who).collect()
+    });
     let pairs = (0..EVENTS).flat_map(|n| ROLES.map(|rel| (id(n), rel)));
     let referrers = pairs.map(|pair| {
         let (target, rel) = pair;
@@ -167,7 +227,9 @@ fn naive(held: &BTreeMap<EventId, Row>) -> Answers {
             .into_iter()
             .map(|author| (author, stamps(&|row| !on_boards(row) && row.author == author)))
             .collect(),
+        follows: follows.collect(),
         boardless: stamps(&|row| !on_boards(row)),
+        boardless_days: days_of(&|row| !on_boards(row)),
         threads: threads_of(&on_boards),
         referrers: referrers.filter(|(_, ids)| !ids.is_empty()).collect(),
         unsent: rows.iter().filter(|row| row.own && !row.sent).map(|row| row.id).collect(),
@@ -186,22 +248,20 @@ proptest! {
             match action {
                 Action::Insert { event, own, sent } => {
                     let row = Row { own, sent, ..rows[usize::from(event)].clone() };
-                    held.insert(row.id, row.clone());
-                    index.insert(row);
+                    index.insert(row.clone());
+                    held.insert(row.id, row);
                 }
                 Action::Remove(event) => prop_assert_eq!(index.remove(&id(event)), held.remove(&id(event))),
                 Action::MarkSent(event) => {
-                    let news = held.get_mut(&id(event)).filter(|row| row.own && !row.sent).map(|row| {
-                        row.sent = true;
-                        row.clone()
-                    });
-                    prop_assert_eq!(index.mark_sent(&id(event)), news.as_ref());
+                    let news = held.get_mut(&id(event)).filter(|row| row.own && !row.sent);
+                    prop_assert_eq!(index.mark_sent(&id(event)), news.is_some());
+                    news.into_iter().for_each(|row| row.sent = true);
                 }
             }
             prop_assert_eq!(answers(&index), naive(&held));
             prop_assert_eq!((index.len(), index.is_empty()), (held.len(), held.is_empty()));
             for n in 0..EVENTS {
-                prop_assert_eq!(index.get(&id(n)), held.get(&id(n)));
+                prop_assert_eq!(index.get(&id(n)).map(RowRef::to_row), held.get(&id(n)).cloned());
                 prop_assert_eq!(index.contains(&id(n)), held.contains_key(&id(n)));
             }
             let set_changed = !before.1.keys().eq(held.keys());
@@ -215,7 +275,7 @@ proptest! {
         let mut index = Index::default();
         let state = |index: &Index, n: u8| {
             let board = index.board(&board(n));
-            (board.map(|board| board.revision()), board.map(|board| board.events().clone()))
+            (board.map(|board| board.revision()), board.map(|board| stamps(board.events())))
         };
         let mut seen: [Vec<(u64, Stamps)>; 2] = Default::default();
         for action in actions {

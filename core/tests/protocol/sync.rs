@@ -69,7 +69,7 @@ fn reconcile(ours: &Index, theirs: &Index, scope: Scope, limits: [u64; 2]) -> Ou
 }
 
 fn ids(index: &Index) -> BTreeSet<EventId> {
-    index.rows().map(|row| row.id).collect()
+    index.rows().map(|row| row.id()).collect()
 }
 
 /// A message made by somebody who knows the form: ranges of any bound and kind.
@@ -135,7 +135,7 @@ proptest! {
         prop_assert!(outcome.steps <= 4 + 2 * cut, "{} steps", outcome.steps);
 
         let missing = |from: &Index, ids: BTreeSet<EventId>| -> Vec<Row> {
-            ids.iter().map(|id| from.get(id).expect("held there").clone()).collect()
+            ids.iter().map(|id| from.get(id).expect("held there").to_row()).collect()
         };
         let (to_ours, to_theirs) = (missing(&theirs, need), missing(&ours, have));
         to_ours.into_iter().for_each(|row| ours.insert(row));
@@ -273,7 +273,7 @@ fn an_index_may_change_between_the_steps() {
     let theirs = index((0..520).map(|n| stamp(n, 100)));
     let (mut here, mut there) = (Reconciler::new(4_096), Reconciler::new(4_096));
     let (call, mut message) = here.begin(&ours, PEER, SCOPE);
-    let sample = ours.rows().next().expect("one of 500").clone();
+    let sample = ours.rows().next().expect("one of 500").to_row();
     let mut late = 510..520;
     let mut need = BTreeSet::new();
     loop {

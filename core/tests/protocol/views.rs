@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chanterelle_core::base::{AuthorId, BoardId, EventId, Seconds, ThreadId};
 use chanterelle_core::event::Kind;
-use chanterelle_core::store::{Index, Row};
+use chanterelle_core::store::{Index, Row, RowRef};
 use chanterelle_core::view::{
     Bump, PostState, PostView, QuoteTarget, Source, Texts, board_card, bump, post_view, thread_card,
 };
@@ -20,7 +20,7 @@ use super::world::{BUMP_LIMIT, World, author, board, world};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn saved(_: &Row) -> PostState {
+fn saved(_: RowRef<'_>) -> PostState {
     PostState::Saved
 }
 
@@ -209,7 +209,7 @@ fn a_post_is_as_far_as_the_last_thing_done_to_it() {
         (PostState::Saved, PostState::Sent, PostState::Saved),
         (PostState::Sent, PostState::Sent, PostState::Sent),
     ] {
-        let state = |row: &Row| if row.id == edit { of_edit } else { of_post };
+        let state = |row: RowRef<'_>| if row.id() == edit { of_edit } else { of_post };
         let view = post_view(Source { state: &state, ..source(&index, &texts) }, &post).expect("held");
         assert_eq!(view.state, expected, "{of_post:?}, {of_edit:?}");
     }
@@ -290,7 +290,7 @@ proptest! {
         let index = world.index();
         let mut rebuilt = Index::default();
         let mut packed = Vec::new();
-        index.rows().for_each(|row| row.pack(&mut packed));
+        index.rows().for_each(|row| row.to_row().pack(&mut packed));
         Row::unpack_all(&packed).expect("packed above").into_iter().for_each(|row| rebuilt.insert(row));
         prop_assert_eq!(world.shown(&rebuilt), world.shown(&index));
 

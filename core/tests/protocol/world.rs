@@ -7,7 +7,7 @@ use chanterelle_core::admit::Admission;
 use chanterelle_core::base::{AuthorId, BlobId, BoardId, BoardName, EventId, Limits, Seconds, ThreadId};
 use chanterelle_core::crypto::{no_board, open_board_id};
 use chanterelle_core::event::{BlobRef, Event, Fields, Kind, Ref};
-use chanterelle_core::store::{Index, Row};
+use chanterelle_core::store::{Index, Row, RowRef};
 use chanterelle_core::view::{
     BoardCard, Bump, PostState, PostView, Source, Texts, ThreadCard, ThreadHead, board_card, bump, post_view,
     text_of, thread_card, thread_head,
@@ -174,7 +174,7 @@ impl World {
 
     pub(super) fn shown(&self, index: &Index) -> Shown {
         let texts = self.texts();
-        let state = |_: &Row| PostState::Saved;
+        let state = |_: RowRef<'_>| PostState::Saved;
         let boards: BTreeSet<BoardId> = self.0.iter().map(|seen| seen.event.fields().board).collect();
         let ids: BTreeSet<EventId> = self.0.iter().map(|seen| seen.event.id()).collect();
         let pairs = || boards.iter().flat_map(|board| ids.iter().map(move |id| (*board, *id)));

@@ -28,7 +28,7 @@ impl Network<'_> {
             Content::Thread { board, subject: None, comment, files: Vec::new() }
         } else {
             let thread = held[self.rng.below(held.len() as u64) as usize];
-            let own = node.index().unsent().find(|row| row.kind == Kind::POST).map(|row| row.id);
+            let own = node.index().unsent().find(|row| row.kind() == Kind::POST).map(|row| row.id());
             match (self.rng.below(10), own) {
                 (0, Some(target)) => Content::Edit { target, comment, subject: None },
                 (1, Some(target)) => Content::Delete { target },
@@ -51,7 +51,7 @@ impl Network<'_> {
     }
 
     pub(super) fn on_published(&mut self, peer: usize, event: EventId) {
-        let row = self.peers[peer].node.as_ref().and_then(|node| node.index().get(&event).cloned());
+        let row = self.peers[peer].node.as_ref().and_then(|node| Some(node.index().get(&event)?.to_row()));
         let Some(row) = row else { return };
         let boards = &self.peers[peer].boards;
         let board = boards.iter().find(|name| open_board_id(name) == row.board).cloned();
