@@ -4,8 +4,13 @@
 //! version 1. The side that began learns both differences; the other side keeps no state. A result is a hint: the
 //! event's signature decides. Moves no events and knows no budget.
 
+mod bits;
+mod estimate;
 mod reconciler;
+mod riblt;
 mod scope;
+mod short;
+mod span;
 
 pub use reconciler::{Difference, Reconciler, SyncError};
 pub use scope::{events_in, size_of};
