@@ -4,7 +4,7 @@
 //! Blobs are not hashed here: verified streaming needs BLAKE3's plain tree.
 
 use super::keys::{ReachSecret, Root};
-use crate::base::{AuthorId, BoardId, BoardName, EventId, PeerId, Seconds};
+use crate::base::{AuthorId, BoardId, BoardName, Day, EventId, PeerId, Seconds};
 
 /// Event ids. The text is part of the wire format: what is signed is the id.
 const EVENT: &str = "chanterelle 2026 event";
@@ -47,6 +47,8 @@ pub(super) const CONNECT_CODE: &str = "chanterelle 2026 connect code";
 pub(super) const PEER_RECORD: &str = "chanterelle 2026 peer record";
 /// What is signed of a request to upload something to a relay.
 pub(super) const UPLOAD_REQUEST: &str = "chanterelle 2026 upload request";
+/// What two peers compare to find out that they hold the same. Apart from ids, which it is made of.
+const SYNC_ROOT: &str = "chanterelle 2026 sync root";
 /// Coefficients of batch verification. Local, never on the wire.
 pub(super) const BATCH: &str = "chanterelle 2026 signature batch";
 /// The stream of the seeded generator. Apart from all keys, so that a seed that leaks from a simulation tells
@@ -117,6 +119,14 @@ pub fn upload_request_hash(relay: &PeerId, method: &str, path: &str, length: u64
     derive(UPLOAD_REQUEST, &[relay.as_bytes(), method.as_bytes(), path.as_bytes(), &length, &time])
 }
 
+/// What two peers that hold the same events from day `since` (since 1970) on both come to, over the fold of those events.
+#[must_use]
+pub fn sync_root(since: Day, fold: &[u8; 40]) -> [u8; 16] {
+    let mut root = [0; 16];
+    root.copy_from_slice(&derive(SYNC_ROOT, &[&since.0.to_le_bytes(), fold])[..16]);
+    root
+}
+
 /// The key that seals what an identity tells its friends on `day` (days since 1970).
 #[must_use]
 pub fn reach_seal_key(author: &AuthorId, secret: &ReachSecret, day: u64) -> [u8; 32] {
@@ -182,6 +192,7 @@ mod tests {
             PEER_RECORD,
             RELAY,
             UPLOAD_REQUEST,
+            SYNC_ROOT,
             BATCH,
             RNG,
         ];

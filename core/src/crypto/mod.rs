@@ -17,7 +17,7 @@ pub use batch::{Claim, Verify, Zip215, verify_batch};
 pub use blind::{BlindKey, blinded};
 pub use hash::{
     connect_code_hash, derive, event_id, friend_code_hash, no_board, open_board_id, peer_record_hash,
-    reach_record_hash, reach_seal_key, relay_root, upload_request_hash,
+    reach_record_hash, reach_seal_key, relay_root, sync_root, upload_request_hash,
 };
 pub use keys::{Identity, ReachSecret, Root};
 pub use rng::Rng;

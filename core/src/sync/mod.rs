@@ -4,8 +4,27 @@
 //! version 1. The side that began learns both differences; the other side keeps no state. A result is a hint: the
 //! event's signature decides. Moves no events and knows no budget.
 
+mod bits;
+mod cache;
+mod claims;
+mod estimate;
+mod exchange;
+mod message;
 mod reconciler;
+mod respond;
+mod riblt;
 mod scope;
+mod set;
+mod short;
+mod span;
+mod summary;
 
+pub use cache::Cache;
+pub use claims::Claims;
+pub use exchange::{Exchange, Found, Needs, Step, unknown_names};
 pub use reconciler::{Difference, Reconciler, SyncError};
+pub use respond::{Answer, ExchangeError, Held, answer};
 pub use scope::{events_in, size_of};
+pub use set::{DaySet, Gathered};
+pub use short::{Salt, Salts};
+pub use span::Span;

@@ -1,0 +1,399 @@
+//! The side that begins: from a root to the events that either side lacks, in a few questions.
+//!
+//! 1. A root. Equal peers are done.
+//! 2. The other side's digests tell which spans differ, its tally how many events do.
+//! 3. So many cells of those spans, less one's own, give the short names of what differs; of too few, more are asked for.
+//!    Where that is fewer bytes, all short names of those spans instead.
+//! 4. What only the other side has is fetched by its short names ([`Needs`]).
+//!
+//! An exchange holds what it was told and nothing of its own set, which may change between two answers. A result is a hint:
+//! each event is checked when it comes, and the next root tells whether something was overlooked. Waits for nothing and
+//! knows no time; who calls it gives up what takes too long.
+
+use super::estimate::Sent;
+use super::message::{CELLS_HEAD, MAX_CELLS, Message, Opening};
+use super::respond::{ExchangeError, Held, from};
+use super::riblt::{decode, needed};
+use super::set::fold_since;
+use super::short::SHORT_MASK;
+use super::span::Span;
+use super::summary::{cells_are_shorter, digest, folded, root, total};
+use crate::base::{Day, EventId};
+
+/// Answers after which an exchange is given up: as many pages of short names hold more than 10 million.
+const MAX_STEPS: u32 = 1_024;
+
+/// How often an exchange begins anew because the other side has changed its salt, or what it holds between two questions
+/// for cells. Who changes more often is asked for short names, of which each page stands alone.
+const MAX_RESTARTS: u32 = 3;
+
+/// Short names that a page holds at least when others are behind it: a long list in small pieces is no honest one.
+const MIN_PAGE: usize = 64;
+
+/// Missing events after which an exchange ends: those are fetched first, the next exchange finds the rest.
+const MAX_NEEDS: usize = 1 << 16;
+
+/// What comes of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The next message.
+    Ask(Vec<u8>),
+    /// The exchange is over.
+    Done(Found),
+}
+
+/// What an exchange has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The first day of the window that both sides hold: the next exchange with this peer begins with it.
+    pub since: Day,
+    /// Events only this side has.
+    pub have: Vec<EventId>,
+    /// Events only the other side has.
+    pub need: Needs,
+    /// Whether more differs than was looked at: spans that were not free, or more events than are fetched at a time.
+    pub is_partial: bool,
+}
+
+/// What only the other side has, by its short names, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    opening: Option<Opening>,
+    selected: Vec<Span>,
+    names: Vec<u64>,
+}
+
+impl Needs {
+    /// How many events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The spans that they are in.
+    #[must_use]
+    pub fn spans(&self) -> &[Span] {
+        &self.selected
+    }
+
+    /// The next message that asks for at most `limit` of them, at least one; `None` when all have been asked for.
+    pub fn next_message(&mut self, limit: usize) -> Option<Vec<u8>> {
+        let opening = self.opening.filter(|_| !self.names.is_empty())?;
+        let rest = self.names.split_off(limit.clamp(1, self.names.len()));
+        let names = core::mem::replace(&mut self.names, rest);
+        Some(Message::Fetch { head: opening.head(self.selected.clone()), names }.encode())
+    }
+}
+
+/// How many of the events asked for the other side does not have, when it says so.
+///
+/// # Errors
+/// When the message says something else.
+pub fn unknown_names(message: &[u8]) -> Result<usize, ExchangeError> {
+    match Message::decode(message).ok_or(ExchangeError::Unreadable)? {
+        Message::Unknown { names } => Ok(names.len()),
+        _ => Err(ExchangeError::Unasked),
+    }
+}
+
+/// One exchange about one scope with one peer.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The window that was asked about, and the one that both hold.
+    since: Day,
+    common: Day,
+    root: [u8; 16],
+    phase: Phase,
+    steps: u32,
+    restarts: u32,
+    have: Vec<EventId>,
+    is_partial: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Opened,
+    Cells(Cells),
+    List(List),
+}
+
+/// Cells are being collected.
+#[derive(Debug)]
+struct Cells {
+    opening: Opening,
+    selected: Vec<Span>,
+    /// The other side's digest of these spans, the same in all answers.
+    digest: Option<u64>,
+    /// How many events it has in them, about.
+    count: u64,
+    cells: Vec<u64>,
+    wanted: u64,
+}
+
+/// Short names are being collected.
+#[derive(Debug)]
+struct List {
+    opening: Opening,
+    selected: Vec<Span>,
+    /// Where in the own set they may be.
+    own: Vec<Span>,
+    /// The least that is still to come.
+    next: u64,
+    need: Vec<u64>,
+}
+
+impl Exchange {
+    /// Begins. `since` is the first day of the window that both hold as far as known, the own one before the first
+    /// exchange with this peer.
+    pub fn begin(held: &Held<'_>, since: Day) -> (Self, Vec<u8>) {
+        let since = since.max(held.set.since());
+        let (fold, _) = fold_since(held.set, since);
+        let root = root(since, &fold);
+        let (phase, have) = (Phase::Opened, Vec::new());
+        let exchange = Self { since, common: since, root, phase, steps: 0, restarts: 0, have, is_partial: false };
+        (exchange, Message::Root { since, count: fold.count(), root }.encode())
+    }
+
+    /// The spans that are being compared: none before the first answer.
+    #[must_use]
+    pub fn spans(&self) -> &[Span] {
+        match &self.phase {
+            Phase::Opened => &[],
+            Phase::Cells(cells) => &cells.selected,
+            Phase::List(list) => &list.selected,
+        }
+    }
+
+    /// Goes on with an answer. Spans that are not `free` are left out: somebody else is asked for what is in them.
+    ///
+    /// # Errors
+    /// When the answer is none, or cannot be true; the exchange is over then.
+    pub fn on_answer(
+        &mut self,
+        held: &mut Held<'_>,
+        free: &dyn Fn(&Span) -> bool,
+        message: &[u8],
+    ) -> Result<Step, ExchangeError> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return Err(ExchangeError::Endless);
+        }
+        if message.len() > held.message_bytes {
+            return Err(ExchangeError::Unreadable);
+        }
+        let message = Message::decode(message).ok_or(ExchangeError::Unreadable)?;
+        match (core::mem::replace(&mut self.phase, Phase::Opened), message) {
+            (Phase::Opened, Message::Equal) if self.steps == 1 => Ok(self.done(Needs::default())),
+            (Phase::Opened, Message::Whole { opening, names, more }) if self.steps == 1 => {
+                self.window(&opening)?;
+                let (selected, own) = (opening.spans(), vec![from(opening.since)]);
+                let list = List { opening, selected, own, next: 0, need: Vec::new() };
+                self.on_page(held, list, &names, more)
+            }
+            (Phase::Opened, Message::Summary { opening, digests, tally }) if self.steps == 1 => {
+                self.on_summary(held, free, opening, &digests, &tally)
+            }
+            (Phase::Cells(_) | Phase::List(_), Message::Summary { opening, digests, tally }) => {
+                // The salt has changed meanwhile.
+                self.restart()?;
+                self.have.clear();
+                self.on_summary(held, free, opening, &digests, &tally)
+            }
+            (Phase::Cells(state), Message::Cells { digest, count, cells }) => {
+                self.on_cells(held, state, digest, count, &cells)
+            }
+            (Phase::List(state), Message::List { names, more }) => self.on_page(held, state, &names, more),
+            _ => Err(ExchangeError::Unasked),
+        }
+    }
+
+    fn on_summary(
+        &mut self,
+        held: &mut Held<'_>,
+        free: &dyn Fn(&Span) -> bool,
+        opening: Opening,
+        digests: &[Option<u32>],
+        theirs: &Sent,
+    ) -> Result<Step, ExchangeError> {
+        self.window(&opening)?;
+        let mut spans = folded(held.set, opening.spans());
+        let (mut selected, mut only_ours) = (Vec::new(), Vec::new());
+        // Of the spans that are asked about, the other side has what it has not in the others.
+        let (mut count, mut busy) = (theirs.count, 0);
+        for ((span, fold), digest_of_theirs) in spans.iter().zip(digests) {
+            let same = digest(&opening.salt, fold) == *digest_of_theirs;
+            if same {
+                count = count.saturating_sub(fold.count());
+            } else if digest_of_theirs.is_none() {
+                only_ours.push((*span, *fold));
+            } else if free(span) {
+                selected.push(*span);
+            } else {
+                count = count.saturating_sub(fold.count());
+                busy += 1;
+            }
+        }
+        // Behind its last day it has nothing.
+        if let Some(next) = opening.last.0.checked_add(1) {
+            let behind = folded(held.set, [from(Day(next))]);
+            spans.extend_from_slice(&behind);
+            only_ours.extend(behind);
+        }
+        let known = total(&only_ours).count();
+        only_ours.iter().for_each(|(span, _)| held.set.ids(*span, &mut |id| self.have.push(*id)));
+        self.is_partial = busy > 0;
+        if selected.is_empty() {
+            let unchanged = root(self.since, &fold_since(held.set, self.since).0) == self.root;
+            if busy == 0 && known == 0 && unchanged && opening.since == self.since {
+                return Err(ExchangeError::Contradiction);
+            }
+            return Ok(self.done(Needs::default()));
+        }
+        let guess = held.cache.tally(held.scope, held.set, &spans).distance(theirs).saturating_sub(known);
+        // What is left to others is part of it, as large a part as of the spans: too few cells are no harm.
+        let asked = selected.len() as u64;
+        let guess = guess.saturating_mul(asked) / (asked + busy);
+        let wanted = needed(guess.max(asked));
+        let cells = Cells { opening, selected, digest: None, count, cells: Vec::new(), wanted };
+        Ok(self.ask(held, cells))
+    }
+
+    fn on_cells(
+        &mut self,
+        held: &mut Held<'_>,
+        mut state: Cells,
+        digest: u64,
+        count: u64,
+        cells: &[u64],
+    ) -> Result<Step, ExchangeError> {
+        if cells.len() as u64 > room(held).min(state.wanted - state.cells.len() as u64) {
+            return Err(ExchangeError::Unasked);
+        }
+        state.count = count;
+        if *state.digest.get_or_insert(digest) != digest {
+            // Cells of two different sets do not go together.
+            state.cells.clear();
+            state.digest = None;
+            return match self.restart() {
+                Ok(()) => Ok(self.ask(held, state)),
+                Err(_) => Ok(self.list(state.opening, state.selected)),
+            };
+        }
+        state.cells.extend_from_slice(cells);
+        if (state.cells.len() as u64) < state.wanted {
+            return Ok(self.ask(held, state));
+        }
+        let salt = state.opening.salt;
+        let spans = folded(held.set, state.selected.iter().copied());
+        let ours = held.cache.cells(held.scope, held.set, &salt, &spans, state.cells.len());
+        let difference = state.cells.iter().zip(ours).map(|(theirs, ours)| theirs ^ ours).collect();
+        let Some(names) = decode(difference, salt.key()) else {
+            state.wanted += state.wanted / 2 + 8;
+            return Ok(self.ask(held, state));
+        };
+        let mut had = Vec::new();
+        for span in &state.selected {
+            held.set.ids(*span, &mut |id| {
+                if let Ok(at) = names.binary_search(&salt.short(id)) {
+                    had.push(at);
+                    self.have.push(*id);
+                }
+            });
+        }
+        let own = total(&spans);
+        held.cache.worked(own.count());
+        had.sort_unstable();
+        let is_missing = |at: &usize| had.binary_search(at).is_err();
+        let need: Vec<u64> = (0..names.len()).filter(is_missing).map(|at| names[at]).collect();
+        let adds_up = own.count() + need.len() as u64 == count + had.len() as u64;
+        if !adds_up || names.is_empty() != (salt.digest(&own) == digest) {
+            return Err(ExchangeError::Contradiction);
+        }
+        Ok(self.done(Needs { opening: Some(state.opening), selected: state.selected, names: need }))
+    }
+
+    fn on_page(
+        &mut self,
+        held: &mut Held<'_>,
+        mut state: List,
+        names: &[u64],
+        more: bool,
+    ) -> Result<Step, ExchangeError> {
+        if names.first().is_some_and(|first| *first < state.next) || more && names.len() < MIN_PAGE {
+            return Err(ExchangeError::Unasked);
+        }
+        let salt = state.opening.salt;
+        let end = names.last().copied().filter(|_| more).unwrap_or(SHORT_MASK);
+        let (mut held_too, mut seen) = (vec![false; names.len()], 0);
+        for span in &state.own {
+            held.set.ids(*span, &mut |id| {
+                seen += 1;
+                let name = salt.short(id);
+                match names.binary_search(&name) {
+                    Ok(at) => held_too[at] = true,
+                    Err(_) if (state.next..=end).contains(&name) => self.have.push(*id),
+                    Err(_) => {}
+                }
+            });
+        }
+        held.cache.worked(seen);
+        state.need.extend(names.iter().zip(held_too).filter(|(_, held)| !held).map(|(name, _)| *name));
+        let is_full = state.need.len() >= MAX_NEEDS;
+        if more && !is_full {
+            state.next = end + 1;
+            let message = Message::More { head: state.opening.head(state.selected.clone()), from: state.next };
+            self.phase = Phase::List(state);
+            return Ok(Step::Ask(message.encode()));
+        }
+        self.is_partial |= more;
+        Ok(self.done(Needs { opening: Some(state.opening), selected: state.selected, names: state.need }))
+    }
+
+    /// Asks for the cells that are wanted and not here, or for short names where those are fewer bytes.
+    fn ask(&mut self, held: &Held<'_>, state: Cells) -> Step {
+        let from = state.cells.len() as u64;
+        if state.wanted > MAX_CELLS || !cells_are_shorter(state.wanted - from, state.count) {
+            return self.list(state.opening, state.selected);
+        }
+        let count = (state.wanted - from).min(room(held));
+        let message = Message::Ask { head: state.opening.head(state.selected.clone()), from, count };
+        self.phase = Phase::Cells(state);
+        Step::Ask(message.encode())
+    }
+
+    fn list(&mut self, opening: Opening, selected: Vec<Span>) -> Step {
+        let message = Message::More { head: opening.head(selected.clone()), from: 0 };
+        let own = selected.clone();
+        self.phase = Phase::List(List { opening, selected, own, next: 0, need: Vec::new() });
+        Step::Ask(message.encode())
+    }
+
+    /// The window that both hold is the shorter one.
+    fn window(&mut self, opening: &Opening) -> Result<(), ExchangeError> {
+        if opening.since < self.since {
+            return Err(ExchangeError::Unasked);
+        }
+        self.common = opening.since;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), ExchangeError> {
+        self.restarts += 1;
+        if self.restarts > MAX_RESTARTS { Err(ExchangeError::Endless) } else { Ok(()) }
+    }
+
+    fn done(&mut self, need: Needs) -> Step {
+        Step::Done(Found { since: self.common, have: core::mem::take(&mut self.have), need, is_partial: self.is_partial })
+    }
+}
+
+/// Cells in one message.
+fn room(held: &Held<'_>) -> u64 {
+    (held.message_bytes.saturating_sub(CELLS_HEAD) / 8) as u64
+}
