@@ -20,7 +20,8 @@ impl Dice {
         Dice(state)
     }
 
-    fn next(&mut self) -> u64 {
+    /// The next word.
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(STEP);
         mixed(self.0)
     }

@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 
-use super::peek::Mark;
+use super::peek::{Mark, Name};
 use crate::base::{EventId, Instant, PeerId};
 use crate::node::{Batch, Ticket};
 
@@ -19,14 +19,17 @@ pub(super) struct Mail {
     pub what: What,
 }
 
+/// What was seen of a frame when it was sent.
+pub(super) struct Seen {
+    /// Its name, of a frame that an honest peer sent.
+    pub name: Option<Name>,
+    /// The events in it, with how many hops they have come.
+    pub events: Vec<(Mark, u8)>,
+}
+
 pub(super) enum What {
     /// A frame of a session.
-    Frame {
-        session: u64,
-        bytes: Vec<u8>,
-        /// The events in it, with how many hops they have come.
-        events: Vec<(Mark, u8)>,
-    },
+    Frame { session: u64, bytes: Vec<u8>, seen: Seen },
     /// The other has ended the session.
     Ended { session: u64 },
     /// A session with a peer has begun.

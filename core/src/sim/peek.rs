@@ -4,6 +4,7 @@
 //! compressed. Frames are those of [`crate::wire`], plain or deflated DAG-CBOR; what is anything else, as liars send, has no
 //! name and nothing in it. Judges nothing: that is the node's business.
 
+use core::fmt;
 use std::borrow::Cow;
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
@@ -14,6 +15,24 @@ use crate::base::Limits;
 pub(super) struct Peek<'a> {
     /// The map behind the frame's name, and the name.
     body: Option<(Cow<'a, str>, Cow<'a, [u8]>)>,
+}
+
+/// The name of a frame, as much of it as tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name([u8; 12]);
+
+impl Name {
+    pub(super) fn of(name: &str) -> Name {
+        let mut bytes = [0; 12];
+        bytes.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+        Name(bytes)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().filter(|byte| **byte != 0).try_for_each(|byte| write!(f, "{}", byte.escape_ascii()))
+    }
 }
 
 /// Names an event by the first half of its signature: cheaper than hashing it, and no two honest events share one.
@@ -35,8 +54,8 @@ impl<'a> Peek<'a> {
     }
 
     /// The frame's name; none for what is no frame.
-    pub(super) fn name(&self) -> Option<&str> {
-        self.body.as_ref().map(|(name, _)| name.as_ref())
+    pub(super) fn name(&self) -> Option<Name> {
+        self.body.as_ref().map(|(name, _)| Name::of(name))
     }
 
     /// Calls `each` with every event of a frame of events, as it is stored.
@@ -160,7 +179,7 @@ mod tests {
         let (mut events, mut acks) = (Vec::new(), Vec::new());
         peek.events(|event| events.push(event.to_vec()));
         peek.acks(|id| acks.push(id));
-        (peek.name().map(str::to_owned), events, acks)
+        (peek.name().map(|name| name.to_string()), events, acks)
     }
 
     #[test]
@@ -173,7 +192,7 @@ mod tests {
         }
         let (name, events, acks) = looked(&Frame::Ack { ids: vec![EventId([3; 32]); 60] });
         assert_eq!((name.as_deref(), events.len(), acks), (Some("ack"), 0, vec![[3; 32]; 60]));
-        assert_eq!(looked(&Frame::Seek {}).0.as_deref(), Some("seek"));
+        assert_eq!(looked(&Frame::Credit { frames: 7 }).0.as_deref(), Some("credit"));
     }
 
     #[test]

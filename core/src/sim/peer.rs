@@ -29,7 +29,7 @@ pub(super) enum Brain {
     /// The node of the product.
     Node(Box<Node<Remembering>>),
     /// Somebody who does not follow the protocol.
-    Liar(Box<dyn Liar>),
+    Liar(Liar),
 }
 
 /// How a peer is placed in the world.

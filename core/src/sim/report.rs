@@ -30,7 +30,7 @@ pub struct Report {
     pub frames: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Frames and bytes by the name of the frame.
+    /// Frames and bytes by the name of the frame; `of liars` for all of theirs.
     pub by_name: BTreeMap<String, (u64, u64)>,
     /// Frames lost to links, partitions and crashes.
     pub lost: u64,
@@ -179,6 +179,7 @@ impl Report {
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         for (name, (frames, bytes)) in &self.by_name {
+            let name = name.replace(' ', "_");
             figures.push((format!("frames.{name}"), count(*frames)));
             figures.push((format!("bytes.{name}"), count(*bytes)));
         }

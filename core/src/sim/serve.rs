@@ -3,7 +3,8 @@
 //! All in virtual time. What concerns others leaves as mail or as news; nothing here looks at another peer.
 
 use super::chain::Happened;
-use super::mail::{Mail, What};
+use super::liars::Mouth;
+use super::mail::{Mail, Seen, What};
 use super::news::{Happening, News};
 use super::peek::{Peek, mark};
 use super::peer::{Brain, Peer};
@@ -87,7 +88,7 @@ impl Hand<'_> {
 
     fn on_mail(&mut self, from: usize, what: What) {
         match what {
-            What::Frame { session, bytes, events } => self.on_frame(from, session, bytes, &events),
+            What::Frame { session, bytes, seen } => self.on_frame(from, session, bytes, &seen),
             What::Ended { session } => {
                 if self.peer.halves.get(&from).is_some_and(|half| half.session == session)
                     && let Some(id) = self.forget(from)
@@ -124,25 +125,25 @@ impl Hand<'_> {
         }
     }
 
-    fn on_frame(&mut self, from: usize, session: u64, bytes: Vec<u8>, events: &[(u64, u8)]) {
+    fn on_frame(&mut self, from: usize, session: u64, bytes: Vec<u8>, seen: &Seen) {
         let half = self.peer.halves.get(&from).filter(|half| half.session == session);
         let Some(id) = half.map(|half| half.id) else {
             self.tally.lost += 1;
             return;
         };
         if !self.peer.is_liar {
-            self.count(from, &bytes, events);
+            self.count(from, bytes.len(), seen);
         }
         self.peer.chain.add(Happened::Received, self.now, &bytes);
         self.input(Input::Received(id, bytes));
     }
 
     /// Counts a frame and the events it brings.
-    fn count(&mut self, from: usize, bytes: &[u8], events: &[(u64, u8)]) {
+    fn count(&mut self, from: usize, bytes: usize, Seen { name, events }: &Seen) {
         let (shared, is_warm) = (self.shared, self.shared.is_warm);
-        self.tally.frame(Peek::at(bytes, &shared.limits).name(), bytes.len());
+        self.tally.frame(*name, bytes);
         if is_warm {
-            self.tally.bytes_warm += bytes.len() as u64;
+            self.tally.bytes_warm += bytes as u64;
         }
         let from_relay = from < shared.scenario.relays;
         match (from_relay, self.peer.role) {
@@ -209,11 +210,12 @@ impl Hand<'_> {
         let now = self.peer.now(self.now);
         let boards: Vec<_> = self.peer.board_ids(self.shared).collect();
         let Brain::Liar(liar) = &mut self.peer.brain else { return };
-        let mut mouth = super::liars::Mouth {
+        let mut mouth = Mouth {
             now,
             boards: &boards,
-            limits: &self.shared.limits,
+            limits: &self.shared.plain,
             dice: &mut self.peer.dice,
+            present: Vec::new(),
             said: &mut said,
         };
         liar.hear(input, &mut mouth);
@@ -238,6 +240,7 @@ impl Hand<'_> {
             let is_unread = |number: u32| !self.peer.reads(shared.book.fact(number).board);
             self.tally.unread += u64::from(number.is_some_and(is_unread) && !self.peer.is_liar);
         });
+        let name = peek.name().filter(|_| !self.peer.is_liar);
         if !self.peer.is_liar {
             peek.acks(|id| {
                 if !self.peer.disk.holds(&EventId(id), &shared.book) {
@@ -255,7 +258,7 @@ impl Hand<'_> {
         let half = self.peer.halves.get_mut(&to).expect("who is known has a session");
         let session = half.session;
         match half.way.carry(&shared.link, departure, more_ms) {
-            Some(at) => self.mail(to, at, What::Frame { session, bytes, events }),
+            Some(at) => self.mail(to, at, What::Frame { session, bytes, seen: Seen { name, events } }),
             None => self.tally.lost += 1,
         }
     }

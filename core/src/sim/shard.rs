@@ -23,6 +23,8 @@ pub struct Shard(Box<Share>);
 pub(super) struct Shared {
     pub scenario: Scenario,
     pub limits: Limits,
+    /// The same for whoever compresses nothing: liars, whose noise only costs time to compress.
+    pub plain: Limits,
     pub seed: u64,
     /// The boards by number.
     pub boards: Vec<(BoardName, BoardId)>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::histogram::Histogram;
+use super::peek::Name;
 use super::report::Broken;
 
 /// Promises reported one by one; what is beyond is counted.
@@ -11,8 +12,8 @@ const REPORTED: usize = 1_000;
 /// Counters.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
-    /// Frames delivered to honest peers and their bytes, by name.
-    pub frames: BTreeMap<String, (u64, u64)>,
+    /// Frames delivered to honest peers and their bytes, by name; those of liars, who may call them anything, under none.
+    pub frames: BTreeMap<Option<Name>, (u64, u64)>,
     /// Frames lost to links, partitions and crashes.
     pub lost: u64,
     /// Inputs given to nodes.
@@ -49,12 +50,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn frame(&mut self, name: Option<&str>, bytes: usize) {
-        let name = name.unwrap_or("none");
-        let (count, sum) = match self.frames.get_mut(name) {
-            Some(counted) => counted,
-            None => self.frames.entry(name.to_owned()).or_default(),
-        };
+    pub(super) fn frame(&mut self, name: Option<Name>, bytes: usize) {
+        let (count, sum) = self.frames.entry(name).or_default();
         *count += 1;
         *sum += bytes as u64;
     }
@@ -78,7 +75,7 @@ impl Tally {
 
     pub(super) fn merge(&mut self, other: &Tally) {
         for (name, (count, bytes)) in &other.frames {
-            let sum = self.frames.entry(name.clone()).or_default();
+            let sum = self.frames.entry(*name).or_default();
             *sum = (sum.0 + count, sum.1 + bytes);
         }
         self.lost += other.lost;

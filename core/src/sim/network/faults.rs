@@ -6,7 +6,7 @@ use super::{Coming, Network};
 use crate::base::Instant;
 use crate::node::{Command, Input};
 use crate::sim::chain::Happened;
-use crate::sim::liars;
+use crate::sim::liars::{Kind, Liar};
 use crate::sim::peer::Brain;
 use crate::sim::shard::{Share, Shared};
 use crate::wire::Role;
@@ -28,7 +28,7 @@ impl Network {
         self.keys.insert(id, number);
         if is_liar {
             let kind = self.kind_of(number);
-            self.peer_mut(number).brain = Brain::Liar(liars::of(kind));
+            self.peer_mut(number).brain = Brain::Liar(Liar::new(kind));
             return;
         }
         let record = (self.shared.scenario.direct.is_some() && is_tab).then(|| self.record_of(number));
@@ -42,7 +42,7 @@ impl Network {
     }
 
     /// What a liar is.
-    fn kind_of(&self, number: usize) -> liars::Kind {
+    fn kind_of(&self, number: usize) -> Kind {
         let scenario = &self.shared.scenario;
         let mut place = number - self.shared.liars.start;
         for (kind, share) in &scenario.liars {

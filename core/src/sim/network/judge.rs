@@ -1,8 +1,11 @@
 //! The judgement: whether all agree, and what of the promises was kept.
 
+use std::collections::BTreeMap;
+
 use super::{Coming, Network};
 use crate::base::{EventId, Instant};
 use crate::sim::histogram::Histogram;
+use crate::sim::peek::Name;
 use crate::sim::peer::Brain;
 use crate::sim::report::{Broken, Report};
 use crate::sim::shard::{Shard, Task, Verdict};
@@ -69,6 +72,9 @@ impl Network {
         }
         let mut last_hops = Histogram::default();
         tally.last_hops.iter().for_each(|hops| last_hops.add(u64::from(*hops)));
+        let name = |name: Option<Name>| name.map_or("of liars".to_owned(), |name| name.to_string());
+        let by_name: BTreeMap<String, (u64, u64)> =
+            tally.frames.into_iter().map(|(named, counted)| (name(named), counted)).collect();
         let scenario = &self.shared.scenario;
         Report {
             scenario: scenario.name.clone(),
@@ -79,9 +85,9 @@ impl Network {
             written: self.shared.book.len(),
             owed: verdict.owed,
             delivered: verdict.held,
-            frames: tally.frames.values().map(|(frames, _)| frames).sum(),
-            bytes: tally.frames.values().map(|(_, bytes)| bytes).sum(),
-            by_name: tally.frames,
+            frames: by_name.values().map(|(frames, _)| frames).sum(),
+            bytes: by_name.values().map(|(_, bytes)| bytes).sum(),
+            by_name,
             lost: tally.lost,
             inputs: tally.inputs,
             wakes: tally.wakes,

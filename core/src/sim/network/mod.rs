@@ -198,8 +198,10 @@ impl Network {
         let gap = 60_000 / self.shared.scenario.posts_per_minute;
         let wait = self.dice.within((gap / 2, gap + gap / 2));
         self.schedule(Instant(self.now.0 + wait), Coming::Write);
-        // Of those that are there; who has not come yet or has left writes nothing.
-        let peer = self.dice.below(self.shared.scenario.all_peers() as u64) as usize;
+        // Who has not come yet or has left writes nothing.
+        let (all, liars) = (self.shared.scenario.all_peers(), &self.shared.liars);
+        let chosen = self.dice.below((all - liars.len()) as u64) as usize;
+        let peer = if chosen < liars.start { chosen } else { chosen + liars.len() };
         self.tell(peer, What::Write);
     }
 

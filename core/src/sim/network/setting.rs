@@ -28,6 +28,7 @@ impl Network {
         }
         let there = scenario.peers - scenario.all_liars()..scenario.peers;
         let shared = Shared {
+            plain: Limits { compress_above: usize::MAX, ..limits.clone() },
             limits,
             seed,
             boards: (0..scenario.boards).map(name).collect(),

@@ -1,0 +1,65 @@
+//! Liars that say more than there is to say: of events, for events, of peers.
+
+use serde_bytes::ByteBuf;
+
+use super::{Lie, Mouth};
+use crate::base::{EventId, PeerId};
+use crate::crypto::SecretKey;
+use crate::event::Event;
+use crate::invite::Address;
+use crate::overlay::PeerRecord;
+use crate::wire::Frame;
+
+/// Tells without end of events that do not exist.
+pub(super) struct Have;
+
+impl Lie for Have {
+    fn hears(&mut self, _: PeerId, _: &Frame, _: &mut Mouth<'_>) {}
+
+    fn acts(&mut self, to: PeerId, mouth: &mut Mouth<'_>) {
+        let ids = mouth.ids();
+        mouth.say(to, &Frame::Have { ids });
+    }
+}
+
+/// Asks without end, for what does not exist and again for what does.
+#[derive(Default)]
+pub(super) struct Want {
+    known: Vec<EventId>,
+}
+
+/// Events asked for again and again.
+const KNOWN: usize = 64;
+
+impl Lie for Want {
+    fn hears(&mut self, _: PeerId, frame: &Frame, mouth: &mut Mouth<'_>) {
+        let Frame::Events { events, .. } = frame else { return };
+        let ids = events.iter().filter_map(|bytes| Event::decode(bytes, mouth.limits).ok());
+        self.known.extend(ids.map(|event| event.id()).take(KNOWN - self.known.len()));
+    }
+
+    fn acts(&mut self, to: PeerId, mouth: &mut Mouth<'_>) {
+        let mut ids = mouth.ids();
+        ids.extend(&self.known);
+        mouth.say(to, &Frame::Want { ids });
+    }
+}
+
+/// Tells without end of peers that do not exist.
+pub(super) struct Peers;
+
+impl Lie for Peers {
+    fn hears(&mut self, _: PeerId, _: &Frame, _: &mut Mouth<'_>) {}
+
+    fn acts(&mut self, to: PeerId, mouth: &mut Mouth<'_>) {
+        let record = |mouth: &mut Mouth<'_>| {
+            let key = SecretKey::from_seed(mouth.id().0);
+            let relay = Address::new(&mouth.id().0).expect("the length of an address");
+            let sign = |hash: &[u8; 32]| key.sign_hash(hash).0;
+            let record = PeerRecord::make(PeerId(key.public().0), vec![relay], mouth.now.unix, sign);
+            ByteBuf::from(record.bytes().to_vec())
+        };
+        let records = (0..mouth.limits.frame_peers).map(|_| record(mouth)).collect();
+        mouth.say(to, &Frame::Peers { records });
+    }
+}
