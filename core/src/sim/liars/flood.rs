@@ -10,6 +10,12 @@ use crate::invite::Address;
 use crate::overlay::PeerRecord;
 use crate::wire::Frame;
 
+/// How many of a thousand ticks a flood is fed at: slowly enough that counting frames does not stop it.
+const FED: u64 = 300;
+
+/// Now and then as many frames at once as no honest peer sends in seconds.
+const BURST: (u64, usize) = (5, 700);
+
 /// Tells without end of events that do not exist.
 pub(super) struct Have;
 
@@ -17,8 +23,15 @@ impl Lie for Have {
     fn hears(&mut self, _: PeerId, _: &Frame, _: &mut Mouth<'_>) {}
 
     fn acts(&mut self, to: PeerId, mouth: &mut Mouth<'_>) {
-        let ids = mouth.ids();
-        mouth.say(to, &Frame::Have { ids });
+        if mouth.dice.chance(FED) {
+            let ids = mouth.ids();
+            mouth.say(to, &Frame::Have { ids });
+        }
+        let (often, many) = BURST;
+        for _ in 0..if mouth.dice.chance(often) { many } else { 0 } {
+            let ids = vec![mouth.id()];
+            mouth.say(to, &Frame::Have { ids });
+        }
     }
 }
 
@@ -39,9 +52,11 @@ impl Lie for Want {
     }
 
     fn acts(&mut self, to: PeerId, mouth: &mut Mouth<'_>) {
-        let mut ids = mouth.ids();
-        ids.extend(&self.known);
-        mouth.say(to, &Frame::Want { ids });
+        if mouth.dice.chance(FED) {
+            let mut ids = mouth.ids();
+            ids.extend(&self.known);
+            mouth.say(to, &Frame::Want { ids });
+        }
     }
 }
 
@@ -52,6 +67,9 @@ impl Lie for Peers {
     fn hears(&mut self, _: PeerId, _: &Frame, _: &mut Mouth<'_>) {}
 
     fn acts(&mut self, to: PeerId, mouth: &mut Mouth<'_>) {
+        if !mouth.dice.chance(FED) {
+            return;
+        }
         let record = |mouth: &mut Mouth<'_>| {
             let key = SecretKey::from_seed(mouth.id().0);
             let relay = Address::new(&mouth.id().0).expect("the length of an address");
