@@ -1,7 +1,7 @@
 //! Runs one scenario of the simulator and prints its report: what `cargo xtask sim` starts.
 //!
 //! Here are the threads that the simulator itself does not have. Behind the report stand the same figures as lines
-//! `name value`, with the time and memory they took, for programs.
+//! `name value`, with the time and memory they took, for programs; the trace is the last line.
 
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -34,9 +34,7 @@ fn simulate(Chosen { scenario, seed, threads }: &Chosen) -> ExitCode {
     let mut pool = Pool::new(threads - 1);
     let report = run_with(scenario, *seed, *threads, &mut |shards| pool.run(shards));
     let seconds = began.elapsed().as_secs_f64();
-    print!("{report}");
-    println!("trace {}", report.trace_hex());
-    println!();
+    println!("{report}");
     for (name, value) in report.figures() {
         println!("{name} {value}");
     }
@@ -46,6 +44,7 @@ fn simulate(Chosen { scenario, seed, threads }: &Chosen) -> ExitCode {
         println!("memory_bytes {bytes}");
         println!("memory_bytes_per_peer {}", bytes / report.peers.max(1) as u64);
     }
+    println!("trace {}", report.trace_hex());
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -159,6 +159,20 @@ fn the_number_of_workers_changes_nothing() {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn threads_change_nothing() {
+    let work = &mut |shards: &mut Vec<Shard>| {
+        std::thread::scope(|scope| {
+            for shard in shards {
+                scope.spawn(|| shard.run());
+            }
+        });
+    };
+    let scenario = scenario("mesh");
+    assert_eq!(run_with(&scenario, 5, 3, work).trace_hex(), run(&scenario, 5).trace_hex());
+}
+
 /// The same bytes on every target. It changes with the protocol, and then only on purpose.
 #[test]
 fn native_and_wasm_give_one_trace() {

@@ -19,7 +19,7 @@ const UNWRITTEN_MS: u64 = 5_000;
 pub(super) struct Disk {
     /// Sorted by number, which is in front.
     entries: Vec<Entry>,
-    loose: BTreeMap<EventId, (Row, Arc<[u8]>)>,
+    loose: BTreeMap<EventId, Whole>,
     state: Option<Vec<u8>>,
     /// How it was before each of the last batches that were not to be written at once, the oldest first.
     undo: Vec<Undo>,
@@ -29,9 +29,14 @@ pub(super) struct Disk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry(u64);
 
+/// A row and its event.
+type Whole = (Row, Arc<[u8]>);
+
+/// How it was before a batch: what the batch has written over, or that there was nothing.
 struct Undo {
     at: Instant,
-    before: Vec<(EventId, Option<(Row, Arc<[u8]>)>)>,
+    before: Vec<(EventId, Option<Whole>)>,
+    /// The remembered state, if the batch had one.
     state: Option<Option<Vec<u8>>>,
 }
 
@@ -185,7 +190,7 @@ impl Disk {
         self.loose.insert(id, (row, bytes));
     }
 
-    fn get(&self, id: &EventId, book: &Book) -> Option<(Row, Arc<[u8]>)> {
+    fn get(&self, id: &EventId, book: &Book) -> Option<Whole> {
         let numbered = book.number(id).and_then(|number| self.place(number).ok());
         match numbered.map(|place| self.entries[place]) {
             Some(entry) => {
@@ -207,5 +212,124 @@ impl Disk {
             }
             Err(_) => was_loose.then_some(number),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{AuthorId, BoardId};
+    use crate::event::Kind;
+    use crate::node::Ticket;
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn row(id: u8) -> Row {
+        Row {
+            id: EventId([id; 32]),
+            author: AuthorId([1; 32]),
+            board: BoardId([2; 32]),
+            thread: None,
+            kind: Kind::THREAD,
+            time: Seconds(EARLIEST + 100),
+            seq: 0,
+            first_seen: Seconds(EARLIEST + 100),
+            size: 3,
+            sage: false,
+            own: false,
+            sent: false,
+            salt: None,
+            board_name: None,
+            follow: None,
+            refs: vec![(crate::store::Rel::Quotes, EventId([9; 32]))],
+        }
+    }
+
+    fn bytes(id: u8) -> Arc<[u8]> {
+        Arc::from(vec![id; 80])
+    }
+
+    /// A book in which events 0 to 4 stand.
+    fn book() -> Book {
+        let mut book = Book::default();
+        for id in 0..5 {
+            let (row, bytes) = (row(id), bytes(id));
+            book.add(Fact { at: Instant(0), board: 0, author: 0, row, bytes });
+        }
+        book
+    }
+
+    fn batch(rows: Vec<(Row, bool)>, state: Option<u8>) -> Batch {
+        let put = |(row, has_event): (Row, bool)| {
+            let event = has_event.then(|| bytes(row.id.0[0]));
+            Put { row, event, from: None }
+        };
+        let puts = rows.into_iter().map(put).collect();
+        Batch { ticket: Ticket(1), strict: false, puts, state: state.map(|state| vec![state]) }
+    }
+
+    #[test]
+    fn what_was_committed_is_restored_as_it_was() {
+        let (mut disk, book) = (Disk::default(), book());
+        let mut stored = Vec::new();
+        let seen = |id: u8, after: u64| Row { first_seen: Seconds(EARLIEST + after), ..row(id) };
+        // Out of order, one of nobody's knowledge, one unlike what everybody has.
+        let odd = Row { size: 77, own: true, ..row(2) };
+        let rows = vec![seen(3, 7), seen(1, 8), seen(200, 9), odd.clone()];
+        let all = rows.iter().cloned().map(|row| (row, true)).collect();
+        disk.commit(batch(all, Some(5)), &book, |number| stored.push(number));
+        assert_eq!(stored, [3, 1, 2]);
+        disk.commit(batch(vec![(Row { sent: true, ..seen(3, 7) }, false)], None), &book, |_| {
+            panic!("nothing new")
+        });
+        let (restored, state) = disk.restore(&book);
+        assert_eq!(restored, [seen(1, 8), odd, Row { sent: true, ..seen(3, 7) }, seen(200, 9)]);
+        assert_eq!(state, Some(vec![5]));
+        let ids = [3, 200, 0, 2].map(|id| EventId([id; 32]));
+        assert_eq!(ids.map(|id| disk.holds(&id, &book)), [true, true, false, true]);
+        let read = disk.read(&ids, &book);
+        assert_eq!(
+            read.iter().map(|(id, bytes)| (id.0[0], bytes[0])).collect::<Vec<_>>(),
+            [(3, 3), (200, 200), (2, 2)]
+        );
+    }
+
+    #[test]
+    fn a_forgetful_crash_takes_the_last_batches_whole() {
+        let book = book();
+        let disk = || {
+            let mut disk = Disk::default();
+            disk.commit(batch(vec![(row(0), true)], Some(1)), &book, |_| {});
+            let later = |disk: &mut Disk, at, rows, state| {
+                disk.commit_unwritten(batch(rows, state), &book, Instant(at), |_| {});
+            };
+            later(&mut disk, 10, vec![(row(1), true), (row(201), true)], Some(2));
+            later(&mut disk, 20, vec![(Row { sent: true, ..row(0) }, false), (row(2), true)], Some(3));
+            disk
+        };
+        for (kept, ids, state) in [(0, vec![0], 1), (1, vec![0, 1, 201], 2), (2, vec![0, 1, 2, 201], 3)] {
+            let (mut disk, mut lost) = (disk(), Vec::new());
+            assert_eq!(disk.unwritten(), 2);
+            disk.forget_unwritten(kept, &book, |number| lost.push(number));
+            let (rows, remembered) = disk.restore(&book);
+            assert_eq!(rows.iter().map(|row| row.id.0[0]).collect::<Vec<_>>(), ids);
+            assert_eq!((rows[0].sent, remembered), (kept == 2, Some(vec![state])));
+            assert_eq!(lost.len(), 2 - kept, "what has no number is not counted");
+        }
+        let mut disk = disk();
+        disk.commit(batch(vec![], None), &book, |_| {});
+        assert_eq!(disk.unwritten(), 0, "what is written at once takes with it what was not");
+    }
+
+    #[test]
+    fn what_gets_a_number_is_kept_by_it() {
+        let (mut disk, mut book) = (Disk::default(), Book::default());
+        let own = Row { own: true, ..row(7) };
+        disk.commit(batch(vec![(own.clone(), true)], None), &book, |_| panic!("it has no number yet"));
+        book.add(Fact { at: Instant(0), board: 0, author: 0, row: row(7), bytes: bytes(7) });
+        assert!(disk.number_is_known(&own.id, &book) && !disk.number_is_known(&row(8).id, &book));
+        assert_eq!(disk.restore(&book).0, [own]);
+        assert_eq!((disk.numbers(&book).collect::<Vec<_>>(), disk.loose.len()), (vec![0], 0));
     }
 }

@@ -190,7 +190,7 @@ impl Hand<'_> {
                 Output::Persist(batch) => self.persist(batch),
                 Output::Read(ticket, ids) => {
                     let wait = self.peer.dice.within(READ);
-                    self.to_myself(wait, What::Read(ticket, ids));
+                    self.later(wait, What::Read(ticket, ids));
                 }
                 Output::Dial(to, relays) => self.tell(Happening::Dials(to, relays)),
                 Output::Update(Update::Published { event, bytes, .. }) => {
@@ -287,7 +287,7 @@ impl Hand<'_> {
         let takes =
             if peer.place.disk_slow { (COMMIT.0, scenario.storage_slow_ms.max(COMMIT.1)) } else { COMMIT };
         let wait = peer.dice.within(takes);
-        self.to_myself(wait, What::Commit { batch, fails });
+        self.later(wait, What::Commit { batch, fails });
     }
 
     fn commit(&mut self, batch: Batch) {
@@ -319,7 +319,7 @@ impl Hand<'_> {
         Some(half.id)
     }
 
-    fn to_myself(&mut self, wait: u64, what: What) {
+    fn later(&mut self, wait: u64, what: What) {
         let (at, from) = (Instant(self.now.0 + wait), self.peer.number);
         self.peer.sequence += 1;
         self.peer.inbox.push(Mail { at, from, sequence: self.peer.sequence, what });

@@ -15,6 +15,7 @@ use super::scenario::Scenario;
 use super::tally::Tally;
 use super::verify::Verdicts;
 use crate::base::{BoardId, BoardName, EventId, Instant, Limits};
+use crate::wire::Role;
 
 /// A share of the peers. Hand it to any thread and call [`Shard::run`] once.
 pub struct Shard(Box<Share>);
@@ -146,8 +147,10 @@ impl Share {
             let reads = |number: &u32| peer.reads(shared.book.fact(*number).board);
             let owed = |number: &u32| shared.owed[*number as usize] && reads(number);
             verdict.held += peer.disk.numbers(&shared.book).filter(owed).count() as u64;
-            let of_boards = shared.owed_of.iter().zip(0..).filter(|(_, board)| peer.reads(*board));
-            verdict.owed += of_boards.map(|(owed, _)| owed).sum::<u64>();
+            verdict.owed += match peer.role {
+                Role::Relay => shared.owed_of.iter().sum::<u64>(),
+                Role::Tab => peer.boards.iter().map(|board| shared.owed_of[usize::from(*board)]).sum(),
+            };
             let is_settled = match &peer.brain {
                 Brain::Node(node) => shared.unsaved.iter().all(|id| !node.is_pending(id)),
                 _ => false,
