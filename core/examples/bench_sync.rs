@@ -99,7 +99,9 @@ fn time() {
         cold.push(milliseconds(|| assert_eq!(pair.reconcile().1, 1_000)));
     }
     let (warm, cold, theirs) = (median(warm), median(cold), median(theirs));
-    println!("d = 1000 spread: {warm:.2} ms with warm caches, {cold:.2} ms without, negentropy {theirs:.2} ms");
+    println!(
+        "d = 1000 spread: {warm:.2} ms with warm caches, {cold:.2} ms without, negentropy {theirs:.2} ms"
+    );
     println!("{}", row("sync.cpu.d1000.spread", warm, "ms", Some(theirs)));
 }
 

@@ -31,8 +31,8 @@ Usage: cargo xtask COMMAND [OPTIONS]
   lint                             rustfmt, clippy (native and wasm), cargo-deny
   tidy                             the house rules that a program can check
   bench [NAME]                     measure: load, admit, ingest, durable, webrtc, media, or all of them
-  sim --peers N --minutes M --seed S [--scenario NAME]
-                                   simulate a network; one seed gives one trace
+  sim --peers N --minutes M --seed S [--scenario NAME] [--threads N]
+                                   simulate a network; one seed gives one trace; NAME may be a file
   setup [--all]                    the tools of `run`; with --all those of test, bench and lint too
 
 Each command does the set-up that it lacks. Tools go to $CHANTERELLE_CACHE, else $XDG_CACHE_HOME/chanterelle,

@@ -10,7 +10,7 @@ use crate::args::Args;
 use crate::process;
 use crate::workspace::Workspace;
 
-/// `cargo xtask sim --peers N --minutes M --seed S [--scenario NAME]`.
+/// `cargo xtask sim --peers N --minutes M --seed S [--scenario NAME] [--threads N]`.
 pub(crate) fn command(ws: &Workspace, args: Args) -> Result<ExitCode> {
     let mut command = ws.cargo();
     command.args([

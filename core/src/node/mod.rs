@@ -197,6 +197,11 @@ impl<V: Verify> Node<V> {
         others.into_iter().flatten().min()
     }
 
+    /// Who gives verdicts on signatures: for a simulator that lends one memory of them to many nodes.
+    pub fn verifier(&mut self) -> &mut V {
+        &mut self.verify
+    }
+
     /// The events held.
     #[must_use]
     pub fn index(&self) -> &Index {

@@ -26,7 +26,7 @@ impl<V: Verify> Node<V> {
     /// one, because it was the slower.
     pub(super) fn brought_again(&mut self, peer: PeerId, id: &EventId, asked: Option<Asked>) {
         let Some(row) = self.index.get(id) else { return };
-        let (board, is_new) = (row.board, row.first_seen.plus(NEW) >= self.now.unix);
+        let (board, is_new) = (row.board(), row.first_seen().plus(NEW) >= self.now.unix);
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         if asked.is_some() || !is_new || !may_be_pruned(self.role, session) {
             return;
@@ -44,13 +44,13 @@ impl<V: Verify> Node<V> {
         if let Some(session) =
             self.sessions.get_mut(&peer).filter(|_| asked.is_some_and(|asked| asked.grafts))
         {
-            session.neighbour.graft(&row.board);
+            session.neighbour.graft(&row.board());
         }
     }
 
     /// A peer was told of events and nobody brought them in time.
     pub(super) fn on_graft(&mut self, peer: PeerId, ids: Vec<EventId>) {
-        let boards = ids.iter().filter_map(|id| self.index.get(id)).map(|row| row.board);
+        let boards = ids.iter().filter_map(|id| self.index.get(id)).map(|row| row.board());
         for board in set_of(boards) {
             self.graft(peer, board);
         }

@@ -156,7 +156,8 @@ impl Exchange {
         let (fold, _) = fold_since(held.set, since);
         let root = root(since, &fold);
         let (phase, have) = (Phase::Opened, Vec::new());
-        let exchange = Self { since, common: since, root, phase, steps: 0, restarts: 0, have, is_partial: false };
+        let exchange =
+            Self { since, common: since, root, phase, steps: 0, restarts: 0, have, is_partial: false };
         (exchange, Message::Root { since, count: fold.count(), root }.encode())
     }
 
@@ -347,7 +348,8 @@ impl Exchange {
         let is_full = state.need.len() >= MAX_NEEDS;
         if more && !is_full {
             state.next = end + 1;
-            let message = Message::More { head: state.opening.head(state.selected.clone()), from: state.next };
+            let message =
+                Message::More { head: state.opening.head(state.selected.clone()), from: state.next };
             self.phase = Phase::List(state);
             return Ok(Step::Ask(message.encode()));
         }
@@ -389,7 +391,12 @@ impl Exchange {
     }
 
     fn done(&mut self, need: Needs) -> Step {
-        Step::Done(Found { since: self.common, have: core::mem::take(&mut self.have), need, is_partial: self.is_partial })
+        Step::Done(Found {
+            since: self.common,
+            have: core::mem::take(&mut self.have),
+            need,
+            is_partial: self.is_partial,
+        })
     }
 }
 

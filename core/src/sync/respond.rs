@@ -164,7 +164,8 @@ fn fetch(held: &mut Held<'_>, salt: &Salt, head: &Head, names: &[u64]) -> Answer
         });
     }
     held.cache.worked(seen);
-    let unknown: Vec<u64> = names.iter().zip(found).filter(|(_, found)| !found).map(|(name, _)| *name).collect();
+    let unknown: Vec<u64> =
+        names.iter().zip(found).filter(|(_, found)| !found).map(|(name, _)| *name).collect();
     let unknown = (!unknown.is_empty()).then(|| Message::Unknown { names: unknown }.encode());
     Answer::Give { ids, unknown }
 }

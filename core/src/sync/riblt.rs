@@ -169,7 +169,8 @@ mod tests {
             expected.sort_unstable();
             ours.extend(&common);
             theirs.extend(&common);
-            let cells = cells_of(&ours, count).iter().zip(cells_of(&theirs, count)).map(|(a, b)| a ^ b).collect();
+            let cells =
+                cells_of(&ours, count).iter().zip(cells_of(&theirs, count)).map(|(a, b)| a ^ b).collect();
             assert_eq!(decode(cells, KEY), Some(expected), "{differences}");
         }
     }
@@ -259,7 +260,10 @@ mod tests {
         let ways: Vec<Vec<usize>> = names(0, 2_000).into_iter().map(way).collect();
         assert!(ways.iter().all(|way| way.is_sorted_by(|a, b| a < b)));
         let all: Vec<u8> = ways.concat().iter().flat_map(|at| (*at as u64).to_le_bytes()).collect();
-        assert_eq!(blake3::hash(&all).to_hex().as_str(), "0cccb0cca4e3abbd76b15b82cd82eb187b593e062b6fb487769b6513073b9309");
+        assert_eq!(
+            blake3::hash(&all).to_hex().as_str(),
+            "0cccb0cca4e3abbd76b15b82cd82eb187b593e062b6fb487769b6513073b9309"
+        );
         assert_eq!(set_of(ways.iter().map(|way| way[0])).len(), 1);
     }
 }
