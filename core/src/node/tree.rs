@@ -13,10 +13,10 @@ use crate::wire::{Frame, Role};
 /// Seconds for which an event is new. Who brings it again later is no branch too many, but completes what one of us missed.
 const NEW: u64 = 30;
 
-/// Tabs that a relay brings the events of one board to although others would: so many, or if that is more, of its readers
-/// every eighth. Each is then a few hops from one of them.
-const SHORTCUTS: usize = 32;
+/// Of the readers of a board a relay brings its events to every so manieth although others would, and to two at least: each is
+/// then a few hops from one of them.
 const EVERY: usize = 8;
+const LEAST: usize = 2;
 
 /// Boards of which one tab is a shortcut.
 const SHORTCUTS_OF_ONE: usize = 256;
@@ -61,7 +61,7 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         session.neighbour.graft(&board);
         if self.role == Role::Relay && session.role == Some(Role::Tab) {
-            let most = SHORTCUTS.max(self.neighbours.readers.count(&board) / EVERY);
+            let most = LEAST.max(self.neighbours.readers.count(&board) / EVERY);
             let of_board = self.shortcuts.entry(board).or_default();
             let shortcuts = &mut session.neighbour.shortcuts;
             if *of_board < most && shortcuts.len() < SHORTCUTS_OF_ONE && shortcuts.insert(board) {
