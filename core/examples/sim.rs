@@ -4,7 +4,7 @@
 //! `name value`, with the time and memory they took, for programs; the trace is the last line.
 
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Instant;
 
@@ -31,8 +31,14 @@ struct Chosen {
 
 fn simulate(Chosen { scenario, seed, threads }: &Chosen) -> ExitCode {
     let began = Instant::now();
-    let mut pool = Pool::new(threads - 1);
-    let report = run_with(scenario, *seed, *threads, &mut |shards| pool.run(shards));
+    let pool = Pool::default();
+    let report = thread::scope(|scope| {
+        (1..*threads).for_each(|_| drop(scope.spawn(|| pool.serve())));
+        let shares = if *threads == 1 { 1 } else { threads * SHARES };
+        let report = run_with(scenario, *seed, shares, &mut |shards| pool.run(shards));
+        pool.close();
+        report
+    });
     let seconds = began.elapsed().as_secs_f64();
     println!("{report}");
     for (name, value) in report.figures() {
@@ -48,37 +54,70 @@ fn simulate(Chosen { scenario, seed, threads }: &Chosen) -> ExitCode {
     if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Threads that each run a shard of every window; the first is run by whoever calls.
-struct Pool(Vec<(Sender<Shard>, Receiver<Shard>)>);
+/// Shares of the peers for each thread, so that one that has to wait for a processor holds up little.
+const SHARES: usize = 4;
+
+/// Threads that take shards to run, one at a time, beside whoever calls.
+#[derive(Default)]
+struct Pool {
+    work: Mutex<Work>,
+    /// There is a shard to run, or there will be none any more.
+    there_is: Condvar,
+    /// A shard was run.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    waiting: Vec<Shard>,
+    done: Vec<Shard>,
+    is_over: bool,
+}
 
 impl Pool {
-    fn new(threads: usize) -> Pool {
-        let worker = |_| {
-            let (to_worker, from_us) = channel::<Shard>();
-            let (to_us, from_worker) = channel();
-            thread::spawn(move || {
-                for mut shard in from_us {
-                    shard.run();
-                    if to_us.send(shard).is_err() {
-                        return;
-                    }
-                }
-            });
-            (to_worker, from_worker)
-        };
-        Pool((0..threads).map(worker).collect())
+    /// Runs all shards of a window.
+    fn run(&self, shards: &mut Vec<Shard>) {
+        let count = shards.len();
+        self.lock().waiting.append(shards);
+        self.there_is.notify_all();
+        while self.run_one() {}
+        let work = self.done.wait_while(self.lock(), |work| work.done.len() < count);
+        shards.append(&mut work.expect(UNPOISONED).done);
     }
 
-    fn run(&mut self, shards: &mut Vec<Shard>) {
-        let away = shards.split_off(1);
-        for ((to, _), shard) in self.0.iter().zip(away) {
-            to.send(shard).expect("a worker waits for shards as long as there is a pool");
+    /// Runs one shard that waits, if there is one.
+    fn run_one(&self) -> bool {
+        let Some(mut shard) = self.lock().waiting.pop() else { return false };
+        shard.run();
+        self.lock().done.push(shard);
+        self.done.notify_one();
+        true
+    }
+
+    /// What a thread of the pool does until the end.
+    fn serve(&self) {
+        loop {
+            let idle = |work: &mut Work| work.waiting.is_empty() && !work.is_over;
+            let work = self.there_is.wait_while(self.lock(), idle).expect(UNPOISONED);
+            if work.is_over {
+                return;
+            }
+            drop(work);
+            self.run_one();
         }
-        shards.iter_mut().for_each(Shard::run);
-        let back = self.0.iter().map(|(_, from)| from.recv().expect("a worker gives back what it got"));
-        shards.extend(back);
+    }
+
+    fn close(&self) {
+        self.lock().is_over = true;
+        self.there_is.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().expect(UNPOISONED)
     }
 }
+
+const UNPOISONED: &str = "nobody panics with the lock";
 
 /// The most memory this process had so far, bytes, where the system tells.
 fn peak_memory() -> Option<u64> {

@@ -276,7 +276,7 @@ mod tests {
         let seen = |id: u8, after: u64| Row { first_seen: Seconds(EARLIEST + after), ..row(id) };
         // Out of order, one of nobody's knowledge, one unlike what everybody has.
         let odd = Row { size: 77, own: true, ..row(2) };
-        let rows = vec![seen(3, 7), seen(1, 8), seen(200, 9), odd.clone()];
+        let rows = [seen(3, 7), seen(1, 8), seen(200, 9), odd.clone()];
         let all = rows.iter().cloned().map(|row| (row, true)).collect();
         disk.commit(batch(all, Some(5)), &book, |number| stored.push(number));
         assert_eq!(stored, [3, 1, 2]);
