@@ -51,6 +51,7 @@ const SOON: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(100));
 const BY_TABS: (Duration, Duration) = (Duration::from_millis(600), Duration::from_millis(1_200));
 
 /// What a node has to do with direct neighbours.
+#[derive(Default)]
 pub(super) struct Neighbours {
     /// Where this peer can be asked for; `None` when there are to be no direct connections.
     pub own: Option<PeerRecord>,
@@ -60,23 +61,10 @@ pub(super) struct Neighbours {
     friends_at: Instant,
     /// Whether what neighbours spare the relays may be another now.
     lazy_changed: bool,
-    /// Whom there is room for, and until when that was found out; before, if neighbours or attempts are others.
-    wanted: Wanted,
+    /// Until when it stands whom there is room for; not at all if neighbours or attempts are others now.
     wanted_until: Option<Instant>,
-}
-
-impl Default for Neighbours {
-    fn default() -> Self {
-        Self {
-            own: None,
-            passive: PassiveView::default(),
-            readers: Readers::default(),
-            friends_at: Instant(0),
-            lazy_changed: false,
-            wanted: Wanted::Nobody,
-            wanted_until: None,
-        }
-    }
+    /// When somebody is to be dialled or given up.
+    dial_at: Option<Instant>,
 }
 
 impl<V: Verify> Node<V> {
@@ -290,19 +278,19 @@ impl<V: Verify> Node<V> {
 
     fn dial_neighbours(&mut self) {
         let now = self.now.instant;
-        if self.neighbours.wanted_until.is_none_or(|until| until <= now) {
-            self.neighbours.wanted = self.wanted();
-            self.neighbours.wanted_until = Some(now + IS_NEW);
-        }
-        // What is asked first is asked with every input.
-        if self.neighbours.passive.wake_at(self.neighbours.wanted).is_none_or(|at| at > now) {
+        let is_stale = self.neighbours.wanted_until.is_none_or(|until| until <= now);
+        // This is asked with every input, and nearly always there is nothing to do.
+        let is_due = self.neighbours.dial_at.is_some_and(|at| at <= now);
+        if !self.neighbours.passive.take_changed() && !is_stale && !is_due {
             return;
         }
+        self.neighbours.wanted_until = Some(now + IS_NEW);
         self.neighbours.passive.expire(&mut self.rng, now);
         loop {
-            self.neighbours.wanted = self.wanted();
-            let wanted = self.neighbours.wanted;
+            let wanted = self.wanted();
             let Some((peer, relays)) = self.neighbours.passive.next(wanted, &mut self.rng, now) else {
+                self.neighbours.passive.take_changed();
+                self.neighbours.dial_at = self.neighbours.passive.wake_at(wanted);
                 return;
             };
             if self.sessions.contains_key(&peer) {
@@ -316,8 +304,7 @@ impl<V: Verify> Node<V> {
     /// When neighbours want attention next.
     pub(super) fn neighbours_wake_at(&self) -> Option<Instant> {
         self.neighbours.own.as_ref()?;
-        let dial = self.neighbours.passive.wake_at(self.neighbours.wanted);
-        let at = dial.into_iter().chain([self.shuffles.at()]).min()?;
+        let at = self.neighbours.dial_at.into_iter().chain([self.shuffles.at()]).min()?;
         Some(at.max(Instant(self.now.instant.0 + 1)))
     }
 

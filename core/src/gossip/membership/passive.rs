@@ -68,6 +68,8 @@ pub enum Wanted {
 pub struct PassiveView {
     known: BoxMap<PeerId, Candidate>,
     friends: BTreeSet<PeerId>,
+    /// Whether anything is another than when that was last asked.
+    is_changed: bool,
     /// Counts who was heard of.
     order: u64,
     attempts: u64,
@@ -98,6 +100,11 @@ enum State {
 }
 
 impl PassiveView {
+    /// Whether there may be another to dial, or sooner, than when this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        core::mem::take(&mut self.is_changed)
+    }
+
     /// Whether a record says anything that is not known here, and is of this time. `own` is this peer.
     #[must_use]
     pub fn is_news(&self, own: PeerId, record: &PeerRecord, now: Seconds) -> bool {
@@ -108,6 +115,7 @@ impl PassiveView {
 
     /// Learns of somebody from a record. `own` is this peer.
     pub fn learn(&mut self, own: PeerId, record: PeerRecord, source: Source, now: Now) {
+        self.is_changed = true;
         let peer = record.peer();
         if !self.is_news(own, &record, now.unix) {
             return;
@@ -133,6 +141,7 @@ impl PassiveView {
 
     /// Takes note that somebody who is known was named as a reader of a board that no neighbour reads.
     pub fn reads_missing(&mut self, peer: &PeerId) {
+        self.is_changed = true;
         if let Some(known) = self.known.get_mut(peer) {
             known.is_missing = true;
         }
@@ -153,6 +162,7 @@ impl PassiveView {
 
     /// Friends are these, reached at these relays; whoever was one before is none any more.
     pub fn friends_are(&mut self, own: PeerId, friends: Vec<(PeerId, Vec<Address>)>, now: Instant) {
+        self.is_changed = true;
         let friends = map_of(friends.into_iter().filter(|(peer, _)| *peer != own));
         self.friends = friends.keys().copied().collect();
         self.known.retain(|peer, known| known.source != Source::Friend || friends.contains_key(peer));
@@ -227,6 +237,7 @@ impl PassiveView {
 
     /// There is a session with this peer.
     pub fn connected(&mut self, peer: &PeerId, now: Instant) {
+        self.is_changed = true;
         if let Some(known) = self.known.get_mut(peer) {
             known.state = State::Connected(now);
         }
@@ -244,6 +255,7 @@ impl PassiveView {
 
     /// A peer could not be reached.
     pub fn failed(&mut self, peer: PeerId, rng: &mut Rng, now: Instant) {
+        self.is_changed = true;
         let Some(known) = self.known.get_mut(&peer) else { return };
         known.failures += 1;
         if known.failures > FAILURES && known.source != Source::Friend {
@@ -278,6 +290,7 @@ impl PassiveView {
 
     /// Forgets everybody but friends, whose attempts are over: there will be no direct connections for now.
     pub fn clear(&mut self, now: Instant) {
+        self.is_changed = true;
         self.known.retain(|_, known| known.source == Source::Friend);
         self.known.values_mut().for_each(|known| known.state = State::Due(now));
     }
