@@ -18,6 +18,7 @@ mod media;
 mod naive;
 mod notation;
 mod overlay;
+mod retention;
 mod samples;
 mod strategies;
 mod sync;
