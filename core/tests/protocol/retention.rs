@@ -471,3 +471,19 @@ fn a_call_names_no_more_than_one_transaction_of_a_storage_takes() {
     assert_eq!(sizes, [1_024, 1_024, 952]);
     assert_eq!(held(&index), BTreeSet::from([id(1)]));
 }
+
+/// A stranger decides how many boards there are.
+#[test]
+fn windows_of_so_many_boards_are_remembered_and_the_latest_always() {
+    let mut index = index();
+    let board = |n: u16| {
+        let mut bytes = [9; 32];
+        bytes[..2].copy_from_slice(&n.to_be_bytes());
+        BoardId(bytes)
+    };
+    (0..5_000).for_each(|n| index.begin(&board(n), Day(10_000 - u32::from(n))));
+    assert_eq!(index.windows().len(), 4_096);
+    assert_eq!(index.since(&board(4_999)), Day(5_001), "though it begins before all others");
+    assert_eq!(index.since(&board(0)), Day(10_000));
+    assert_eq!(index.since(&board(4_500)), Day(0), "the one that began earliest made room");
+}
