@@ -111,6 +111,10 @@ pub struct Limits {
     pub have_patience: (Duration, Duration),
     /// For how much longer, when another peer was asked for it, or a relay has it that a direct neighbour said it has, too.
     pub neighbour_patience: Duration,
+    /// Events that count on one day of one board, the same for all peers, or they would never agree on a day that is full:
+    /// more than one each two seconds, which few boards anywhere have. A flood of one day costs whoever keeps its board
+    /// 6 MB of memory at most.
+    pub day_events: usize,
     /// Between two updates of a view while events stream in; a person cannot read faster.
     pub update_every: Duration,
 
@@ -215,6 +219,7 @@ impl Default for Limits {
             neighbours_wanted: 5,
             have_patience: (Duration::from_millis(50), Duration::from_millis(150)),
             neighbour_patience: Duration::from_secs(2),
+            day_events: 50_000,
             update_every: Duration::from_millis(50),
             blob_bytes: 4 * 1024 * 1024 * 1024,
             media_frame_bytes: 320 * 1024,

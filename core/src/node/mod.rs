@@ -130,7 +130,7 @@ impl<V: Verify> Node<V> {
             rng: Rng::new(setup.seed),
             verify,
             restored: false,
-            index: Index::default(),
+            index: Index::new(&setup.limits),
             persist: Persist::default(),
             deferred: Deferred::new(),
             subscriptions: BoxMap::new(),
@@ -161,7 +161,7 @@ impl<V: Verify> Node<V> {
     pub fn handle(&mut self, now: Now, input: Input) {
         self.now = Now { instant: now.instant.max(self.now.instant), unix: now.unix };
         match input {
-            Input::Restore(rows) => rows.into_iter().for_each(|row| self.index.insert(row)),
+            Input::Restore(rows) => rows.into_iter().for_each(|row| drop(self.index.insert(row))),
             Input::Restored(state) => self.on_restored(state.as_deref()),
             Input::Connected(peer) => self.on_connected(peer, false),
             Input::ConnectedDirectly(peer) => self.on_connected(peer, true),

@@ -6,7 +6,7 @@ use super::held::RowRef;
 use super::index::Index;
 use super::key::slot_of;
 use super::order::Order;
-use crate::base::{BoardName, Day, Seconds, ThreadId};
+use crate::base::{BoardName, Day, EventId, Seconds, ThreadId};
 
 /// What the index keeps of a board.
 #[derive(Clone, Debug, Default)]
@@ -57,21 +57,38 @@ impl<'a> BoardRef<'a> {
         self.board.events.iter().map(move |entry| self.index.row(entry))
     }
 
-    /// The days that have events, in their order, each with the fold of its events. A day is that of the time an event
-    /// claims.
-    pub fn days(self) -> impl DoubleEndedIterator<Item = (Day, Fold)> + 'a {
-        self.board.days.iter().map(|bucket| (bucket.day, bucket.fold))
+    /// The first day that is kept whole.
+    #[must_use]
+    pub fn since(self) -> Day {
+        self.index.since(&self.index.board_id(self.board.number))
     }
 
-    /// The fold of a day's events, that of nothing if there are none.
+    /// The days of the window that have events which count, in their order, each with the fold of those. A day is that
+    /// of the time an event claims.
+    pub fn days(self) -> impl DoubleEndedIterator<Item = (Day, Fold)> + 'a {
+        let since = self.since();
+        let days = self.board.days.iter().map(|bucket| (bucket.day, bucket.fold));
+        days.filter(move |(day, fold)| *day >= since && fold.count() > 0)
+    }
+
+    /// The fold of the events that count on a day of the window, else that of nothing.
     #[must_use]
     pub fn fold(self, day: Day) -> Fold {
-        self.board.days.get(day).map(|bucket| bucket.fold).unwrap_or_default()
+        let bucket = self.board.days.get(day).filter(|_| day >= self.since());
+        bucket.map(|bucket| bucket.fold).unwrap_or_default()
     }
 
-    /// The events of a day by claimed time: those of which [`BoardRef::fold`] is made.
+    /// The events of which [`BoardRef::fold`] is made, by claimed time.
     pub fn of_day(self, day: Day) -> impl DoubleEndedIterator<Item = RowRef<'a>> {
-        self.index.in_day(self.board, day)
+        let is_covered = day >= self.since();
+        self.index.in_day(self.board, day).filter(move |row| is_covered && row.is_counted())
+    }
+
+    /// The least event that counts on a day on which no more can: a stranger's that is less is not worth asking for.
+    #[must_use]
+    pub fn floor(self, day: Day) -> Option<EventId> {
+        let slot = self.board.days.get(day)?.floor(self.index.day_events)?;
+        self.index.name_of(slot)
     }
 
     /// Its threads, by id. A thread whose opening post is not held is here, too, and one that was opened elsewhere, if

@@ -1,22 +1,44 @@
 //! Changes of the index: each keeps all orders in step.
 
 use super::board::{Board, BoardRef};
+use super::held::RowRef;
 use super::index::Index;
-use super::key::slot_of;
+use super::key::{Fact, before_fact, fact_of, slot_of};
 use super::key::{
     before_by_id, before_in_thread, before_in_time, before_of_author, before_referring, entry, prefix,
     referring,
 };
 use super::order::Order;
+use super::retention::{Class, Marks, Refusal};
 use super::row::Row;
-use super::slab::{NONE, OWN, SENT, short};
-use crate::base::{BoardId, BoxMap, EventId};
+use super::slab::{COUNTED, NONE, OWN, SENT, Slab, short};
+use crate::base::{BoardId, BoxMap, EventId, Seconds};
 use crate::crypto::no_board;
 
 impl Index {
-    /// Puts an event. Of one that is held only what can change is noted: whose it is, what has become of it, and when it
-    /// was first seen.
-    pub fn insert(&mut self, row: Row) {
+    /// Why an event that is not held would not be kept. It then need not be put here, stored or acknowledged; whoever
+    /// sent it finds out by itself, when it has what stands before it.
+    #[must_use]
+    pub fn refuses(&self, row: &Row) -> Option<Refusal> {
+        if self.rival(row).is_some_and(|rival| rank(&rival) > (row.seq, row.time, row.id)) {
+            return Some(Refusal::Superseded);
+        }
+        if row.class() != Class::Stranger || self.contains(&row.id) {
+            return None;
+        }
+        if row.time.day() < self.since(&row.board) {
+            return Some(Refusal::Old);
+        }
+        let board = if row.board == no_board() { Some(self.boardless()) } else { self.board(&row.board) };
+        let floor = board.and_then(|board| board.floor(row.time.day()));
+        floor.filter(|floor| row.id < *floor).map(|_| Refusal::Crowded)
+    }
+
+    /// Puts an event. Of one that is held only what can change is noted: whose it is, what has become of it, when it was
+    /// first seen, and marks.
+    ///
+    /// Returns the events that nothing keeps any longer because of it, itself perhaps: the caller is to remove them.
+    pub fn insert(&mut self, row: Row) -> Vec<EventId> {
         if row.own && !row.sent {
             self.unsent.insert(row.id);
         } else {
@@ -24,15 +46,19 @@ impl Index {
         }
         let slot = self.slot_for(&row.id);
         if self.slab.is_held(slot) {
-            self.slab.mark(slot, &row);
-            return;
+            return self.change(slot, &|slab| slab.mark(slot, &row)).into_iter().collect();
         }
+        let mut gone = self.supersede(&row, slot);
         self.revision += 1;
         self.len += 1;
         let home = row.home().map_or(NONE, |thread| self.slot_for(&thread));
         let targets: Vec<u32> = row.refs.iter().map(|(_, target)| self.slot_for(target)).collect();
         let number = self.number_for(&row.board);
         self.slab.hold(slot, &row, number, home, &targets);
+        if self.fact(&row).is_some() && !gone.contains(&row.id) {
+            self.facts
+                .put(entry(prefix(&row.author.0), slot), &before_fact(&self.slab, fact_of(&self.slab, slot)));
+        }
         let slab = &self.slab;
         for ((rel, _), target) in row.refs.iter().zip(targets) {
             let key = referring(*rel, target, slot);
@@ -47,7 +73,6 @@ impl Index {
         let board = board_mut(&mut self.boards, &mut self.boardless, &self.numbers, number);
         board.revision = self.revision;
         board.events.put(entry(short(row.time), slot), &before_in_time(slab, slot));
-        board.days.insert(row.time.day(), &row.id);
         if home != NONE {
             let id = slab.get(home).id;
             board.threads.put(entry(prefix(&id.0), home), &before_by_id(slab, id));
@@ -60,6 +85,13 @@ impl Index {
             board.naming += 1;
             board.name.get_or_insert(name);
         }
+        let pushed = board.days.insert(&mut self.slab, &board.events, slot, self.day_events);
+        self.account(slot, true);
+        let pushed = pushed.map(|slot| self.slab.get(slot)).filter(|event| event.class() == Class::Stranger);
+        if let Some(event) = pushed.filter(|event| !gone.contains(&event.id)) {
+            gone.push(event.id);
+        }
+        gone
     }
 
     /// Forgets an event: for one that could not be stored, or is not kept any longer.
@@ -83,12 +115,16 @@ impl Index {
         if number == 0 {
             self.authors.take(entry(prefix(&row.author.0), slot), &before_of_author(slab, slot));
         }
+        if fact_of(slab, slot).is_some() {
+            self.facts.take(entry(prefix(&row.author.0), slot), &before_fact(slab, fact_of(slab, slot)));
+        }
+        self.account(slot, false);
         let is_thread_here = self.in_thread(home, number, number + 1).next().is_some();
-        let slab = &self.slab;
         let board = board_mut(&mut self.boards, &mut self.boardless, &self.numbers, number);
         board.revision = self.revision;
+        board.days.remove(&mut self.slab, slot, self.day_events);
+        let slab = &self.slab;
         board.events.take(entry(short(row.time), slot), &before_in_time(slab, slot));
-        board.days.remove(row.time.day(), id);
         if home != NONE && !is_thread_here {
             let id = slab.get(home).id;
             board.threads.take(entry(prefix(&id.0), home), &before_by_id(slab, id));
@@ -125,6 +161,73 @@ impl Index {
             self.unsent.remove(id);
         }
         is_news
+    }
+
+    /// Notes that an event is pinned, or is by somebody whom the person follows, or no longer; the event if nothing keeps
+    /// it any longer, so that the caller is to remove it.
+    pub fn keep(&mut self, id: &EventId, pinned: bool, followed: bool) -> Option<EventId> {
+        let slot = self.get(id)?.slot;
+        let marks = Marks { pinned, followed, ..self.slab.get(slot).marks() };
+        self.change(slot, &|slab| slab.set_marks(slot, marks))
+    }
+
+    /// Keeps of an event only its name, which goes on to count: whoever asks for it is told that it is withheld, and
+    /// nobody brings it again. Its body is the caller's to drop. Whether that is news.
+    pub fn withhold(&mut self, id: &EventId) -> bool {
+        let Some(slot) = self.get(id).filter(|row| !row.marks().withheld).map(|row| row.slot) else {
+            return false;
+        };
+        let marks = Marks { withheld: true, ..self.slab.get(slot).marks() };
+        self.change(slot, &|slab| slab.set_marks(slot, marks));
+        true
+    }
+
+    /// Changes what can change of an event that is held; the event if nothing keeps it then.
+    fn change(&mut self, slot: u32, change: &dyn Fn(&mut Slab)) -> Option<EventId> {
+        self.account(slot, false);
+        change(&mut self.slab);
+        self.account(slot, true);
+        let event = self.slab.get(slot);
+        (event.class() == Class::Stranger && !event.has(COUNTED)).then_some(event.id)
+    }
+
+    /// Adds an event to the sums, or takes it out of them.
+    fn account(&mut self, slot: u32, is_there: bool) {
+        let (event, day) = (self.slab.get(slot), self.slab.time(slot).day());
+        let (count, bytes) = &mut self.sums[event.class() as usize];
+        let size = if event.marks().withheld { 0 } else { u64::from(event.size) };
+        if is_there {
+            (*count, *bytes) = (*count + 1, *bytes + size);
+        } else {
+            (*count, *bytes) = (*count - 1, *bytes - size);
+        }
+        let board = board_mut(&mut self.boards, &mut self.boardless, &self.numbers, event.board);
+        board.days.account(day, event, is_there);
+    }
+
+    /// What a new fact replaces, or itself if that has been replaced already.
+    fn supersede(&mut self, row: &Row, slot: u32) -> Vec<EventId> {
+        let Some(rival) = self.rival(row).filter(|rival| rival.slot != slot) else { return Vec::new() };
+        if rank(&rival) > (row.seq, row.time, row.id) {
+            return vec![row.id];
+        }
+        let (id, slot) = (rival.id(), rival.slot);
+        self.facts
+            .take(entry(prefix(&row.author.0), slot), &before_fact(&self.slab, fact_of(&self.slab, slot)));
+        vec![id]
+    }
+
+    /// What is held and said of the same as a fact.
+    fn rival(&self, row: &Row) -> Option<RowRef<'_>> {
+        let fact = self.fact(row);
+        let at = self.facts.seek(&before_fact(&self.slab, Some(fact?)));
+        let rival = self.facts.get(at).map(slot_of).filter(|slot| fact_of(&self.slab, *slot) == fact)?;
+        Some(self.row(rival.into()))
+    }
+
+    fn fact(&self, row: &Row) -> Option<Fact> {
+        let is_fact = row.kind.is_fact() && row.board == no_board();
+        is_fact.then(|| (row.author, row.kind, row.follow.as_deref().map(|(who, _)| *who)))
     }
 
     /// The slot of an event, which is made if there is none.
@@ -167,6 +270,11 @@ impl Index {
         }
         board.number
     }
+}
+
+/// By what facts replace each other: the highest wins.
+fn rank(row: &RowRef<'_>) -> (u64, Seconds, EventId) {
+    (row.seq(), row.time(), row.id())
 }
 
 fn board_mut<'a>(

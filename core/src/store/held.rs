@@ -3,8 +3,9 @@
 //! What is by itself, for a storage, is a [`Row`].
 
 use super::index::Index;
+use super::retention::{Class, Marks};
 use super::row::{Rel, Row};
-use super::slab::{Entry, NAMED, OWN, SAGE, SENT};
+use super::slab::{COUNTED, Entry, NAMED, OWN, SAGE, SENT};
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Seconds, ThreadId};
 use crate::event::Kind;
 
@@ -126,6 +127,24 @@ impl<'a> RowRef<'a> {
         slab.refs(self.slot).map(|(rel, target)| (rel, slab.get(target).id))
     }
 
+    /// What this node has decided about it.
+    #[must_use]
+    pub fn marks(self) -> Marks {
+        self.entry.marks()
+    }
+
+    /// For whose sake it is kept.
+    #[must_use]
+    pub fn class(self) -> Class {
+        self.entry.class()
+    }
+
+    /// Whether it is one of those that count on its board's day.
+    #[must_use]
+    pub fn is_counted(self) -> bool {
+        self.has(COUNTED)
+    }
+
     /// All of it by itself.
     #[must_use]
     pub fn to_row(self) -> Row {
@@ -146,11 +165,12 @@ impl<'a> RowRef<'a> {
             board_name: self.board_name().cloned(),
             follow: self.follow().map(Box::new),
             refs: self.refs().collect(),
+            marks: self.marks(),
         }
     }
 
     fn has(self, flag: u16) -> bool {
-        self.entry.flags & flag != 0
+        self.entry.has(flag)
     }
 }
 

@@ -10,14 +10,15 @@ use super::board::{Board, BoardRef};
 use super::held::RowRef;
 use super::key::{before_by_id, before_in_day, entry, prefix, referring, slot_of};
 use super::order::{At, Order};
+use super::retention::Class;
 use super::row::Rel;
 use super::slab::{NONE, SLOT_BITS, Slab};
-use crate::base::{AuthorId, BoardId, BoxMap, Day, EventId, Seconds, ThreadId, set_of};
+use crate::base::{AuthorId, BoardId, BoxMap, Day, EventId, Limits, Seconds, ThreadId, set_of};
 use crate::crypto::no_board;
 use crate::event::Kind;
 
 /// Every event held, by what is asked. In the entries of its orders the slot has the low bits.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Index {
     pub(super) slab: Slab,
     /// By id, its first 32 bits: those that are referred to, too.
@@ -36,11 +37,51 @@ pub struct Index {
     pub(super) authors: Order,
     /// By (target, role, id), slot of the target and role: a stranger decides how many targets there are.
     pub(super) referrers: Order,
+    /// Of the facts, by (author, kind, whom it is about), the author's first 32 bits.
+    pub(super) facts: Order,
     pub(super) unsent: BTreeSet<EventId>,
     pub(super) revision: u64,
+    /// How many events count on a day of a board.
+    pub(super) day_events: usize,
+    /// How many events there are of each class, and the bytes of those that are not withheld.
+    pub(super) sums: [(usize, u64); Class::ALL.len()],
+    /// The first day of which the events of all boards are kept whole, and where that is another for one of them.
+    pub(super) from: Day,
+    pub(super) windows: Vec<(BoardId, Day)>,
+}
+
+impl Default for Index {
+    /// As the network has it.
+    fn default() -> Self {
+        Index::new(&Limits::default())
+    }
 }
 
 impl Index {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Index {
+        Index {
+            slab: Slab::default(),
+            ids: Order::default(),
+            len: 0,
+            boards: BoxMap::new(),
+            boardless: Board::default(),
+            numbers: Vec::new(),
+            free_numbers: Vec::new(),
+            threads: Order::default(),
+            authors: Order::default(),
+            referrers: Order::default(),
+            facts: Order::default(),
+            unsent: BTreeSet::new(),
+            revision: 0,
+            day_events: limits.day_events,
+            sums: Default::default(),
+            from: Day(0),
+            windows: Vec::new(),
+        }
+    }
+
     /// What is held of an event.
     #[must_use]
     pub fn get(&self, id: &EventId) -> Option<RowRef<'_>> {
@@ -63,6 +104,18 @@ impl Index {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Events held of a class, withheld ones included.
+    #[must_use]
+    pub fn count(&self, class: Class) -> usize {
+        self.sums[class as usize].0
+    }
+
+    /// Bytes of the events of a class that are not withheld.
+    #[must_use]
+    pub fn bytes(&self, class: Class) -> u64 {
+        self.sums[class as usize].1
     }
 
     /// All events by id.
@@ -180,6 +233,11 @@ impl Index {
 
     pub(super) fn board_id(&self, number: u32) -> BoardId {
         number.checked_sub(1).and_then(|at| self.numbers.get(at as usize).copied()).unwrap_or(no_board())
+    }
+
+    /// A board or what stands for none, to be changed.
+    pub(super) fn board_of(&mut self, board: &BoardId) -> Option<&mut Board> {
+        if *board == no_board() { Some(&mut self.boardless) } else { self.boards.get_mut(board) }
     }
 
     pub(super) fn board_by_number(&self, number: u32) -> Option<&Board> {

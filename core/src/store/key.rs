@@ -7,7 +7,8 @@ use core::cmp::Ordering;
 
 use super::row::Rel;
 use super::slab::{SLOT_BITS, Slab};
-use crate::base::{EventId, Seconds};
+use crate::base::{AuthorId, EventId, Seconds};
+use crate::event::Kind;
 
 /// The slot in an entry of an order.
 pub(super) fn slot_of(entry: u64) -> u32 {
@@ -83,5 +84,23 @@ pub(super) fn before_in_day(slab: &Slab, day: u64) -> impl Fn(u64) -> bool + '_ 
             _ => slab.time(slot_of(entry)),
         };
         u64::from(time.day().0) < day
+    }
+}
+
+/// What a fact is about: of those that are alike one is kept.
+pub(super) type Fact = (AuthorId, Kind, Option<AuthorId>);
+
+/// What the event in a slot is about, if it is a fact of no board.
+pub(super) fn fact_of(slab: &Slab, slot: u32) -> Option<Fact> {
+    let event = slab.get(slot);
+    let is_fact = event.kind.is_fact() && event.board == 0;
+    is_fact.then(|| (event.author, event.kind, slab.follow(slot).map(|(who, _)| who)))
+}
+
+pub(super) fn before_fact(slab: &Slab, fact: Option<Fact>) -> impl Fn(u64) -> bool + '_ {
+    let prefix = fact.map_or(0, |(author, ..)| u64::from(prefix(&author.0)));
+    move |entry| match (entry >> 32).cmp(&prefix) {
+        Ordering::Equal => fact_of(slab, slot_of(entry)) < fact,
+        other => other.is_lt(),
     }
 }

@@ -10,6 +10,8 @@ mod held;
 mod index;
 mod key;
 mod order;
+mod prune;
+mod retention;
 mod row;
 mod slab;
 
@@ -17,4 +19,6 @@ pub use board::BoardRef;
 pub use fold::Fold;
 pub use held::RowRef;
 pub use index::Index;
+pub use prune::Pruned;
+pub use retention::{Class, Marks, Refusal, Retention};
 pub use row::{Rel, Row, RowError};

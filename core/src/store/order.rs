@@ -8,6 +8,9 @@
 /// Entries of a full block: few enough to move for an insertion, enough that blocks cost nothing.
 const FULL: usize = 256;
 
+/// Entries by which a block grows, unless it is the only one and has fewer.
+const STEP: usize = 32;
+
 /// The list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
@@ -86,6 +89,17 @@ impl Order {
         is_there
     }
 
+    /// The entry behind so many others.
+    pub(super) fn nth(&self, mut count: usize) -> Option<u64> {
+        for block in &self.blocks {
+            if let Some(entry) = block.entries.get(count) {
+                return Some(*entry);
+            }
+            count -= block.entries.len();
+        }
+        None
+    }
+
     /// The entries from one place up to another.
     pub(super) fn range(&self, from: At, to: At) -> impl DoubleEndedIterator<Item = u64> + '_ {
         (from.block..self.blocks.len().min(to.block + 1)).flat_map(move |block| {
@@ -123,7 +137,8 @@ impl Order {
                 offset -= FULL / 2;
             }
         }
-        self.blocks[block].insert(offset, entry);
+        let is_only = self.blocks.len() == 1;
+        self.blocks[block].insert(offset, entry, is_only);
     }
 
     fn remove(&mut self, at: At) {
@@ -150,11 +165,12 @@ impl Order {
 }
 
 impl Block {
-    fn insert(&mut self, offset: usize, entry: u64) {
+    fn insert(&mut self, offset: usize, entry: u64, is_only: bool) {
         let entries = &mut self.entries;
         if entries.len() == entries.capacity() {
-            // Not twice as much, which is the standard library's rule: it would leave a third of all memory unused.
-            entries.reserve_exact((entries.len() / 2).clamp(4, 64));
+            // Not always twice as much, the standard library's rule, which would leave a third of all memory unused; and
+            // of few different lengths, since what one block gives back is to fit the next.
+            entries.reserve_exact(if is_only { entries.len().clamp(4, STEP) } else { STEP });
         }
         entries.insert(offset, entry);
         self.last = entries.last().copied().unwrap_or(entry);
@@ -224,6 +240,7 @@ mod tests {
     fn check(order: &Order, expected: &BTreeSet<u64>) {
         assert!(order.iter().eq(expected.iter().copied()));
         assert!(order.iter().rev().eq(expected.iter().rev().copied()));
+        assert!([0, 1, 255, 256, 900].iter().all(|n| order.nth(*n) == expected.iter().nth(*n).copied()));
         assert_eq!((order.len(), order.is_empty()), (expected.len(), expected.is_empty()));
         for block in &order.blocks {
             assert!((1..=FULL).contains(&block.entries.len()));

@@ -2,6 +2,7 @@
 //!
 //! The packed form is local to a storage, never sent and never signed; its version is the storage's schema.
 
+use super::retention::{Class, Marks};
 use crate::base::{AuthorId, BoardId, BoardName, EventId, Seconds, ThreadId};
 use crate::event::{Body, Event, Kind, rel};
 
@@ -73,6 +74,8 @@ pub struct Row {
     pub follow: Option<Box<(AuthorId, bool)>>,
     /// What it refers to.
     pub refs: Vec<(Rel, EventId)>,
+    /// What this node has decided about it.
+    pub marks: Marks,
 }
 
 /// A packed row cannot be read: the storage is damaged or from another version.
@@ -88,6 +91,13 @@ const SEQ: u8 = 1 << 4;
 const SALT: u8 = 1 << 5;
 const NAME: u8 = 1 << 6;
 const FOLLOW: u8 = 1 << 7;
+
+/// With the number of references, of which there are at most 64: marks follow it.
+const MARKED: u8 = 1 << 7;
+
+const PINNED: u8 = 1;
+const FOLLOWED: u8 = 1 << 1;
+const WITHHELD: u8 = 1 << 2;
 
 impl Row {
     /// The row of an event that was first seen at `first_seen`.
@@ -129,6 +139,18 @@ impl Row {
                 _ => None,
             },
             refs: refs.collect(),
+            marks: Marks::default(),
+        }
+    }
+
+    /// For whose sake it is kept.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match (self.own, self.marks) {
+            (true, _) => Class::Own,
+            (_, Marks { pinned: true, .. }) => Class::Pinned,
+            (_, Marks { followed: true, .. }) => Class::Followed,
+            _ => Class::Stranger,
         }
     }
 
@@ -175,7 +197,13 @@ impl Row {
             out.extend_from_slice(&who.0);
             out.push(u8::from(*ended));
         }
-        out.push(u8::try_from(self.refs.len()).expect("events have at most 64 references"));
+        let Marks { pinned, followed, withheld } = self.marks;
+        let marks = flag(pinned, PINNED) | flag(followed, FOLLOWED) | flag(withheld, WITHHELD);
+        let count = u8::try_from(self.refs.len()).expect("events have at most 64 references");
+        out.push(count | flag(marks != 0, MARKED));
+        if marks != 0 {
+            out.push(marks);
+        }
         for (rel, id) in &self.refs {
             out.push(*rel as u8);
             out.extend_from_slice(&id.0);
@@ -210,7 +238,12 @@ impl Row {
         let board_name = if has(NAME) { Some(unpack_name(bytes)?) } else { None };
         let follow = if has(FOLLOW) { Some(Box::new(unpack_follow(bytes)?)) } else { None };
         let count = take::<1>(bytes)?[0];
-        let refs = (0..count).map(|_| unpack_ref(bytes)).collect::<Result<_, _>>()?;
+        // Rows of before there were marks have none.
+        let marks = if count & MARKED != 0 { take::<1>(bytes)?[0] } else { 0 };
+        let is_marked = |bit: u8| marks & bit != 0;
+        let marks =
+            Marks { pinned: is_marked(PINNED), followed: is_marked(FOLLOWED), withheld: is_marked(WITHHELD) };
+        let refs = (0..count & !MARKED).map(|_| unpack_ref(bytes)).collect::<Result<_, _>>()?;
         let (sage, own, sent) = (has(SAGE), has(OWN), has(SENT));
         Ok(Row {
             id,
@@ -229,6 +262,7 @@ impl Row {
             board_name,
             follow,
             refs,
+            marks,
         })
     }
 }

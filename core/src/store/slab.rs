@@ -5,6 +5,7 @@
 
 use core::cmp::Ordering;
 
+use super::retention::{Class, Marks};
 use super::row::{Rel, Row};
 use crate::base::{AuthorId, EventId, Seconds};
 use crate::event::Kind;
@@ -27,6 +28,11 @@ pub(super) const SAGE: u16 = 1 << 3;
 pub(super) const NAMED: u16 = 1 << 4;
 /// `link` is the number of a side; else it is the one reference, or none.
 const SIDE: u16 = 1 << 5;
+const PINNED: u16 = 1 << 6;
+const FOLLOWED: u16 = 1 << 7;
+const WITHHELD: u16 = 1 << 8;
+/// It is one of those that count on its board's day.
+pub(super) const COUNTED: u16 = 1 << 9;
 
 /// What is kept of every event. The order of the fields leaves no gap: 92 bytes.
 #[derive(Clone, Debug)]
@@ -45,6 +51,26 @@ pub(super) struct Entry {
     link: u32,
     pub kind: Kind,
     pub flags: u16,
+}
+
+impl Entry {
+    pub(super) fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn marks(&self) -> Marks {
+        Marks { pinned: self.has(PINNED), followed: self.has(FOLLOWED), withheld: self.has(WITHHELD) }
+    }
+
+    /// For whose sake it is kept: as [`Row::class`].
+    pub(super) fn class(&self) -> Class {
+        match self.flags & (OWN | PINNED | FOLLOWED) {
+            0 => Class::Stranger,
+            flags if flags & OWN != 0 => Class::Own,
+            flags if flags & PINNED != 0 => Class::Pinned,
+            _ => Class::Followed,
+        }
+    }
 }
 
 /// Parts of a side in their order: the bit that says it is there, and its bytes. Behind them the references.
@@ -119,7 +145,6 @@ impl Slab {
             (Some(side), _) => (self.add_side(side), SIDE),
             (None, first) => (first.copied().unwrap_or(NONE), 0),
         };
-        let flag = |set: bool, bit: u16| if set { bit } else { 0 };
         let named = flag(row.board_name.is_some(), NAMED);
         *self.get_mut(slot) = Entry {
             id: row.id,
@@ -138,10 +163,17 @@ impl Slab {
 
     /// Notes what can change of an event that is held.
     pub(super) fn mark(&mut self, slot: u32, row: &Row) {
-        let flag = |set: bool, bit: u16| if set { bit } else { 0 };
         let entry = self.get_mut(slot);
         entry.seen = short(row.first_seen);
         entry.flags = entry.flags & !(OWN | SENT) | flag(row.own, OWN) | flag(row.sent, SENT);
+        self.set_marks(slot, row.marks);
+    }
+
+    pub(super) fn set_marks(&mut self, slot: u32, marks: Marks) {
+        let Marks { pinned, followed, withheld } = marks;
+        let flags = &mut self.get_mut(slot).flags;
+        *flags &= !(PINNED | FOLLOWED | WITHHELD);
+        *flags |= flag(pinned, PINNED) | flag(followed, FOLLOWED) | flag(withheld, WITHHELD);
     }
 
     /// Keeps of an event only its name.
@@ -223,6 +255,10 @@ impl Slab {
         self.sides.push(side);
         u32::try_from(self.sides.len() - 1).expect("no more sides than slots")
     }
+}
+
+fn flag(is_set: bool, bit: u16) -> u16 {
+    if is_set { bit } else { 0 }
 }
 
 /// A time as far as 32 bits go.

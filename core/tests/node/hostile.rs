@@ -65,7 +65,7 @@ fn pool() -> Pool {
         fields.body = ipld_core::ipld!({ "name": "Ann" });
     }));
     let mut index = Index::default();
-    events.iter().for_each(|event| index.insert(Row::of(event, EPOCH, false)));
+    events.iter().for_each(|event| drop(index.insert(Row::of(event, EPOCH, false))));
     Pool { events, index }
 }
 

@@ -28,7 +28,7 @@ struct Relay {
 impl Relay {
     fn with(number: u8, events: &[Event]) -> Relay {
         let mut index = Index::default();
-        events.iter().for_each(|event| index.insert(Row::of(event, EPOCH, false)));
+        events.iter().for_each(|event| drop(index.insert(Row::of(event, EPOCH, false))));
         Relay { id: peer(number), events: events.to_vec(), index, frames: 0 }
     }
 

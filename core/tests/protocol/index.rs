@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chanterelle_core::base::{AuthorId, BoardId, BoardName, Day, EventId, Seconds};
 use chanterelle_core::crypto::no_board;
 use chanterelle_core::event::Kind;
-use chanterelle_core::store::{BoardRef, Fold, Index, Rel, Row, RowRef};
+use chanterelle_core::store::{BoardRef, Fold, Index, Marks, Rel, Row, RowRef};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -61,6 +61,7 @@ fn row(n: u8) -> impl Strategy<Value = Row> {
             board_name: BoardName::new(&format!("b{place}")).ok().filter(|_| named && kind == Kind::THREAD.0),
             follow: follow.map(|(who, ended)| Box::new((AuthorId([who; 32]), ended))),
             refs: refs.into_iter().map(|(rel, target)| (rel, id(target))).collect(),
+            marks: Marks::default(),
         },
     )
 }
@@ -248,7 +249,7 @@ proptest! {
             match action {
                 Action::Insert { event, own, sent } => {
                     let row = Row { own, sent, ..rows[usize::from(event)].clone() };
-                    index.insert(row.clone());
+                    drop(index.insert(row.clone()));
                     held.insert(row.id, row);
                 }
                 Action::Remove(event) => prop_assert_eq!(index.remove(&id(event)), held.remove(&id(event))),
@@ -280,7 +281,7 @@ proptest! {
         let mut seen: [Vec<(u64, Stamps)>; 2] = Default::default();
         for action in actions {
             match action {
-                Action::Insert { event, .. } => index.insert(rows[usize::from(event)].clone()),
+                Action::Insert { event, .. } => drop(index.insert(rows[usize::from(event)].clone())),
                 Action::Remove(event) | Action::MarkSent(event) => drop(index.remove(&id(event))),
             }
             for n in [1, 2] {
@@ -323,6 +324,7 @@ fn a_quote_means_one_post_of_the_thread_or_none() {
             board_name: None,
             follow: None,
             refs: Vec::new(),
+            marks: Marks::default(),
         });
         index.clone()
     };

@@ -18,6 +18,7 @@ mod media;
 mod membership;
 mod naive;
 mod notation;
+mod retention;
 mod samples;
 mod strategies;
 mod sync;

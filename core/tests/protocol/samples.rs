@@ -9,7 +9,7 @@ use chanterelle_core::gossip::PeerRecord;
 use chanterelle_core::invite::{
     Address, Candidate, CandidateKind, ConnectCode, Description, FriendCode, Half, Place, ReachRecord,
 };
-use chanterelle_core::store::{Rel, Row};
+use chanterelle_core::store::{Marks, Rel, Row};
 use chanterelle_core::wire::{Frame, Hello, Role, Scope};
 use ipld_core::ipld;
 use ipld_core::ipld::Ipld;
@@ -407,6 +407,7 @@ pub(super) fn connect_codes() -> Vec<(&'static str, ConnectCode)> {
 pub(super) fn rows() -> Vec<(&'static str, Row)> {
     let seen = TIME.plus(5);
     let sent = Row { sent: true, ..Row::of(&event("thread"), seen, true) };
+    let marks = Marks { pinned: true, followed: false, withheld: true };
     let roles = [Rel::Answers, Rel::Quotes, Rel::Edits, Rel::Deletes, Rel::Other];
     let refs = roles.into_iter().zip(1..).map(|(rel, n)| (rel, EventId([n; 32]))).collect();
     vec![
@@ -425,5 +426,6 @@ pub(super) fn rows() -> Vec<(&'static str, Row)> {
         ("follow-ended", Row::of(&event("follow-ended"), seen, false)),
         ("unknown-kind", Row::of(&event("unknown-kind"), Seconds(1 << 52), false)),
         ("every-role", Row { refs, ..Row::of(&event("post"), seen, false) }),
+        ("marked", Row { marks, ..Row::of(&event("post"), seen, false) }),
     ]
 }

@@ -3,7 +3,7 @@
 use chanterelle_core::base::{AuthorId, BlobId, BoardId, BoardName, EventId, Seconds, Slot};
 use chanterelle_core::crypto::no_board;
 use chanterelle_core::event::{BlobRef, Fields, Kind, Pow, Ref};
-use chanterelle_core::store::{Rel, Row};
+use chanterelle_core::store::{Marks, Rel, Row};
 use chanterelle_core::wire::{Frame, Hello, Role, Scope};
 use ipld_core::ipld;
 use ipld_core::ipld::Ipld;
@@ -216,15 +216,18 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
     let ids = (event_id(), bytes32(), bytes32(), option::of(event_id()), any::<u16>());
     let times = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>());
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let marks = (any::<bool>(), any::<bool>(), any::<bool>());
+    let marks = marks.prop_map(|(pinned, followed, withheld)| Marks { pinned, followed, withheld });
     let follow = option::of((bytes32(), any::<bool>()));
     let rest =
         (option::of(any::<[u8; 16]>()), option::of(board_name()), follow, vec((rel, event_id()), 0..8));
-    (ids, times, flags, rest).prop_map(
+    (ids, times, flags, rest, marks).prop_map(
         |(
             (id, author, board, thread, kind),
             (time, seq, first_seen, size),
             (sage, own, sent),
             (salt, board_name, follow, refs),
+            marks,
         )| Row {
             id,
             author: AuthorId(author),
@@ -242,6 +245,7 @@ pub(super) fn row() -> impl Strategy<Value = Row> {
             board_name,
             follow: follow.map(|(who, ended)| Box::new((AuthorId(who), ended))),
             refs,
+            marks,
         },
     )
 }

@@ -7,7 +7,7 @@ use chanterelle_core::base::{EventId, Limits, PeerId, Seconds};
 use chanterelle_core::crypto::SecretKey;
 use chanterelle_core::event::Fields;
 use chanterelle_core::invite::{ConnectCode, FriendCode, Half};
-use chanterelle_core::store::{Index, Row};
+use chanterelle_core::store::{Index, Marks, Row};
 use chanterelle_core::sync::Reconciler;
 use chanterelle_core::wire::{Frame, Scope, prefixed};
 use data_encoding::HEXLOWER;
@@ -167,6 +167,8 @@ pub(super) struct RowFields {
     /// Who, and whether no longer.
     follow: Option<(String, bool)>,
     refs: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    marks: Vec<String>,
 }
 
 const ABOUT: &str = "Published bytes of the Chanterelle protocol; docs/protocol.md says what they are, how to \
@@ -293,6 +295,8 @@ fn connect((name, code): (&'static str, ConnectCode)) -> ConnectVector {
 fn row(name: &str, row: &Row) -> RowVector {
     let mut packed = Vec::new();
     row.pack(&mut packed);
+    let Marks { pinned, followed, withheld } = row.marks;
+    let marks = [("pinned", pinned), ("followed", followed), ("withheld", withheld)];
     RowVector {
         name: name.to_owned(),
         row: RowFields {
@@ -316,6 +320,7 @@ fn row(name: &str, row: &Row) -> RowVector {
                 .iter()
                 .map(|(rel, id)| (format!("{rel:?}").to_lowercase(), id.to_string()))
                 .collect(),
+            marks: marks.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name.to_owned()).collect(),
         },
         packed: HEXLOWER.encode(&packed),
     }
@@ -332,7 +337,7 @@ fn reconciliation(name: &str, ours: &[(u64, u8)], theirs: &[(u64, u8)]) -> Recon
     let index = |stamps: &[(u64, u8)]| {
         let mut index = Index::default();
         let row = Row::of(&samples::event("post"), samples::TIME, false);
-        stamps.iter().map(stamp).for_each(|(time, id)| index.insert(Row { time, id, ..row.clone() }));
+        stamps.iter().map(stamp).for_each(|(time, id)| drop(index.insert(Row { time, id, ..row.clone() })));
         index
     };
     let (here, there) = (index(ours), index(theirs));

@@ -139,7 +139,7 @@ impl World {
 
     pub(super) fn index(&self) -> Index {
         let mut index = Index::default();
-        self.rows().into_iter().for_each(|row| index.insert(row));
+        self.rows().into_iter().for_each(|row| drop(index.insert(row)));
         index
     }
 

@@ -9,7 +9,7 @@ use chanterelle_core::base::{AuthorId, BoardId, EventId, Seconds};
 use chanterelle_core::crypto::Root;
 use chanterelle_core::event::Kind;
 use chanterelle_core::node::{Batch, Put, StorageError, Ticket};
-use chanterelle_core::store::Row;
+use chanterelle_core::store::{Marks, Row};
 use futures::FutureExt as _;
 use futures_timer::Delay;
 use js_sys::{Reflect, Uint8Array};
@@ -70,6 +70,7 @@ fn row(n: u32, sent: bool) -> Row {
         board_name: None,
         follow: None,
         refs: Vec::new(),
+        marks: Marks::default(),
     }
 }
 
