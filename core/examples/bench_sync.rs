@@ -46,7 +46,7 @@ struct Cost {
 fn main() {
     let same = Pair::new(&sets(0, 0, false), 0).reconcile();
     println!("{}", row("sync.bytes.d0", same.0.bytes as f64, "bytes", None));
-    for (differences, seeds) in [(1, 100), (10, 200), (100, 200), (1_000, 200), (10_000, 3)] {
+    for (differences, seeds) in [(1, 50), (10, 50), (100, 50), (1_000, 50), (10_000, 5)] {
         for (name, recent) in [("spread", false), ("recent", true)] {
             bytes(differences, seeds, name, recent);
         }
@@ -99,7 +99,9 @@ fn time() {
         cold.push(milliseconds(|| assert_eq!(pair.reconcile().1, 1_000)));
     }
     let (warm, cold, theirs) = (median(warm), median(cold), median(theirs));
-    println!("d = 1000 spread: {warm:.2} ms with warm caches, {cold:.2} ms without, negentropy {theirs:.2} ms");
+    println!(
+        "d = 1000 spread: {warm:.2} ms with warm caches, {cold:.2} ms without, negentropy {theirs:.2} ms"
+    );
     println!("{}", row("sync.cpu.d1000.spread", warm, "ms", Some(theirs)));
 }
 

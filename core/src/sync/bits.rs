@@ -169,7 +169,8 @@ impl<'a> Reader<'a> {
         }
         let first = self.bits(SHORT_BITS)?;
         let width = if count > 1 { u32::from(self.byte()?) } else { 0 };
-        let fits = (count - 1).checked_mul(width as usize + 1).is_some_and(|bits| bits <= self.bytes.len() * 8);
+        let fits =
+            (count - 1).checked_mul(width as usize + 1).is_some_and(|bits| bits <= self.bytes.len() * 8);
         if width > SHORT_BITS || !fits {
             return None;
         }
@@ -224,7 +225,10 @@ mod tests {
         for number in numbers {
             assert_eq!(reader.varint(), Some(number));
         }
-        assert_eq!((reader.bits(3), reader.bits(60), reader.bits(1)), (Some(5), Some(u64::MAX >> 4), Some(1)));
+        assert_eq!(
+            (reader.bits(3), reader.bits(60), reader.bits(1)),
+            (Some(5), Some(u64::MAX >> 4), Some(1))
+        );
         assert_eq!((reader.align(), reader.end()), (Some(()), None));
         assert_eq!((reader.array(), reader.end(), reader.byte()), (Some([9, 9]), Some(()), None));
     }
@@ -264,7 +268,11 @@ mod tests {
         assert_eq!(names(&[2, 9, 0, 0, 0, 0, 0, 0, 0b0000_0011]), Some(vec![9, 12]));
         assert_eq!(names(&[2, 9, 0, 0, 0, 0, 0, 0, 0b1111_1110]), None, "bits left over");
         assert_eq!(names(&[2, 9, 0, 0, 0, 0, 0, 49, 0, 0, 0, 0, 0, 0, 0]), None, "wider than a name");
-        assert_eq!(names(&[2, 9, 0, 0, 0, 0, 0xff, 47, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff]), None, "beyond the last");
+        assert_eq!(
+            names(&[2, 9, 0, 0, 0, 0, 0xff, 47, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            None,
+            "beyond the last"
+        );
         assert_eq!(names(&[2, 9, 0, 0, 0, 0, 0, 0, 0xff, 0xff]), None, "no end");
         assert_eq!(names(&[0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 0, 0]), None, "more than there can be");
     }

@@ -109,11 +109,18 @@ impl Cache {
                 self.worked(fold.count());
                 continue;
             }
-            let kept = self.entry(scope, *span, None, fold, |_| true, || {
-                let mut tallying = Tallying::default();
-                set.ids(*span, &mut |id| tallying.insert(id));
-                tallying.finish().ones
-            });
+            let kept = self.entry(
+                scope,
+                *span,
+                None,
+                fold,
+                |_| true,
+                || {
+                    let mut tallying = Tallying::default();
+                    set.ids(*span, &mut |id| tallying.insert(id));
+                    tallying.finish().ones
+                },
+            );
             total.unite(fold.count(), kept);
         }
         let small = small.finish();
@@ -203,7 +210,10 @@ impl Cache {
 
 impl core::fmt::Debug for Cache {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Cache").field("scopes", &self.scopes.len()).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Cache")
+            .field("scopes", &self.scopes.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -279,7 +289,8 @@ mod tests {
             let folded = folded(&set);
             cache.cells(scope, &set, &SALT, &folded, 100);
             assert!(cache.bytes <= 20_000);
-            let held: usize = cache.scopes.values().flatten().map(|entry| ENTRY_BYTES + entry.words.len() * 8).sum();
+            let held: usize =
+                cache.scopes.values().flatten().map(|entry| ENTRY_BYTES + entry.words.len() * 8).sum();
             assert_eq!(cache.bytes, held);
         }
         assert!(cache.bytes > 5_000, "but about that much");

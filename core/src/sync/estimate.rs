@@ -83,7 +83,8 @@ impl Tally {
         let more = (self.count as i64).wrapping_sub(other.count as i64);
         let mut squares = 0;
         for (ones, middle) in self.ones.iter().zip(&other.middles) {
-            let pulled = (*ones as i64 * 2).wrapping_sub((*middle as i64) << (LOST_BITS + 1)).wrapping_sub(3 + more);
+            let pulled =
+                (*ones as i64 * 2).wrapping_sub((*middle as i64) << (LOST_BITS + 1)).wrapping_sub(3 + more);
             let nearest = (pulled + modulus / 2).rem_euclid(modulus) - modulus / 2;
             squares += nearest.unsigned_abs().pow(2);
         }
@@ -189,9 +190,16 @@ mod tests {
     #[test]
     fn few_differences_are_guessed_almost_exactly_and_many_within_a_quarter() {
         let common = one_by_one(&ids(9, 5_000));
-        for (seed, ours, theirs) in
-            [(1, 0, 0), (2, 1, 0), (3, 0, 1), (4, 2, 2), (5, 30, 70), (6, 1_000, 0), (7, 500, 500), (8, 9_000, 3_000)]
-        {
+        for (seed, ours, theirs) in [
+            (1, 0, 0),
+            (2, 1, 0),
+            (3, 0, 1),
+            (4, 2, 2),
+            (5, 30, 70),
+            (6, 1_000, 0),
+            (7, 500, 500),
+            (8, 9_000, 3_000),
+        ] {
             let with = |seed, count| {
                 let (mut tally, more) = (common.clone(), one_by_one(&ids(seed, count)));
                 tally.unite(more.count, &more.ones);

@@ -53,6 +53,9 @@ pub struct Found {
     pub need: Needs,
     /// Whether more differs than was looked at: spans that were not free, or more events than are fetched at a time.
     pub is_partial: bool,
+    /// Whether the two sets were not the same. Of who says so again and again, and shows no difference, another way of
+    /// reconciling tells whether it lies.
+    pub differed: bool,
 }
 
 /// What only the other side has, by its short names, ascending.
@@ -114,6 +117,7 @@ pub struct Exchange {
     restarts: u32,
     have: Vec<EventId>,
     is_partial: bool,
+    differed: bool,
 }
 
 #[derive(Debug)]
@@ -156,7 +160,9 @@ impl Exchange {
         let (fold, _) = fold_since(held.set, since);
         let root = root(since, &fold);
         let (phase, have) = (Phase::Opened, Vec::new());
-        let exchange = Self { since, common: since, root, phase, steps: 0, restarts: 0, have, is_partial: false };
+        let (steps, restarts, is_partial, differed) = (0, 0, false, true);
+        let exchange =
+            Self { since, common: since, root, phase, steps, restarts, have, is_partial, differed };
         (exchange, Message::Root { since, count: fold.count(), root }.encode())
     }
 
@@ -189,7 +195,10 @@ impl Exchange {
         }
         let message = Message::decode(message).ok_or(ExchangeError::Unreadable)?;
         match (core::mem::replace(&mut self.phase, Phase::Opened), message) {
-            (Phase::Opened, Message::Equal) if self.steps == 1 => Ok(self.done(Needs::default())),
+            (Phase::Opened, Message::Equal) if self.steps == 1 => {
+                self.differed = false;
+                Ok(self.done(Needs::default()))
+            }
             (Phase::Opened, Message::Whole { opening, names, more }) if self.steps == 1 => {
                 self.window(&opening)?;
                 let (selected, own) = (opening.spans(), vec![from(opening.since)]);
@@ -347,7 +356,8 @@ impl Exchange {
         let is_full = state.need.len() >= MAX_NEEDS;
         if more && !is_full {
             state.next = end + 1;
-            let message = Message::More { head: state.opening.head(state.selected.clone()), from: state.next };
+            let message =
+                Message::More { head: state.opening.head(state.selected.clone()), from: state.next };
             self.phase = Phase::List(state);
             return Ok(Step::Ask(message.encode()));
         }
@@ -389,7 +399,8 @@ impl Exchange {
     }
 
     fn done(&mut self, need: Needs) -> Step {
-        Step::Done(Found { since: self.common, have: core::mem::take(&mut self.have), need, is_partial: self.is_partial })
+        let (since, have) = (self.common, core::mem::take(&mut self.have));
+        Step::Done(Found { since, have, need, is_partial: self.is_partial, differed: self.differed })
     }
 }
 

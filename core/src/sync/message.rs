@@ -247,7 +247,8 @@ fn read_head(reader: &mut Reader<'_>) -> Option<Head> {
     let (since, last) = read_days(reader)?;
     let all = spans(since, last);
     let flags = read_flags(reader, all.len())?;
-    let selected: Vec<Span> = all.into_iter().zip(flags).filter(|(_, flag)| *flag).map(|(span, _)| span).collect();
+    let selected: Vec<Span> =
+        all.into_iter().zip(flags).filter(|(_, flag)| *flag).map(|(span, _)| span).collect();
     (!selected.is_empty()).then_some(Head { tag, since, last, selected })
 }
 

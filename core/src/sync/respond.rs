@@ -21,7 +21,8 @@ pub struct Held<'a> {
     pub set: &'a dyn DaySet,
     /// What was computed of it before.
     pub cache: &'a mut Cache,
-    /// Bytes of the longest message, at least 1,024: [`crate::base::Limits::reconcile_bytes`].
+    /// Bytes of the longest message, at least 2,048, which a summary may
+    /// take: [`crate::base::Limits::reconcile_bytes`].
     pub message_bytes: usize,
 }
 
@@ -164,7 +165,8 @@ fn fetch(held: &mut Held<'_>, salt: &Salt, head: &Head, names: &[u64]) -> Answer
         });
     }
     held.cache.worked(seen);
-    let unknown: Vec<u64> = names.iter().zip(found).filter(|(_, found)| !found).map(|(name, _)| *name).collect();
+    let unknown: Vec<u64> =
+        names.iter().zip(found).filter(|(_, found)| !found).map(|(name, _)| *name).collect();
     let unknown = (!unknown.is_empty()).then(|| Message::Unknown { names: unknown }.encode());
     Answer::Give { ids, unknown }
 }

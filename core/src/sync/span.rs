@@ -84,7 +84,9 @@ mod tests {
 
     #[test]
     fn spans_are_few_and_cover_every_day_once() {
-        for (since, last) in [(0, u32::MAX), (1, u32::MAX - 1), (u32::MAX, u32::MAX), (77, 65_537), (0, 20_720)] {
+        for (since, last) in
+            [(0, u32::MAX), (1, u32::MAX - 1), (u32::MAX, u32::MAX), (77, 65_537), (0, 20_720)]
+        {
             let spans = spans(Day(since), Day(last));
             assert!(spans.len() <= MAX_SPANS, "{}", spans.len());
             assert_eq!((spans[0].from.0, spans.last().map(|span| span.to.0)), (since, Some(last)));
@@ -109,7 +111,12 @@ mod tests {
     #[test]
     fn spans_know_what_they_hold() {
         let span = Span { from: Day(3), to: Day(5) };
-        assert!(span.contains(Day(3)) && span.contains(Day(5)) && !span.contains(Day(6)) && !span.contains(Day(2)));
+        assert!(
+            span.contains(Day(3))
+                && span.contains(Day(5))
+                && !span.contains(Day(6))
+                && !span.contains(Day(2))
+        );
         let meets = |from, to| span.meets(&Span { from: Day(from), to: Day(to) });
         assert!(meets(5, 9) && meets(0, 3) && meets(4, 4) && meets(0, 9) && !meets(6, 9) && !meets(0, 2));
     }
