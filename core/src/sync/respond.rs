@@ -2,15 +2,15 @@
 
 use super::bits::Writer;
 use super::cache::Cache;
-use super::message::{CELLS_HEAD, Head, Message, Opening};
+use super::message::{CELLS_HEAD, End, Head, Message, Opening, Page};
 use super::set::{DaySet, fold_since};
 use super::short::{Salt, Salts};
 use super::span::Span;
 use super::summary::{digest, folded, root, total, whole_is_shorter};
-use crate::base::{Day, EventId};
+use crate::base::EventId;
 use crate::wire::Scope;
 
-/// Bytes of a message with short names beside the names, at most.
+/// Bytes of a message with short names beside the names, at most, and enough for a first run not to be cut to nothing.
 const LIST_HEAD: usize = 64;
 
 /// A scope as one side holds it.
@@ -77,8 +77,8 @@ pub fn answer(held: &mut Held<'_>, salts: &Salts, message: &[u8]) -> Result<Answ
             }
             let opening = Opening { salt: salts.current(), since, last };
             if whole_is_shorter(fold.count(), count) {
-                let (names, more) = page(held, &opening.salt, &[from(since)], 0);
-                return say(Message::Whole { opening, names, more });
+                let page = page(held, &opening.salt, &opening.spans(), 0);
+                return say(Message::Whole { opening, page });
             }
             say(summary(held, opening))
         }
@@ -102,8 +102,7 @@ pub fn answer(held: &mut Held<'_>, salts: &Salts, message: &[u8]) -> Result<Answ
         }
         Message::More { head, from } => {
             let salt = salts.find(head.tag).expect("the guard above");
-            let (names, more) = page(held, &salt, &head.selected, from);
-            say(Message::List { names, more })
+            say(Message::List(page(held, &salt, &head.selected, from)))
         }
         Message::Fetch { head, names } => {
             let salt = salts.find(head.tag).expect("the guard above");
@@ -113,11 +112,6 @@ pub fn answer(held: &mut Held<'_>, salts: &Salts, message: &[u8]) -> Result<Answ
     }
 }
 
-/// All days from one on.
-pub(super) fn from(since: Day) -> Span {
-    Span { from: since, to: Day(u32::MAX) }
-}
-
 fn summary(held: &mut Held<'_>, opening: Opening) -> Message {
     let spans = folded(held.set, opening.spans());
     let digests = spans.iter().map(|(_, fold)| digest(&opening.salt, fold)).collect();
@@ -125,32 +119,43 @@ fn summary(held: &mut Held<'_>, opening: Opening) -> Message {
     Message::Summary { opening, digests, tally }
 }
 
-/// As many short names, ascending from one on, as fit into a message, and whether there are others behind.
-fn page(held: &mut Held<'_>, salt: &Salt, spans: &[Span], from: u64) -> (Vec<u64>, bool) {
-    let (mut names, mut seen) = (Vec::new(), 0);
-    for span in spans {
+/// As many short names as fit into a message, of the last of these spans from one on.
+fn page(held: &mut Held<'_>, salt: &Salt, spans: &[Span], mut from: u64) -> Page {
+    let mut room = held.message_bytes.saturating_sub(LIST_HEAD);
+    let mut runs = Vec::new();
+    for span in spans.iter().rev() {
+        let (mut names, mut seen) = (Vec::new(), 0);
         held.set.ids(*span, &mut |id| {
             seen += 1;
             names.extend(Some(salt.short(id)).filter(|name| *name >= from));
         });
-    }
-    held.cache.worked(seen);
-    names.sort_unstable();
-    names.dedup();
-    let room = held.message_bytes.saturating_sub(LIST_HEAD);
-    let mut fit = names.len();
-    loop {
-        let mut writer = Writer::default();
-        writer.names(&names[..fit]);
-        let bytes = writer.finish().len();
-        if bytes <= room {
-            break;
+        held.cache.worked(seen);
+        from = 0;
+        names.sort_unstable();
+        names.dedup();
+        let mut fit = names.len();
+        let mut bytes = run_bytes(&names);
+        // A run that is cut a little too short is better than one that is tried many times.
+        while bytes > room && fit > 0 {
+            fit = (fit * room / bytes).min(fit - 1);
+            bytes = run_bytes(&names[..fit]);
         }
-        fit = (fit * room / bytes).min(fit - 1);
+        if fit < names.len() {
+            names.truncate(fit);
+            let end = if fit > 0 { End::Name } else { End::Span };
+            runs.extend(Some(names).filter(|names| !names.is_empty()));
+            return Page { runs, end };
+        }
+        room -= bytes.min(room);
+        runs.push(names);
     }
-    let more = fit < names.len();
-    names.truncate(fit);
-    (names, more)
+    Page { runs, end: End::Whole }
+}
+
+fn run_bytes(names: &[u64]) -> usize {
+    let mut writer = Writer::default();
+    writer.names(names);
+    writer.finish().len()
 }
 
 fn fetch(held: &mut Held<'_>, salt: &Salt, head: &Head, names: &[u64]) -> Answer {

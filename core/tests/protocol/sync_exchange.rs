@@ -104,11 +104,31 @@ fn a_newcomer_is_told_everything_without_being_asked_twice() {
         let outcome = reconcile(&mut ours, &mut theirs);
         let bytes: usize = outcome.said.iter().map(Vec::len).sum();
         assert_eq!((outcome.steps, outcome.given.len()), (1, 4_000));
-        assert!(bytes < 4_000 * 10 + 2_000, "{bytes} bytes");
+        assert!(bytes < 4_000 * 11, "{bytes} bytes");
     }
     let (mut ours, mut theirs) = pair(0, 4_000, 0, 100);
     let outcome = reconcile(&mut ours, &mut theirs);
     assert_eq!((outcome.steps, outcome.found.have.len()), (1, 4_000), "nor is who has everything");
+}
+
+#[test]
+fn a_newcomer_asks_for_what_is_new_first() {
+    let (mut ours, mut theirs) = pair(0, 0, 4_000, 100);
+    let mut needs = reconcile(&mut ours, &mut theirs).found.need;
+    let mut before = Day(u32::MAX);
+    let mut days = Vec::new();
+    while let Some(message) = needs.next_message(300) {
+        theirs.cache.take_work();
+        let Ok(Answer::Give { ids, .. }) = theirs.answer(&message) else { panic!("they have it") };
+        assert!(theirs.cache.take_work() <= 300 + 2 * 700, "only those days are looked at");
+        let given: BTreeSet<EventId> = ids.into_iter().collect();
+        days.clear();
+        days.extend(events(200_000, 4_000, 100).filter(|(_, id)| given.contains(id)).map(|(day, _)| day));
+        let latest = days.iter().max().expect("three hundred at a time");
+        assert!(*latest <= before, "{latest:?} after {before:?}");
+        // The oldest lie in spans of 16 days.
+        before = Day(days.iter().min().expect("as many").0 + 15);
+    }
 }
 
 /// Only the spans that differ are looked at again.
@@ -141,7 +161,7 @@ fn what_others_are_asked_for_is_left_out() {
         }
     };
     assert!(found.is_partial && !found.need.is_empty() && found.need.len() < 50);
-    assert!(found.need.spans().iter().all(|span| !span.contains(busy)));
+    assert!(found.need.spans().all(|span| !span.contains(busy)));
 
     let (mut exchange, root) = ours.begin();
     let step = exchange.on_answer(&mut ours.held(), &|_| false, &theirs.say(&root));

@@ -216,8 +216,8 @@ fn an_answer_to_something_else_is_none() {
         let (mut ours, mut theirs) = (peer(1, 0..3_000), peer(2, 10..3_010));
         let body: &[u8] = match answer {
             5 => &[0; 17],
-            7 => &[0, 0],
-            8 => &[&theirs.salts.current().0[..], &varint(FIRST.into()), &[0, 0, 0]].concat(),
+            7 => &[0, 1, 0],
+            8 => &[&theirs.salts.current().0[..], &varint(FIRST.into()), &[0, 0, 1, 0]].concat(),
             10 => &[0],
             _ => &[],
         };
@@ -233,7 +233,7 @@ fn an_answer_to_something_else_is_none() {
         assert_eq!(result, Err(ExchangeError::Unasked), "{answer} to {tag}");
     }
     let (mut ours, mut theirs) = (peer(1, 0..3_000), Peer::new(0, 2));
-    let earlier = [&[8][..], &theirs.salts.current().0, &[0, 0, 0, 0]].concat();
+    let earlier = [&[8][..], &theirs.salts.current().0, &[0, 0, 0, 1, 0]].concat();
     let (result, _) = exchange(&mut ours, &mut theirs, |_, _| earlier.clone());
     assert_eq!(result, Err(ExchangeError::Unasked), "a window longer than was asked about");
 }
@@ -285,7 +285,7 @@ fn who_changes_all_the_time_is_asked_for_names() {
 fn names_without_end_are_read_for_a_while() {
     // Pages of one name, and others behind.
     let (mut ours, mut theirs) = (peer(1, []), peer(2, 0..3_000));
-    let page = [&[8][..], &theirs.salts.current().0, &varint(FIRST.into()), &[0, 1, 1], &[0; 6]].concat();
+    let page = [&[8][..], &theirs.salts.current().0, &varint(FIRST.into()), &[0, 2, 1, 1], &[0; 6]].concat();
     let (result, steps) = exchange(&mut ours, &mut theirs, |_, _| page.clone());
     assert_eq!((result, steps), (Err(ExchangeError::Unasked), 1));
 
@@ -294,7 +294,7 @@ fn names_without_end_are_read_for_a_while() {
     let mut next = 0_u64;
     let (result, steps) = exchange(&mut ours, &mut theirs, |_, _| {
         // 10,000 names with nothing between them: a width of 0 and as many zeros.
-        let names = [&[1][..], &varint(10_000), &next.to_le_bytes()[..6], &[0], &[0; 1_250]].concat();
+        let names = [&[2, 1][..], &varint(10_000), &next.to_le_bytes()[..6], &[0], &[0; 1_250]].concat();
         let head = if next == 0 { opening.clone() } else { vec![7] };
         next += 10_000;
         [head, names].concat()
