@@ -2,13 +2,13 @@
 //!
 //! 1. A root. Equal peers are done.
 //! 2. The other side's digests tell which spans differ, its tally how many events do.
-//! 3. So many cells of those spans, less one's own, give the short names of what differs; of too few, more are asked for.
-//!    Where that is fewer bytes, all short names of those spans instead.
+//! 3. So many cells of those spans, less one's own, give the short names of what differs; of too few, more are
+//!    asked for. Where that is fewer bytes, all short names of those spans instead.
 //! 4. What only the other side has is fetched by its short names ([`Needs`]).
 //!
-//! An exchange holds what it was told and nothing of its own set, which may change between two answers. A result is a hint:
-//! each event is checked when it comes, and the next root tells whether something was overlooked. Waits for nothing and
-//! knows no time; who calls it gives up what takes too long.
+//! An exchange holds what it was told and nothing of its own set, which may change between two answers. A result is
+//! a hint: each event is checked when it comes, and the next root tells whether something was overlooked. Waits for
+//! nothing and knows no time; who calls it gives up what takes too long.
 
 use super::estimate::Sent;
 use super::message::{CELLS_HEAD, End, MAX_CELLS, Message, Opening, Page};
@@ -23,8 +23,8 @@ use crate::base::{Day, EventId};
 /// Answers after which an exchange is given up: as many pages of short names hold more than 10 million.
 const MAX_STEPS: u32 = 1_024;
 
-/// How often an exchange begins anew because the other side has changed its salt, or what it holds between two questions
-/// for cells. Who changes more often is asked for short names, of which each page stands alone.
+/// How often an exchange begins anew because the other side has changed its salt, or what it holds between two
+/// questions for cells. Who changes more often is asked for short names, of which each page stands alone.
 const MAX_RESTARTS: u32 = 3;
 
 /// Short names that a page holds at least when it ends in the middle of a span.
@@ -51,10 +51,11 @@ pub struct Found {
     pub have: Vec<EventId>,
     /// Events only the other side has.
     pub need: Needs,
-    /// Whether more differs than was looked at: spans that were not free, or more events than are fetched at a time.
+    /// Whether more differs than was looked at: spans that were not free, or more events than are fetched at a
+    /// time.
     pub is_partial: bool,
-    /// Whether the two sets were not the same. Of who says so again and again, and shows no difference, another way of
-    /// reconciling tells whether it lies.
+    /// Whether the two sets were not the same. Of who says so again and again, and shows no difference, another way
+    /// of reconciling tells whether it lies.
     pub differed: bool,
 }
 
@@ -376,8 +377,8 @@ impl Exchange {
         Ok(self.done(Needs { opening: Some(state.opening), groups: state.needs }))
     }
 
-    /// Which of these names no own event of the span has. Of own events whose names are in the range and not among them, the
-    /// other side has none.
+    /// Which of these names no own event of the span has. Of own events whose names are in the range and not among
+    /// them, the other side has none.
     fn compare(
         &mut self,
         held: &mut Held<'_>,

@@ -1,7 +1,7 @@
 //! What two peers say to each other when they reconcile a scope, as bytes.
 //!
-//! A tag, then fields in a fixed order; docs/sync.md draws them. One message has one encoding, except that who writes a list
-//! chooses its width; whatever else is read is refused, and nothing is allocated by a number in it.
+//! A tag, then fields in a fixed order; docs/sync.md draws them. One message has one encoding, except that who
+//! writes a list chooses its width; whatever else is read is refused, and nothing is allocated by a number in it.
 
 use super::bits::{Reader, Writer};
 use super::estimate::{MAX_EVENTS, NUMBERS, SENT_BITS, Sent};
@@ -62,7 +62,8 @@ pub(super) struct Head {
     pub(super) selected: Vec<Span>,
 }
 
-/// Short names by span, the last span first: what is new is wanted first, and whoever fetches it can say where it is.
+/// Short names by span, the last span first: what is new is wanted first, and whoever fetches it can say where it
+/// is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     /// Of each span in turn its names, ascending; at least one run.

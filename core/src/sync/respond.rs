@@ -10,7 +10,8 @@ use super::summary::{digest, folded, root, total, whole_is_shorter};
 use crate::base::EventId;
 use crate::wire::Scope;
 
-/// Bytes of a message with short names beside the names, at most, and enough for a first run not to be cut to nothing.
+/// Bytes of a message with short names beside the names, at most, and enough for a first run not to be cut to
+/// nothing.
 const LIST_HEAD: usize = 64;
 
 /// A scope as one side holds it.
@@ -49,8 +50,8 @@ pub enum ExchangeError {
     /// An answer to nothing that was asked, or a question where an answer is due.
     #[error("the reconciliation message answers nothing that was asked")]
     Unasked,
-    /// What was said of the same events does not fit together. Chance can do that too, once in some thousand million times,
-    /// and two sets made so that their folds are equal: another way of reconciling tells.
+    /// What was said of the same events does not fit together. Chance can do that too, once in some thousand
+    /// million times, and two sets made so that their folds are equal: another way of reconciling tells.
     #[error("what the peer says of its events contradicts itself")]
     Contradiction,
     /// More steps than an honest peer can need.

@@ -169,7 +169,8 @@ fn what_others_are_asked_for_is_left_out() {
     assert_eq!(step, Ok(Step::Done(nothing)), "all is left out");
 }
 
-/// What the other side holds changes between two questions: cells of two sets do not go together, and it is noticed.
+/// What the other side holds changes between two questions: cells of two sets do not go together, and it is
+/// noticed.
 #[test]
 fn the_other_set_may_change_between_the_steps() {
     for changes in [1, 100] {

@@ -18,7 +18,8 @@ fn peer(seed: u8, numbers: impl IntoIterator<Item = u32>) -> Peer {
     Peer::new(FIRST, seed).with(numbers.into_iter().map(|n| event(n, DAYS)))
 }
 
-/// An exchange with whoever answers as `lie` does, given the question and the honest answer, and its number of steps.
+/// An exchange with whoever answers as `lie` does, given the question and the honest answer, and its number of
+/// steps.
 fn exchange(
     ours: &mut Peer,
     theirs: &mut Peer,

@@ -1,5 +1,5 @@
-//! Two peers that reconcile a scope as docs/sync.md describes, and the fields of their messages as somebody else would
-//! write them.
+//! Two peers that reconcile a scope as docs/sync.md describes, and the fields of their messages as somebody else
+//! would write them.
 
 use std::collections::BTreeSet;
 
