@@ -50,8 +50,8 @@ pub enum ExchangeError {
     /// An answer to nothing that was asked, or a question where an answer is due.
     #[error("the reconciliation message answers nothing that was asked")]
     Unasked,
-    /// What was said of the same events does not fit together. Chance can do that too, once in some thousand
-    /// million times, and two sets made so that their folds are equal: another way of reconciling tells.
+    /// What was said of the same events does not fit together. Events with one short name do that too, which somebody who
+    /// knows the salt may have made: the peer is not to blame, and another way of reconciling tells.
     #[error("what the peer says of its events contradicts itself")]
     Contradiction,
     /// More steps than an honest peer can need.
