@@ -1,14 +1,15 @@
-//! Bytes, round trips and time of a reconciliation, against negentropy's of the same sets. Prints a `bench-row` for each
-//! figure of `cargo xtask bench sync`.
+//! Bytes, round trips and time of a reconciliation, against negentropy's of the same sets. Prints a `bench-row` for
+//! each figure of `cargo xtask bench sync`.
 //!
-//! 100,000 events over 100 days, identifiers and times by chance; of d events that differ each side has half. They lie
-//! anywhere (`spread`), or are the latest (`recent`). Counted are the application's frames of both directions, after the
-//! peers have agreed on the scope, until the one that began has asked for what it misses; not the events. Each message is
-//! counted with 10 bytes for the frame around it, a byte that says how it is packed and the length before it, and is
-//! deflated where the session would; for negentropy the identifiers that are asked for come in the session's own frames.
+//! 100,000 events over 100 days, identifiers and times by chance; of d events that differ each side has half. They
+//! lie anywhere (`spread`), or are the latest (`recent`). Counted are the application's frames of both directions,
+//! after the peers have agreed on the scope, until the one that began has asked for what it misses; not the events.
+//! Each message is counted with 10 bytes for the frame around it, a byte that says how it is packed and the length
+//! before it, and is deflated where the session would; for negentropy the identifiers that are asked for come in
+//! the session's own frames.
 //!
-//! A figure of bytes is the mean over all seeds. Round trips are those until the difference is known, each message of the
-//! side that began counting as one; fetching is not among them. The longest of any seed counts.
+//! A figure of bytes is the mean over all seeds. Round trips are those until the difference is known, each message
+//! of the side that began counting as one; fetching is not among them. The longest of any seed counts.
 
 use chanterelle_core::base::{BoardId, Day, EventId, Instant, Limits, Seconds};
 use chanterelle_core::crypto::Rng;
@@ -46,7 +47,7 @@ struct Cost {
 fn main() {
     let same = Pair::new(&sets(0, 0, false), 0).reconcile();
     println!("{}", row("sync.bytes.d0", same.0.bytes as f64, "bytes", None));
-    for (differences, seeds) in [(1, 100), (10, 200), (100, 200), (1_000, 200), (10_000, 3)] {
+    for (differences, seeds) in [(1, 50), (10, 50), (100, 50), (1_000, 50), (10_000, 5)] {
         for (name, recent) in [("spread", false), ("recent", true)] {
             bytes(differences, seeds, name, recent);
         }

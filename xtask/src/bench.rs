@@ -30,13 +30,14 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// A bench's name and the programs that measure it.
 type Bench = (&'static str, fn(&Workspace) -> Result<Vec<Command>>);
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     ("load", load),
     ("admit", admit),
     ("ingest", ingest),
     ("durable", durable),
     ("webrtc", webrtc),
     ("media", media),
+    ("sync", sync),
 ];
 
 /// `cargo xtask bench [NAME]`.
@@ -152,6 +153,14 @@ fn media(ws: &Workspace) -> Result<Vec<Command>> {
     let browser = setup::browser(ws)?;
     test::in_browser(&mut store, ws, &browser);
     Ok(vec![thumbnails, store, on_interop(ws, &tools, &browser, "bench-media")?])
+}
+
+/// Bytes, round trips and time of a reconciliation, beside negentropy's.
+fn sync(ws: &Workspace) -> Result<Vec<Command>> {
+    let mut command = ws.cargo();
+    command.args(["run", "--release", "--package", "chanterelle-core", "--features", "sim"]);
+    command.args(["--example", "bench_sync"]);
+    Ok(vec![command])
 }
 
 fn measure(

@@ -30,7 +30,7 @@ Usage: cargo xtask COMMAND [OPTIONS]
   test [--only PART] [FILTER]      every test: PART is native, wasm or product; FILTER is part of a test's name
   lint                             rustfmt, clippy (native and wasm), cargo-deny
   tidy                             the house rules that a program can check
-  bench [NAME]                     measure: load, admit, ingest, durable, webrtc, media, or all of them
+  bench [NAME]                     measure: load, admit, ingest, durable, webrtc, media, sync, or all of them
   sim --peers N --minutes M --seed S [--scenario NAME] [--threads N]
                                    simulate a network; one seed gives one trace; NAME may be a file
   setup [--all]                    the tools of `run`; with --all those of test, bench and lint too

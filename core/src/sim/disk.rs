@@ -221,6 +221,7 @@ mod tests {
     use crate::base::{AuthorId, BoardId};
     use crate::event::Kind;
     use crate::node::Ticket;
+    use crate::store::Marks;
 
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -242,6 +243,7 @@ mod tests {
             salt: None,
             board_name: None,
             follow: None,
+            marks: Marks::default(),
             refs: vec![(crate::store::Rel::Quotes, EventId([9; 32]))],
         }
     }

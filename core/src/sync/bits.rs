@@ -1,7 +1,7 @@
 //! Numbers in as few bytes as they need: varints, fields of some bits, and ascending short names.
 //!
-//! What is read is bounded by the bytes that are there, whatever they say: nothing is allocated by a number in them. One
-//! value has one encoding, but for the width that a writer chooses for its fields.
+//! What is read is bounded by the bytes that are there, whatever they say: nothing is allocated by a number in
+//! them. One value has one encoding, but for the width that a writer chooses for its fields.
 
 use super::short::{SHORT_BITS, SHORT_MASK};
 
@@ -55,10 +55,10 @@ impl Writer {
         }
     }
 
-    /// Ascending short names: how many, the first, a width, and of each other the gap to the one before, its upper bits as
-    /// so many ones and a zero, `width` lower ones as they are (Rice, "Some Practical Universal Noiseless Coding
-    /// Techniques", 1979). Within a few hundredths of what evenly spread names need, and never more than 3 bits beside the
-    /// width.
+    /// Ascending short names: how many, the first, a width, and of each other the gap to the one before, its upper
+    /// bits as so many ones and a zero, `width` lower ones as they are (Rice, "Some Practical Universal Noiseless
+    /// Coding Techniques", 1979). Within a few hundredths of what evenly spread names need, and never more than 3
+    /// bits beside the width.
     pub(super) fn names(&mut self, names: &[u64]) {
         self.varint(names.len() as u64);
         let (Some(first), Some(last)) = (names.first(), names.last()) else { return };

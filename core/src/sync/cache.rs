@@ -1,7 +1,8 @@
 //! What was computed of a scope's spans, for the next time: cells under a salt, and tallies.
 //!
-//! Everything kept belongs to one fold of one span. What no longer has that fold is made anew; who tells of each event that
-//! comes or goes has it changed instead. Bounded by bytes; of what is kept the half not used for longest goes at once.
+//! Everything kept belongs to one fold of one span. What no longer has that fold is made anew; who tells of each
+//! event that comes or goes has it changed instead. Bounded by bytes; of what is kept the half not used for longest
+//! goes at once.
 
 use super::estimate::{Tally, Tallying};
 use super::riblt::{symbol, toggle};
@@ -47,8 +48,8 @@ impl Cache {
         Self { scopes: BoxMap::new(), bytes: 0, limit, clock: 0, work: 0 }
     }
 
-    /// How many events were hashed or placed in cells since this was asked last: what answering has cost, about half a
-    /// microsecond each.
+    /// How many events were hashed or placed in cells since this was asked last: what answering has cost, about
+    /// half a microsecond each.
     pub fn take_work(&mut self) -> u64 {
         core::mem::take(&mut self.work)
     }

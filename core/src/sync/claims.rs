@@ -1,6 +1,8 @@
-//! Which spans of which scopes are being reconciled with whom, so that what is missing in them is fetched from one peer.
+//! Which spans of which scopes are being reconciled with whom, so that what is missing in them is fetched from one
+//! peer.
 //!
-//! A claim ends by time, or when whoever made it is done: a peer that brings nothing holds up others no longer than that.
+//! A claim ends by time, or when whoever made it is done: a peer that brings nothing holds up others no longer than
+//! that.
 
 use super::span::Span;
 use crate::base::{BoxMap, Instant, PeerId};

@@ -1,13 +1,15 @@
 //! How many events two sets differ in, guessed from 512 numbers of each.
 //!
-//! The "tug of war" of Alon, Matias, Szegedy ("The Space Complexity of Approximating the Frequency Moments", 1996), used for
-//! reconciliation by Gong et al. ("Space- and Computationally-Efficient Set Reconciliation via Parity Bitmap Sketch", 2020):
-//! each event pulls each number up or down by one, and the mean square of the differences is the number of events that only
-//! one side has, give or take √(2/512), 6 %. Which way is told by the bits of the event's identifier, which is a hash, and by
-//! sums of two of them. Whoever grinds identifiers can make the guess wrong, which costs a message more.
+//! The "tug of war" of Alon, Matias, Szegedy ("The Space Complexity of Approximating the Frequency Moments", 1996),
+//! used for reconciliation by Gong et al. ("Space- and Computationally-Efficient Set Reconciliation via Parity
+//! Bitmap Sketch", 2020): each event pulls each number up or down by one, and the mean square of the differences is
+//! the number of events that only one side has, give or take √(2/512), 6 %. Which way is told by the bits of the
+//! event's identifier, which is a hash, and by sums of two of them. Whoever grinds identifiers can make the guess
+//! wrong, which costs a message more.
 //!
-//! What is sent of a number is six bits: the two below them are lost, which changes the guess by less than one, and those
-//! above are those of one's own number as long as the sets do not differ in many thousands. Of more the guess is too low.
+//! What is sent of a number is six bits: the two below them are lost, which changes the guess by less than one, and
+//! those above are those of one's own number as long as the sets do not differ in many thousands. Of more the guess
+//! is too low.
 
 use crate::base::EventId;
 
@@ -77,8 +79,8 @@ impl Tally {
 
     /// About how many events only one of the two sets has.
     pub(super) fn distance(&self, other: &Sent) -> u64 {
-        // Twice the difference, in which what was lost is 1 1/2 on average, less what half of all would make it: each
-        // event that only one side has changes it by one.
+        // Twice the difference, in which what was lost is 1 1/2 on average, less what half of all would make it:
+        // each event that only one side has changes it by one.
         let modulus = 1_i64 << (LOST_BITS + SENT_BITS + 1);
         let more = (self.count as i64).wrapping_sub(other.count as i64);
         let mut squares = 0;

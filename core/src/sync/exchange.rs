@@ -2,20 +2,20 @@
 //!
 //! 1. A root. Equal peers are done.
 //! 2. The other side's digests tell which spans differ, its tally how many events do.
-//! 3. So many cells of those spans, less one's own, give the short names of what differs; of too few, more are asked for.
-//!    Where that is fewer bytes, all short names of those spans instead.
+//! 3. So many cells of those spans, less one's own, give the short names of what differs; of too few, more are
+//!    asked for. Where that is fewer bytes, all short names of those spans instead.
 //! 4. What only the other side has is fetched by its short names ([`Needs`]).
 //!
-//! An exchange holds what it was told and nothing of its own set, which may change between two answers. A result is a hint:
-//! each event is checked when it comes, and the next root tells whether something was overlooked. Waits for nothing and
-//! knows no time; who calls it gives up what takes too long.
+//! An exchange holds what it was told and nothing of its own set, which may change between two answers. A result is
+//! a hint: each event is checked when it comes, and the next root tells whether something was overlooked. Waits for
+//! nothing and knows no time; who calls it gives up what takes too long.
 
 use super::estimate::Sent;
-use super::message::{CELLS_HEAD, MAX_CELLS, Message, Opening};
-use super::respond::{ExchangeError, Held, from};
+use super::message::{CELLS_HEAD, End, MAX_CELLS, Message, Opening, Page};
+use super::respond::{ExchangeError, Held};
 use super::riblt::{decode, needed};
 use super::set::fold_since;
-use super::short::SHORT_MASK;
+use super::short::{SHORT_MASK, Salt};
 use super::span::Span;
 use super::summary::{cells_are_shorter, digest, folded, root, total};
 use crate::base::{Day, EventId};
@@ -23,11 +23,11 @@ use crate::base::{Day, EventId};
 /// Answers after which an exchange is given up: as many pages of short names hold more than 10 million.
 const MAX_STEPS: u32 = 1_024;
 
-/// How often an exchange begins anew because the other side has changed its salt, or what it holds between two questions
-/// for cells. Who changes more often is asked for short names, of which each page stands alone.
+/// How often an exchange begins anew because the other side has changed its salt, or what it holds between two
+/// questions for cells. Who changes more often is asked for short names, of which each page stands alone.
 const MAX_RESTARTS: u32 = 3;
 
-/// Short names that a page holds at least when others are behind it: a long list in small pieces is no honest one.
+/// Short names that a page holds at least when it ends in the middle of a span.
 const MIN_PAGE: usize = 64;
 
 /// Missing events after which an exchange ends: those are fetched first, the next exchange finds the rest.
@@ -51,43 +51,59 @@ pub struct Found {
     pub have: Vec<EventId>,
     /// Events only the other side has.
     pub need: Needs,
-    /// Whether more differs than was looked at: spans that were not free, or more events than are fetched at a time.
+    /// Whether more differs than was looked at: spans that were not free, or more events than are fetched at a
+    /// time.
     pub is_partial: bool,
+    /// Whether the two sets were not the same. Of who says so again and again, and shows no difference, another way
+    /// of reconciling tells whether it lies.
+    pub differed: bool,
 }
 
-/// What only the other side has, by its short names, ascending.
+/// What only the other side has, by its short names: the latest first, as far as is known when they are from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     opening: Option<Opening>,
-    selected: Vec<Span>,
-    names: Vec<u64>,
+    /// Names, ascending, and the spans they are in, the first to be asked for behind.
+    groups: Vec<(Vec<Span>, Vec<u64>)>,
 }
 
 impl Needs {
     /// How many events.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.groups.iter().map(|(_, names)| names.len()).sum()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.len() == 0
     }
 
     /// The spans that they are in.
-    #[must_use]
-    pub fn spans(&self) -> &[Span] {
-        &self.selected
+    pub fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.groups.iter().filter(|(_, names)| !names.is_empty()).flat_map(|(spans, _)| spans)
     }
 
     /// The next message that asks for at most `limit` of them, at least one; `None` when all have been asked for.
     pub fn next_message(&mut self, limit: usize) -> Option<Vec<u8>> {
-        let opening = self.opening.filter(|_| !self.names.is_empty())?;
-        let rest = self.names.split_off(limit.clamp(1, self.names.len()));
-        let names = core::mem::replace(&mut self.names, rest);
-        Some(Message::Fetch { head: opening.head(self.selected.clone()), names }.encode())
+        let (mut selected, mut names) = (Vec::new(), Vec::new());
+        while names.len() < limit.max(1)
+            && let Some((spans, rest)) = self.groups.last_mut()
+        {
+            if !rest.is_empty() {
+                selected.extend_from_slice(spans);
+                names.extend(rest.drain(..rest.len().min(limit.max(1) - names.len())));
+            }
+            if rest.is_empty() {
+                self.groups.pop();
+            }
+        }
+        // Two spans may have a name in common.
+        names.sort_unstable();
+        names.dedup();
+        let opening = self.opening.filter(|_| !names.is_empty())?;
+        Some(Message::Fetch { head: opening.head(selected), names }.encode())
     }
 }
 
@@ -114,6 +130,7 @@ pub struct Exchange {
     restarts: u32,
     have: Vec<EventId>,
     is_partial: bool,
+    differed: bool,
 }
 
 #[derive(Debug)]
@@ -140,12 +157,12 @@ struct Cells {
 #[derive(Debug)]
 struct List {
     opening: Opening,
+    /// The spans still to come, ascending: the last comes first.
     selected: Vec<Span>,
-    /// Where in the own set they may be.
-    own: Vec<Span>,
-    /// The least that is still to come.
+    /// Of that one, the least name still to come.
     next: u64,
-    need: Vec<u64>,
+    needs: Vec<(Vec<Span>, Vec<u64>)>,
+    count: usize,
 }
 
 impl Exchange {
@@ -156,8 +173,9 @@ impl Exchange {
         let (fold, _) = fold_since(held.set, since);
         let root = root(since, &fold);
         let (phase, have) = (Phase::Opened, Vec::new());
+        let (steps, restarts, is_partial, differed) = (0, 0, false, true);
         let exchange =
-            Self { since, common: since, root, phase, steps: 0, restarts: 0, have, is_partial: false };
+            Self { since, common: since, root, phase, steps, restarts, have, is_partial, differed };
         (exchange, Message::Root { since, count: fold.count(), root }.encode())
     }
 
@@ -190,12 +208,17 @@ impl Exchange {
         }
         let message = Message::decode(message).ok_or(ExchangeError::Unreadable)?;
         match (core::mem::replace(&mut self.phase, Phase::Opened), message) {
-            (Phase::Opened, Message::Equal) if self.steps == 1 => Ok(self.done(Needs::default())),
-            (Phase::Opened, Message::Whole { opening, names, more }) if self.steps == 1 => {
+            (Phase::Opened, Message::Equal) if self.steps == 1 => {
+                self.differed = false;
+                Ok(self.done(Needs::default()))
+            }
+            (Phase::Opened, Message::Whole { opening, page }) if self.steps == 1 => {
                 self.window(&opening)?;
-                let (selected, own) = (opening.spans(), vec![from(opening.since)]);
-                let list = List { opening, selected, own, next: 0, need: Vec::new() };
-                self.on_page(held, list, &names, more)
+                if let Some(behind) = behind(&opening) {
+                    held.set.ids(behind, &mut |id| self.have.push(*id));
+                }
+                let selected = opening.spans();
+                self.on_page(held, List { opening, selected, next: 0, needs: Vec::new(), count: 0 }, page)
             }
             (Phase::Opened, Message::Summary { opening, digests, tally }) if self.steps == 1 => {
                 self.on_summary(held, free, opening, &digests, &tally)
@@ -209,7 +232,7 @@ impl Exchange {
             (Phase::Cells(state), Message::Cells { digest, count, cells }) => {
                 self.on_cells(held, state, digest, count, &cells)
             }
-            (Phase::List(state), Message::List { names, more }) => self.on_page(held, state, &names, more),
+            (Phase::List(state), Message::List(page)) => self.on_page(held, state, page),
             _ => Err(ExchangeError::Unasked),
         }
     }
@@ -240,9 +263,8 @@ impl Exchange {
                 busy += 1;
             }
         }
-        // Behind its last day it has nothing.
-        if let Some(next) = opening.last.0.checked_add(1) {
-            let behind = folded(held.set, [from(Day(next))]);
+        if let Some(behind) = behind(&opening) {
+            let behind = folded(held.set, [behind]);
             spans.extend_from_slice(&behind);
             only_ours.extend(behind);
         }
@@ -310,51 +332,76 @@ impl Exchange {
         let own = total(&spans);
         held.cache.worked(own.count());
         had.sort_unstable();
-        let is_missing = |at: &usize| had.binary_search(at).is_err();
-        let need: Vec<u64> = (0..names.len()).filter(is_missing).map(|at| names[at]).collect();
-        let adds_up = own.count() + need.len() as u64 == count + had.len() as u64;
+        // Of own events with one name the other side has some, nobody can tell which; then numbers tell nothing.
+        let are_twins = had.windows(2).any(|pair| pair[0] == pair[1]);
+        let had_count = had.len() as u64;
+        let need = without(&names, had);
+        let adds_up = are_twins || own.count() + need.len() as u64 == count + had_count;
         if !adds_up || names.is_empty() != (salt.digest(&own) == digest) {
             return Err(ExchangeError::Contradiction);
         }
-        Ok(self.done(Needs { opening: Some(state.opening), selected: state.selected, names: need }))
+        Ok(self.done(Needs { opening: Some(state.opening), groups: vec![(state.selected, need)] }))
     }
 
-    fn on_page(
-        &mut self,
-        held: &mut Held<'_>,
-        mut state: List,
-        names: &[u64],
-        more: bool,
-    ) -> Result<Step, ExchangeError> {
-        if names.first().is_some_and(|first| *first < state.next) || more && names.len() < MIN_PAGE {
+    fn on_page(&mut self, held: &mut Held<'_>, mut state: List, page: Page) -> Result<Step, ExchangeError> {
+        let runs = page.runs.len();
+        let fits = match page.end {
+            End::Whole => runs == state.selected.len(),
+            End::Span => runs < state.selected.len(),
+            // A long list in small pieces is no honest one.
+            End::Name => {
+                runs <= state.selected.len() && page.runs.iter().map(Vec::len).sum::<usize>() >= MIN_PAGE
+            }
+        };
+        if !fits || page.runs[0].first().is_some_and(|first| *first < state.next) {
             return Err(ExchangeError::Unasked);
         }
-        let salt = state.opening.salt;
-        let end = names.last().copied().filter(|_| more).unwrap_or(SHORT_MASK);
-        let (mut held_too, mut seen) = (vec![false; names.len()], 0);
-        for span in &state.own {
-            held.set.ids(*span, &mut |id| {
-                seen += 1;
-                let name = salt.short(id);
-                match names.binary_search(&name) {
-                    Ok(at) => held_too[at] = true,
-                    Err(_) if (state.next..=end).contains(&name) => self.have.push(*id),
-                    Err(_) => {}
-                }
-            });
+        for (at, names) in page.runs.into_iter().enumerate() {
+            let span = state.selected.pop().expect("no more runs than spans");
+            let is_cut = page.end == End::Name && at + 1 == runs;
+            let end = names.last().copied().filter(|_| is_cut).unwrap_or(SHORT_MASK);
+            let missing = self.compare(held, &state.opening.salt, span, state.next..=end, &names);
+            state.count += missing.len();
+            state.needs.push((vec![span], missing));
+            state.next = 0;
+            if is_cut {
+                state.selected.push(span);
+                state.next = end + 1;
+            }
         }
-        held.cache.worked(seen);
-        state.need.extend(names.iter().zip(held_too).filter(|(_, held)| !held).map(|(name, _)| *name));
-        let is_full = state.need.len() >= MAX_NEEDS;
-        if more && !is_full {
-            state.next = end + 1;
+        if page.end != End::Whole && state.count < MAX_NEEDS {
             let message =
                 Message::More { head: state.opening.head(state.selected.clone()), from: state.next };
             self.phase = Phase::List(state);
             return Ok(Step::Ask(message.encode()));
         }
-        self.is_partial |= more;
-        Ok(self.done(Needs { opening: Some(state.opening), selected: state.selected, names: state.need }))
+        self.is_partial |= page.end != End::Whole;
+        state.needs.reverse();
+        Ok(self.done(Needs { opening: Some(state.opening), groups: state.needs }))
+    }
+
+    /// Which of these names no own event of the span has. Of own events whose names are in the range and not among
+    /// them, the other side has none.
+    fn compare(
+        &mut self,
+        held: &mut Held<'_>,
+        salt: &Salt,
+        span: Span,
+        range: core::ops::RangeInclusive<u64>,
+        names: &[u64],
+    ) -> Vec<u64> {
+        let (mut had, mut seen) = (Vec::new(), 0);
+        held.set.ids(span, &mut |id| {
+            seen += 1;
+            let name = salt.short(id);
+            match names.binary_search(&name) {
+                Ok(at) => had.push(at),
+                Err(_) if range.contains(&name) => self.have.push(*id),
+                Err(_) => {}
+            }
+        });
+        held.cache.worked(seen);
+        without(names, had)
     }
 
     /// Asks for the cells that are wanted and not here, or for short names where those are fewer bytes.
@@ -371,8 +418,7 @@ impl Exchange {
 
     fn list(&mut self, opening: Opening, selected: Vec<Span>) -> Step {
         let message = Message::More { head: opening.head(selected.clone()), from: 0 };
-        let own = selected.clone();
-        self.phase = Phase::List(List { opening, selected, own, next: 0, need: Vec::new() });
+        self.phase = Phase::List(List { opening, selected, next: 0, needs: Vec::new(), count: 0 });
         Step::Ask(message.encode())
     }
 
@@ -391,13 +437,20 @@ impl Exchange {
     }
 
     fn done(&mut self, need: Needs) -> Step {
-        Step::Done(Found {
-            since: self.common,
-            have: core::mem::take(&mut self.have),
-            need,
-            is_partial: self.is_partial,
-        })
+        let (since, have) = (self.common, core::mem::take(&mut self.have));
+        Step::Done(Found { since, have, need, is_partial: self.is_partial, differed: self.differed })
     }
+}
+
+/// The names at other places than these.
+fn without(names: &[u64], mut places: Vec<usize>) -> Vec<u64> {
+    places.sort_unstable();
+    (0..names.len()).filter(|at| places.binary_search(at).is_err()).map(|at| names[at]).collect()
+}
+
+/// The days behind the last on which the other side has events.
+fn behind(opening: &Opening) -> Option<Span> {
+    opening.last.0.checked_add(1).map(|next| Span { from: Day(next), to: Day(u32::MAX) })
 }
 
 /// Cells in one message.

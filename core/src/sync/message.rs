@@ -1,7 +1,7 @@
 //! What two peers say to each other when they reconcile a scope, as bytes.
 //!
-//! A tag, then fields in a fixed order; docs/sync.md draws them. One message has one encoding, except that who writes a list
-//! chooses its width; whatever else is read is refused, and nothing is allocated by a number in it.
+//! A tag, then fields in a fixed order; docs/sync.md draws them. One message has one encoding, except that who
+//! writes a list chooses its width; whatever else is read is refused, and nothing is allocated by a number in it.
 
 use super::bits::{Reader, Writer};
 use super::estimate::{MAX_EVENTS, NUMBERS, SENT_BITS, Sent};
@@ -20,7 +20,7 @@ const WHOLE: u8 = 8;
 const FETCH: u8 = 9;
 const UNKNOWN: u8 = 10;
 
-/// Short names in one list: more than fit into the longest message.
+/// Short names in one run: more than fit into the longest message.
 const MAX_NAMES: usize = 1 << 20;
 
 /// Cells that may be asked for from the first on; before that many, names in full are fewer bytes.
@@ -62,6 +62,26 @@ pub(super) struct Head {
     pub(super) selected: Vec<Span>,
 }
 
+/// Short names by span, the last span first: what is new is wanted first, and whoever fetches it can say where it
+/// is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    /// Of each span in turn its names, ascending; at least one run.
+    pub(super) runs: Vec<Vec<u64>>,
+    pub(super) end: End,
+}
+
+/// Where a page ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// With the first span.
+    Whole = 0,
+    /// With another span, which is complete.
+    Span = 1,
+    /// In the middle of a span, behind the last name.
+    Name = 2,
+}
+
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Message {
@@ -75,12 +95,12 @@ pub(super) enum Message {
     Ask { head: Head, from: u64, count: u64 },
     /// Answers with cells, a digest of all events they are made of, and how many those are.
     Cells { digest: u64, count: u64, cells: Vec<u64> },
-    /// Asks for the short names from one on.
+    /// Asks for short names, of the last of these spans from one on.
     More { head: Head, from: u64 },
-    /// Answers with short names, and whether there are others behind.
-    List { names: Vec<u64>, more: bool },
+    /// Answers with short names.
+    List(Page),
     /// Answers a root with the short names at once, where a summary would be longer.
-    Whole { opening: Opening, names: Vec<u64>, more: bool },
+    Whole { opening: Opening, page: Page },
     /// Asks for the events with these short names.
     Fetch { head: Head, names: Vec<u64> },
     /// Answers that no events have these short names.
@@ -128,15 +148,15 @@ impl Message {
                 writer.varint(*from);
                 writer.finish()
             }
-            Message::List { names, more } => {
+            Message::List(page) => {
                 let mut writer = Writer::new(LIST);
-                write_names(&mut writer, names, *more);
+                write_page(&mut writer, page);
                 writer.finish()
             }
-            Message::Whole { opening, names, more } => {
+            Message::Whole { opening, page } => {
                 let mut writer = Writer::new(WHOLE);
                 write_opening(&mut writer, opening);
-                write_names(&mut writer, names, *more);
+                write_page(&mut writer, page);
                 writer.finish()
             }
             Message::Fetch { head, names } => {
@@ -189,15 +209,8 @@ impl Message {
                 (rest.is_empty() && !cells.is_empty()).then_some(Message::Cells { digest, count, cells })?
             }
             MORE => Message::More { head: read_head(&mut reader)?, from: reader.varint()? },
-            LIST => {
-                let (names, more) = read_names(&mut reader)?;
-                Message::List { names, more }
-            }
-            WHOLE => {
-                let opening = read_opening(&mut reader)?;
-                let (names, more) = read_names(&mut reader)?;
-                Message::Whole { opening, names, more }
-            }
+            LIST => Message::List(read_page(&mut reader)?),
+            WHOLE => Message::Whole { opening: read_opening(&mut reader)?, page: read_page(&mut reader)? },
             FETCH => Message::Fetch { head: read_head(&mut reader)?, names: reader.names(MAX_NAMES)? },
             UNKNOWN => Message::Unknown { names: reader.names(MAX_NAMES)? },
             _ => return None,
@@ -262,17 +275,25 @@ fn read_flags(reader: &mut Reader<'_>, count: usize) -> Option<Vec<bool>> {
     reader.align().map(|()| flags)
 }
 
-fn write_names(writer: &mut Writer, names: &[u64], more: bool) {
-    writer.bytes(&[more.into()]);
-    writer.names(names);
+fn write_page(writer: &mut Writer, page: &Page) {
+    writer.bytes(&[page.end as u8]);
+    writer.varint(page.runs.len() as u64);
+    page.runs.iter().for_each(|names| writer.names(names));
 }
 
-fn read_names(reader: &mut Reader<'_>) -> Option<(Vec<u64>, bool)> {
-    let more = match reader.byte()? {
-        0 => false,
-        1 => true,
+fn read_page(reader: &mut Reader<'_>) -> Option<Page> {
+    let end = match reader.byte()? {
+        0 => End::Whole,
+        1 => End::Span,
+        2 => End::Name,
         _ => return None,
     };
-    // What has others behind it has a last one.
-    reader.names(MAX_NAMES).filter(|names| !(more && names.is_empty())).map(|names| (names, more))
+    let count = usize::try_from(reader.varint()?).ok().filter(|count| (1..=MAX_SPANS).contains(count))?;
+    let mut runs = Vec::with_capacity(count);
+    for _ in 0..count {
+        runs.push(reader.names(MAX_NAMES)?);
+    }
+    // Behind which name, if there is none?
+    let is_clear = end != End::Name || runs.last().is_some_and(|names| !names.is_empty());
+    is_clear.then_some(Page { runs, end })
 }

@@ -1,8 +1,9 @@
 //! Reconciliation: two peers find out which events of a scope either lacks.
 //!
-//! Range-based set reconciliation (A. Meyer, "Range-Based Set Reconciliation", 2022) by the negentropy crate, protocol
-//! version 1. The side that began learns both differences; the other side keeps no state. A result is a hint: the
-//! event's signature decides. Moves no events and knows no budget.
+//! By rateless tables, whose cost follows from how much differs ([`Exchange`] begins, [`answer`] answers;
+//! docs/sync.md), and by ranges where that has failed (A. Meyer, "Range-Based Set Reconciliation", 2022): the
+//! negentropy crate, protocol version 1 ([`Reconciler`]). The side that began learns both differences; the other
+//! side keeps no state. A result is a hint: the event's signature decides. Moves no events and knows no budget.
 
 mod bits;
 mod cache;

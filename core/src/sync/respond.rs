@@ -2,15 +2,16 @@
 
 use super::bits::Writer;
 use super::cache::Cache;
-use super::message::{CELLS_HEAD, Head, Message, Opening};
+use super::message::{CELLS_HEAD, End, Head, Message, Opening, Page};
 use super::set::{DaySet, fold_since};
 use super::short::{Salt, Salts};
 use super::span::Span;
 use super::summary::{digest, folded, root, total, whole_is_shorter};
-use crate::base::{Day, EventId};
+use crate::base::EventId;
 use crate::wire::Scope;
 
-/// Bytes of a message with short names beside the names, at most.
+/// Bytes of a message with short names beside the names, at most, and enough for a first run not to be cut to
+/// nothing.
 const LIST_HEAD: usize = 64;
 
 /// A scope as one side holds it.
@@ -21,7 +22,8 @@ pub struct Held<'a> {
     pub set: &'a dyn DaySet,
     /// What was computed of it before.
     pub cache: &'a mut Cache,
-    /// Bytes of the longest message, at least 1,024: [`crate::base::Limits::reconcile_bytes`].
+    /// Bytes of the longest message, at least 2,048, which a summary may
+    /// take: [`crate::base::Limits::reconcile_bytes`].
     pub message_bytes: usize,
 }
 
@@ -48,8 +50,8 @@ pub enum ExchangeError {
     /// An answer to nothing that was asked, or a question where an answer is due.
     #[error("the reconciliation message answers nothing that was asked")]
     Unasked,
-    /// What was said of the same events does not fit together. Chance can do that too, once in some thousand million times,
-    /// and two sets made so that their folds are equal: another way of reconciling tells.
+    /// What was said of the same events does not fit together. Events with one short name do that too, which somebody who
+    /// knows the salt may have made: the peer is not to blame, and another way of reconciling tells.
     #[error("what the peer says of its events contradicts itself")]
     Contradiction,
     /// More steps than an honest peer can need.
@@ -76,8 +78,8 @@ pub fn answer(held: &mut Held<'_>, salts: &Salts, message: &[u8]) -> Result<Answ
             }
             let opening = Opening { salt: salts.current(), since, last };
             if whole_is_shorter(fold.count(), count) {
-                let (names, more) = page(held, &opening.salt, &[from(since)], 0);
-                return say(Message::Whole { opening, names, more });
+                let page = page(held, &opening.salt, &opening.spans(), 0);
+                return say(Message::Whole { opening, page });
             }
             say(summary(held, opening))
         }
@@ -101,8 +103,7 @@ pub fn answer(held: &mut Held<'_>, salts: &Salts, message: &[u8]) -> Result<Answ
         }
         Message::More { head, from } => {
             let salt = salts.find(head.tag).expect("the guard above");
-            let (names, more) = page(held, &salt, &head.selected, from);
-            say(Message::List { names, more })
+            say(Message::List(page(held, &salt, &head.selected, from)))
         }
         Message::Fetch { head, names } => {
             let salt = salts.find(head.tag).expect("the guard above");
@@ -112,11 +113,6 @@ pub fn answer(held: &mut Held<'_>, salts: &Salts, message: &[u8]) -> Result<Answ
     }
 }
 
-/// All days from one on.
-pub(super) fn from(since: Day) -> Span {
-    Span { from: since, to: Day(u32::MAX) }
-}
-
 fn summary(held: &mut Held<'_>, opening: Opening) -> Message {
     let spans = folded(held.set, opening.spans());
     let digests = spans.iter().map(|(_, fold)| digest(&opening.salt, fold)).collect();
@@ -124,32 +120,43 @@ fn summary(held: &mut Held<'_>, opening: Opening) -> Message {
     Message::Summary { opening, digests, tally }
 }
 
-/// As many short names, ascending from one on, as fit into a message, and whether there are others behind.
-fn page(held: &mut Held<'_>, salt: &Salt, spans: &[Span], from: u64) -> (Vec<u64>, bool) {
-    let (mut names, mut seen) = (Vec::new(), 0);
-    for span in spans {
+/// As many short names as fit into a message, of the last of these spans from one on.
+fn page(held: &mut Held<'_>, salt: &Salt, spans: &[Span], mut from: u64) -> Page {
+    let mut room = held.message_bytes.saturating_sub(LIST_HEAD);
+    let mut runs = Vec::new();
+    for span in spans.iter().rev() {
+        let (mut names, mut seen) = (Vec::new(), 0);
         held.set.ids(*span, &mut |id| {
             seen += 1;
             names.extend(Some(salt.short(id)).filter(|name| *name >= from));
         });
-    }
-    held.cache.worked(seen);
-    names.sort_unstable();
-    names.dedup();
-    let room = held.message_bytes.saturating_sub(LIST_HEAD);
-    let mut fit = names.len();
-    loop {
-        let mut writer = Writer::default();
-        writer.names(&names[..fit]);
-        let bytes = writer.finish().len();
-        if bytes <= room {
-            break;
+        held.cache.worked(seen);
+        from = 0;
+        names.sort_unstable();
+        names.dedup();
+        let mut fit = names.len();
+        let mut bytes = run_bytes(&names);
+        // A run that is cut a little too short is better than one that is tried many times.
+        while bytes > room && fit > 0 {
+            fit = (fit * room / bytes).min(fit - 1);
+            bytes = run_bytes(&names[..fit]);
         }
-        fit = (fit * room / bytes).min(fit - 1);
+        if fit < names.len() {
+            names.truncate(fit);
+            let end = if fit > 0 { End::Name } else { End::Span };
+            runs.extend(Some(names).filter(|names| !names.is_empty()));
+            return Page { runs, end };
+        }
+        room -= bytes.min(room);
+        runs.push(names);
     }
-    let more = fit < names.len();
-    names.truncate(fit);
-    (names, more)
+    Page { runs, end: End::Whole }
+}
+
+fn run_bytes(names: &[u64]) -> usize {
+    let mut writer = Writer::default();
+    writer.names(names);
+    writer.finish().len()
 }
 
 fn fetch(held: &mut Held<'_>, salt: &Salt, head: &Head, names: &[u64]) -> Answer {

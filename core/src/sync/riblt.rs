@@ -1,28 +1,31 @@
 //! Rateless invertible Bloom lookup tables: sums of a set from which the difference to another set can be taken.
 //!
-//! Yang, Gilad, Alizadeh, "Practical Rateless Set Reconciliation", SIGCOMM 2024 (arXiv 2402.02668): section 4.2 for the
-//! mapping. A symbol is in cell i with a probability of about 1 / (1 + α i). Of the paper's α = 1/2 the decoder needs 1.37
-//! cells a difference for 1,000 differences, 1.45 once in a hundred times. Here α is 1/8 for 3 of 16 symbols and 3/4 for the
-//! others (the paper's irregular codes), and no step is longer than a draw of 1/32 makes it, so that hardly two symbols are
-//! in the same cells all along, which would hold up decoding for long: 1.21 cells, 1.30 once in a hundred times, found by
-//! trying. These powers are made of square roots, which IEEE 754 rounds in one way on every target.
+//! Yang, Gilad, Alizadeh, "Practical Rateless Set Reconciliation", SIGCOMM 2024 (arXiv 2402.02668): section 4.2 for
+//! the mapping. A symbol is in cell i with a probability of about 1 / (1 + α i). Of the paper's α = 1/2 the decoder
+//! needs 1.37 cells a difference for 1,000 differences, 1.45 once in a hundred times. Here α is 1/8 for 3 of 16
+//! symbols and 3/4 for the others (the paper's irregular codes), and no step is longer than a draw of 1/32 makes
+//! it, so that hardly two symbols are in the same cells all along, which would hold up decoding for long: 1.21
+//! cells, 1.30 once in a hundred times, found by trying. These powers are made of square roots, which IEEE 754
+//! rounds in one way on every target.
 //!
-//! A cell is one word: the exclusive or of the short names (48 bits) and of their checks (16 bits). It counts nothing: who
-//! has an event is told by looking it up. A wrong name that passes for the only one in a cell, with a probability below
-//! 2^-16 / (1 + α i) for each cell looked at, is taken out like any other, and comes out again, and is then taken back, when
-//! what it was made of has been found. Knows no events, only their short names.
+//! A cell is one word: the exclusive or of the short names (48 bits) and of their checks (16 bits). It counts
+//! nothing: who has an event is told by looking it up. A wrong name that passes for the only one in a cell, with a
+//! probability below 2^-16 / (1 + α i) for each cell looked at, is taken out like any other, and comes out again,
+//! and is then taken back, when what it was made of has been found. Knows no events, only their short names.
 
 use super::short::{SHORT_BITS, SHORT_MASK};
 
-/// Steps that decoding may take for each cell. A symbol is in about 18 of 2,000 cells and 30 of 65,536, and no more symbols
-/// come out than there are cells; a hostile peer may choose names that are in more, and that come out again and again.
+/// Steps that decoding may take for each cell. A symbol is in about 18 of 2,000 cells and 30 of 65,536, and no more
+/// symbols come out than there are cells; a hostile peer may choose names that are in more, and that come out again
+/// and again.
 const STEPS: usize = 32;
 
 /// Steps beside those, for what is found by mistake in few cells.
 const STEPS_MORE: usize = 1_024;
 
-/// Cells to ask for when about so many differences are expected: enough for 995 of 1,000 sets that look like so many, by a
-/// guess with a standard deviation of 6 %. What few differences need varies most.
+/// Cells to ask for when about so many differences are expected, by a guess with a standard deviation of 6 %. Of
+/// 1,000 they are enough unless the guess was more than 15 % too low; of 5 to 50 they are too few in 2 cases of
+/// 100, because what few need varies most. Too few cost a round trip and half as many again.
 pub(super) fn needed(differences: u64) -> u64 {
     (differences.saturating_mul(3) / 2).saturating_add(differences.isqrt() * 2 + 10)
 }
@@ -41,15 +44,15 @@ pub(super) fn toggle(cells: &mut [u64], symbol: u64, key: u64) {
     }
 }
 
-/// The short names, ascending, whose sums these cells are. `None` when there are too few cells to tell, or when they are
-/// no such sums.
+/// The short names, ascending, whose sums these cells are. `None` when there are too few cells to tell, or when
+/// they are no such sums.
 pub(super) fn decode(mut cells: Vec<u64>, key: u64) -> Option<Vec<u64>> {
     let mut steps = cells.len() * STEPS + STEPS_MORE;
     let mut found = Vec::new();
     let mut way = Vec::new();
     let mut ready: Vec<usize> = (0..cells.len()).filter(|at| is_single(cells[*at], key)).collect();
-    // All that are ready before what becomes so: what was taken out by mistake comes out again at once in some other cell,
-    // and would be put back and taken out for ever while the rest waits.
+    // All that are ready before what becomes so: what was taken out by mistake comes out again at once in some
+    // other cell, and would be put back and taken out for ever while the rest waits.
     while !ready.is_empty() {
         for at in core::mem::take(&mut ready) {
             let symbol = cells[at];
@@ -111,8 +114,8 @@ impl Walk {
         Self { state, at: 0, is_dense: state % 16 < 3 }
     }
 
-    /// To the next cell. With x = 1 / u, u uniform between 1/32 and 1, the gap is (i + c)(x^α - 1), c = (1 + 1/α) / 2, rounded
-    /// up.
+    /// To the next cell. With x = 1 / u, u uniform between 1/32 and 1, the gap is (i + c)(x^α - 1), c = (1 + 1/α) /
+    /// 2, rounded up.
     fn step(&mut self) {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let uniform = (mix(self.state) as f64 + 1.0) / 18_446_744_073_709_551_616.0;
@@ -130,8 +133,8 @@ fn seed(short: u64, key: u64) -> u64 {
     mix(short ^ key)
 }
 
-/// The last steps of SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014): each bit of
-/// the result depends on each bit. No secret hangs on it: whoever fills cells knows the key.
+/// The last steps of SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014): each
+/// bit of the result depends on each bit. No secret hangs on it: whoever fills cells knows the key.
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -211,8 +214,8 @@ mod tests {
         }
     }
 
-    /// Two names whose sum looks like a third: it is taken out, comes out again when one of the two is found, and is put
-    /// back.
+    /// Two names whose sum looks like a third: it is taken out, comes out again when one of the two is found, and
+    /// is put back.
     #[test]
     fn what_only_looked_like_a_name_heals() {
         let names = names(0, 2_000);

@@ -1,9 +1,9 @@
-//! Short names of events, different for every peer and hour, so that nobody can make two events that one peer takes for
-//! one for long.
+//! Short names of events, different for every peer and hour, so that nobody can make two events that one peer takes
+//! for one for long.
 //!
-//! SipHash-2-4 (Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012) of the identifier under a secret salt of the
-//! peer that answers, 48 bits of it. Two of n events have the same name with a probability of n² / 2^49: once in 56,000
-//! times among 100,000. Such events are not told apart until the salt changes; then they are.
+//! SipHash-2-4 (Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012) of the identifier under a secret salt
+//! of the peer that answers, 48 bits of it. Two of n events have the same name with a probability of n² / 2^49:
+//! once in 56,000 times among 100,000. Such events are not told apart until the salt changes; then they are.
 
 use core::hash::Hasher;
 use core::time::Duration;
@@ -20,8 +20,8 @@ pub(super) const SHORT_BITS: u32 = 48;
 /// All of them set.
 pub(super) const SHORT_MASK: u64 = (1 << SHORT_BITS) - 1;
 
-/// For how long a peer uses one salt. What is kept for it is made anew afterwards, and who knows it has so long to find
-/// events whose names collide.
+/// For how long a peer uses one salt. What is kept for it is made anew afterwards, and who knows it has so long to
+/// find events whose names collide.
 const SALT_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// What makes the short names of one peer in one hour.
@@ -56,7 +56,8 @@ impl Salt {
         self.hash(b"cells")
     }
 
-    /// The lengths of what is hashed differ, and SipHash hashes the length with it, so that no purpose meets another.
+    /// The lengths of what is hashed differ, and SipHash hashes the length with it, so that no purpose meets
+    /// another.
     fn hash(&self, bytes: &[u8]) -> u64 {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(bytes);

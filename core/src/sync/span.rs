@@ -1,10 +1,10 @@
-//! Into which spans of days two peers cut a scope to compare it: single days where most of what differs lies, and longer
-//! ones the older they are.
+//! Into which spans of days two peers cut a scope to compare it: single days where most of what differs lies, and
+//! longer ones the older they are.
 //!
-//! Spans of 16^k days lie on the calendar, counted from the Unix epoch. A day belongs to the shortest span of which 16 make
-//! up the block that holds the last day, or the block before: single days for the last 17 to 32 days, 16 at a time for the
-//! last 272 to 512, and so on. Both sides find the same spans by two days alone, an old span changes its bounds only when it
-//! joins a longer one, and a century has no more than 70.
+//! Spans of 16^k days lie on the calendar, counted from the Unix epoch. A day belongs to the shortest span of which
+//! 16 make up the block that holds the last day, or the block before: single days for the last 17 to 32 days, 16 at
+//! a time for the last 272 to 512, and so on. Both sides find the same spans by two days alone, an old span changes
+//! its bounds only when it joins a longer one, and a century has no more than 70.
 
 use crate::base::Day;
 
@@ -37,8 +37,8 @@ impl Span {
     }
 }
 
-/// The spans from day `since` to day `last`, ascending; the first may begin in the middle of what it would be. None when
-/// `since` is later.
+/// The spans from day `since` to day `last`, ascending; the first may begin in the middle of what it would be. None
+/// when `since` is later.
 pub(super) fn spans(since: Day, last: Day) -> Vec<Span> {
     let mut spans = Vec::new();
     let (mut from, last) = (u64::from(since.0), u64::from(last.0));

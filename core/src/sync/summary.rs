@@ -1,7 +1,7 @@
 //! What tells two sets apart in few bytes: a root of all, digests of spans, and how much to ask for.
 //!
-//! Digests are taken under the salt of the side that answers, so that nobody else can make two sets look the same; the root
-//! is not, and stands on the fold of the set alone.
+//! Digests are taken under the salt of the side that answers, so that nobody else can make two sets look the same;
+//! the root is not, and stands on the fold of the set alone.
 
 use super::bits::names_bytes;
 use super::riblt::needed;
@@ -41,8 +41,8 @@ pub(super) fn total(spans: &[(Span, Fold)]) -> Fold {
     total
 }
 
-/// Whether all short names of a set of `count` events are fewer bytes than a summary and then cells, to somebody who holds
-/// `other` events: at least so many differ as the numbers do.
+/// Whether all short names of a set of `count` events are fewer bytes than a summary and then cells, to somebody
+/// who holds `other` events: at least so many differ as the numbers do.
 pub(super) fn whole_is_shorter(count: u64, other: u64) -> bool {
     !cells_are_shorter(needed(count.abs_diff(other)).saturating_add(SUMMARY_BYTES / CELL_BYTES), count)
 }
