@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::media;
 use crate::metrics::Metrics;
-use crate::net::session::{Opener, Outbox, SessionEvent, SessionId};
+use crate::net::outbox::Outbox;
+use crate::net::session::{Opener, SessionEvent, SessionId};
 use crate::relays::Relays;
 use crate::storage::{Position, Storage};
 

@@ -9,6 +9,7 @@ pub mod key;
 mod links;
 pub(crate) mod media;
 mod muxer;
+pub mod outbox;
 pub mod session;
 mod streams;
 pub(crate) mod transport;

@@ -10,6 +10,7 @@ mod by_hand;
 mod direct;
 mod driver;
 mod ice;
+mod intake;
 mod redial;
 mod session;
 mod swarm;

@@ -3,12 +3,10 @@
 //! Both ways are bounded. What has arrived and is not yet dealt with stops the reading, and with it, through yamux, the
 //! sender; a peer that does not take what is sent to it loses the session. Knows nothing of what frames say.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use chanterelle_core::wire::{Deframer, FramingError, prefixed};
@@ -19,14 +17,11 @@ use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Stre
 use futures_timer::Delay;
 use wasm_bindgen_futures::spawn_local;
 
-use super::weight;
+use super::intake::Intake;
 
 /// Bytes of frames that may wait to be sent. The protocol's credit keeps events below a window of 32 frames of
 /// 160 KiB; what is beyond that and this is owed to a peer that asks and does not read.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
-
-/// What may be on its way to the node before reading waits, by [`weight`]: a few frames of the largest size.
-const INTAKE_BYTES: usize = 1024 * 1024;
 
 /// Read at a time; yamux seldom has more at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -127,13 +122,13 @@ impl Session {
 
     /// Takes nothing more in, and stays open.
     pub(super) fn shut(self) -> Session {
-        self.intake.is_shut.set(true);
+        self.intake.shut();
         self
     }
 
     /// Sends what is queued and then ends, in bounded time. Nothing more arrives.
     pub(super) fn finish(&self) {
-        self.intake.is_shut.set(true);
+        self.intake.shut();
         self.queue.close_channel();
         let give_up = self.give_up.clone();
         spawn_local(async move {
@@ -144,7 +139,7 @@ impl Session {
 
     /// Bytes of frames sent, and received.
     pub(super) fn bytes(&self) -> (u64, u64) {
-        (self.sent.get(), self.intake.received.get())
+        (self.sent.get(), self.intake.received())
     }
 
     /// Frames of so much [`weight`] have been dealt with.
@@ -155,11 +150,10 @@ impl Session {
     /// Reads nothing more for so long; what waits then holds up the peer.
     pub(super) fn wait(&self, wait: Duration) {
         let intake = self.intake.clone();
-        intake.pauses.set(intake.pauses.get() + 1);
+        intake.pause();
         spawn_local(async move {
             Delay::new(wait).await;
-            intake.pauses.set(intake.pauses.get() - 1);
-            intake.look();
+            intake.go_on();
         });
     }
 }
@@ -167,46 +161,6 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// What has been read and not yet dealt with.
-#[derive(Default)]
-struct Intake {
-    /// Bytes of all frames there ever were.
-    received: Cell<u64>,
-    /// Of all of it together.
-    weight: Cell<usize>,
-    /// Nothing is wanted any more.
-    is_shut: Cell<bool>,
-    /// While there are any, nothing is wanted.
-    pauses: Cell<usize>,
-    waiting: RefCell<Option<Waker>>,
-}
-
-impl Intake {
-    fn took(&self, weight: usize) {
-        self.weight.set(self.weight.get().saturating_sub(weight));
-        self.look();
-    }
-
-    /// There may be room now.
-    fn look(&self) {
-        if let Some(waker) = self.waiting.take() {
-            waker.wake();
-        }
-    }
-
-    /// Waits until there is room, for ever when nothing is wanted any more.
-    async fn room(&self) {
-        poll_fn(|context| {
-            if self.weight.get() < INTAKE_BYTES && !self.is_shut.get() && self.pauses.get() == 0 {
-                return Poll::Ready(());
-            }
-            self.waiting.replace(Some(context.waker().clone()));
-            Poll::Pending
-        })
-        .await;
     }
 }
 
@@ -227,8 +181,7 @@ async fn read<S: AsyncRead>(
             match deframer.next_frame() {
                 Ok(Some(frame)) => {
                     intake.room().await;
-                    intake.weight.set(intake.weight.get() + weight(&frame));
-                    intake.received.set(intake.received.get() + frame.len() as u64);
+                    intake.read(&frame);
                     on_frame(frame);
                 }
                 Ok(None) => break,
@@ -280,7 +233,9 @@ mod tests {
     use futures_timer::Delay;
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    use super::{End, Hears, INTAKE_BYTES, QUEUE_BYTES, Session, weight};
+    use super::{End, Hears, QUEUE_BYTES, Session};
+    use crate::net::intake::INTAKE_BYTES;
+    use crate::net::weight;
 
     const LIMIT: usize = 160 * 1024;
 
