@@ -181,4 +181,4 @@ fn native_and_wasm_give_one_trace() {
     assert_eq!(report.trace_hex(), TRACE);
 }
 
-const TRACE: &str = "TRACEHERE";
+const TRACE: &str = "6310ce5e2bad2a2fbfe0f9aea64d4be8a419c6ceb3a6d949631f9802734b374c";
