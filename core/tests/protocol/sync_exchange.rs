@@ -187,6 +187,7 @@ fn the_other_set_may_change_between_the_steps() {
                 let (day, id) = event(300_000 + step, 100);
                 theirs.set.insert(day, id);
             }
+            assert!(changes > 1 || message[0] != 6, "for one change the names are not asked for");
             let answer = theirs.say(&message);
             match ours.resume(&mut exchange, &answer).expect("an honest answer") {
                 Step::Ask(next) => message = next,
@@ -296,7 +297,7 @@ fn very_many_are_found_in_several_exchanges() {
 /// told apart, nobody is misled, and an hour later they are.
 #[test]
 fn events_with_one_name_are_told_apart_by_the_next_salt() {
-    let twins = [3_009_478, 15_732_393].map(|n| event(n, 40));
+    let twins = [3_009_478, 15_732_393].map(|n| event(n, 1));
     for (ours_have, theirs_have) in [
         ([true, true], [true, false]),
         ([true, false], [true, true]),
@@ -304,7 +305,7 @@ fn events_with_one_name_are_told_apart_by_the_next_salt() {
         ([true, true], [false, false]),
         ([false, false], [true, true]),
     ] {
-        let (mut ours, mut theirs) = pair(3_000, 20, 20, 40);
+        let (mut ours, mut theirs) = pair(3_000, 20, 20, 1);
         for (at, (day, id)) in twins.into_iter().enumerate() {
             assert!(!ours_have[at] || ours.set.insert(day, id));
             assert!(!theirs_have[at] || theirs.set.insert(day, id));
