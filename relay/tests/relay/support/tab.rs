@@ -269,6 +269,11 @@ async fn run(
                     node.handle(now(), Input::ReadDone(ticket, found));
                 }
                 Output::Update(update) => seen.send_modify(|seen| note(seen, update)),
+                Output::Pause(_, wait) => {
+                    if let Some(outbox) = &outbox {
+                        outbox.pause(wait);
+                    }
+                }
                 Output::Relays(_) | Output::Dial(..) => {}
             }
         }
