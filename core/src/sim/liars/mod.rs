@@ -13,6 +13,7 @@ mod withhold;
 
 use super::dice::Dice;
 use crate::base::{BoardId, EventId, Limits, Now, PeerId};
+use crate::event::Event;
 use crate::node::Input;
 use crate::wire::{Frame, Hello, Role, VERSION};
 
@@ -158,6 +159,18 @@ impl Mouth<'_> {
     /// Ids of nothing.
     fn ids(&mut self) -> Vec<EventId> {
         (0..64).map(|_| self.id()).collect()
+    }
+}
+
+/// The events a frame brings or tells of; `None` for one that does neither.
+fn heard_of(frame: &Frame, limits: &Limits) -> Option<Vec<EventId>> {
+    match frame {
+        Frame::Events { events, .. } => {
+            let events = events.iter().filter_map(|bytes| Event::decode(bytes, limits).ok());
+            Some(events.map(|event| event.id()).collect())
+        }
+        Frame::Have { ids } => Some(ids.clone()),
+        _ => None,
     }
 }
 

@@ -1,8 +1,7 @@
 //! Liars that cannot be relied on to keep anything: one acknowledges nothing, one everything.
 
-use super::{Lie, Mouth};
+use super::{Lie, Mouth, heard_of};
 use crate::base::PeerId;
-use crate::event::Event;
 use crate::wire::Frame;
 
 /// Takes everything and acknowledges nothing.
@@ -19,14 +18,7 @@ pub(super) struct Swallow;
 
 impl Lie for Swallow {
     fn hears(&mut self, from: PeerId, frame: &Frame, mouth: &mut Mouth<'_>) {
-        let ids = match frame {
-            Frame::Events { events, .. } => {
-                let events = events.iter().filter_map(|bytes| Event::decode(bytes, mouth.limits).ok());
-                events.map(|event| event.id()).collect()
-            }
-            Frame::Have { ids } => ids.clone(),
-            _ => return,
-        };
+        let Some(ids) = heard_of(frame, mouth.limits) else { return };
         mouth.say(from, &Frame::Ack { ids });
     }
 

@@ -1,8 +1,7 @@
 //! A liar that says it has what others have, and gives it to nobody.
 
-use super::{Lie, Mouth};
+use super::{Lie, Mouth, heard_of};
 use crate::base::PeerId;
-use crate::event::Event;
 use crate::wire::Frame;
 
 /// Tells everybody else of an event before anybody honest can; who asks for it gets no answer.
@@ -10,14 +9,7 @@ pub(super) struct Withhold;
 
 impl Lie for Withhold {
     fn hears(&mut self, from: PeerId, frame: &Frame, mouth: &mut Mouth<'_>) {
-        let ids = match frame {
-            Frame::Events { events, .. } => {
-                let events = events.iter().filter_map(|bytes| Event::decode(bytes, mouth.limits).ok());
-                events.map(|event| event.id()).collect()
-            }
-            Frame::Have { ids } => ids.clone(),
-            _ => return,
-        };
+        let Some(ids) = heard_of(frame, mouth.limits) else { return };
         if ids.is_empty() {
             return;
         }
