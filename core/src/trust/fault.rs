@@ -1,10 +1,8 @@
 //! What a peer can do wrong, with the price of it.
 
-use serde::{Deserialize, Serialize};
-
 /// Something that an honest peer of this version never does, or seldom and by no fault of its own; then it costs little. An
 /// event from the future, a duplicate or a late answer is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// A frame that cannot be read, or more events than it was let send.
     Frame,
@@ -16,23 +14,12 @@ pub enum Fault {
     Excess,
     /// A reconciliation whose messages cannot be read or do not end.
     Reconciliation,
-    /// Said that it holds other events, and then there were none. Happens to honest peers when something comes meanwhile.
-    FalseDifference,
-    /// Said that it has an event, and neither brought nor refused it when asked.
-    Undelivered,
 }
 
 impl Fault {
     /// All of them, in the order in which they are counted.
-    pub const ALL: [Fault; 7] = [
-        Fault::Frame,
-        Fault::Event,
-        Fault::Misplaced,
-        Fault::Excess,
-        Fault::Reconciliation,
-        Fault::FalseDifference,
-        Fault::Undelivered,
-    ];
+    pub const ALL: [Fault; 5] =
+        [Fault::Frame, Fault::Event, Fault::Misplaced, Fault::Excess, Fault::Reconciliation];
 
     /// Points it costs, of a hundred that a peer has.
     #[must_use]
@@ -43,23 +30,7 @@ impl Fault {
             // Costs us a decoding and a signature check.
             Fault::Event => 20,
             Fault::Misplaced => 5,
-            Fault::FalseDifference => 4,
-            Fault::Undelivered => 2,
             Fault::Excess => 1,
-        }
-    }
-
-    /// One word for it, for metrics.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Fault::Frame => "frame",
-            Fault::Event => "event",
-            Fault::Misplaced => "misplaced",
-            Fault::Excess => "excess",
-            Fault::Reconciliation => "reconciliation",
-            Fault::FalseDifference => "false_difference",
-            Fault::Undelivered => "undelivered",
         }
     }
 }

@@ -120,7 +120,6 @@ impl Standing {
 
     /// The bytes of a frame turned out to be granted.
     pub fn granted(&mut self, bytes: usize) {
-        self.bytes.spend(0);
         self.bytes.left =
             self.bytes.left.saturating_add(i64::try_from(bytes).unwrap_or(0)).min(self.bytes.burst);
     }
