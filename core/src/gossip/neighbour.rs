@@ -65,10 +65,10 @@ impl Neighbour {
     /// How it hears of an event. What the person here wrote always goes whole: nobody else brings it, and a neighbour
     /// that never takes it is to be found out.
     #[must_use]
-    pub fn push(&self, row: &Row) -> Push {
-        let others_bring = self.lazy.contains(&row.board) || self.pruned.contains(&row.board);
-        let is_shortcut = || self.shortcuts.contains(&row.board);
-        let is_lazy = !row.own && (self.lazy_of_others || others_bring) && !is_shortcut();
+    pub fn push(&self, own: bool, board: &BoardId) -> Push {
+        let others_bring = self.lazy.contains(board) || self.pruned.contains(board);
+        let is_shortcut = || self.shortcuts.contains(board);
+        let is_lazy = !own && (self.lazy_of_others || others_bring) && !is_shortcut();
         if is_lazy { Push::Lazy } else { Push::Eager }
     }
 
@@ -93,7 +93,7 @@ pub fn recipients<'a>(
     let hears =
         |neighbour: &Neighbour| neighbour.interest.covers(&row.board) && !neighbour.has.contains(&row.id);
     let recipient = |(peer, neighbour): (&PeerId, &mut Neighbour)| {
-        let push = neighbour.push(row);
+        let push = neighbour.push(row.own, &row.board);
         if push == Push::Eager {
             neighbour.has.insert(row.id);
         }

@@ -46,14 +46,15 @@ impl<V: Verify> Node<V> {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         self.touched.insert(peer);
         let verdict = session.standing.frame(bytes.len(), now, limits);
+        if !self.follow(peer, verdict) {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
         let greeted = session.role.is_some();
-        let frame = Frame::decode(bytes, limits);
+        let frame = Frame::decode(bytes, &self.limits);
         if matches!(frame, Ok(Frame::Events { .. })) {
             // Beyond what it was granted it is charged as a fault.
             session.standing.granted(bytes.len());
-        }
-        if !self.follow(peer, verdict) {
-            return;
         }
         match frame {
             Ok(Frame::Hello(hello)) if !greeted => self.on_hello(peer, &hello),

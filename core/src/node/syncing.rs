@@ -178,8 +178,9 @@ impl<V: Verify> Node<V> {
         for id in difference.have {
             // Others will have found that out, too, relays or a tab's other neighbours: the peer asks one of us.
             let is_of_many = are_tabs && index.get(&id).is_some_and(|row| !row.own());
-            let is_lazy =
-                index.get(&id).is_some_and(|row| session.neighbour.push(&row.to_row()) == Push::Lazy);
+            let is_lazy = index
+                .get(&id)
+                .is_some_and(|row| session.neighbour.push(row.own(), &row.board()) == Push::Lazy);
             if is_of_many || is_lazy {
                 session.neighbour.has.forget(&id);
                 session.queue_have(id, self.now.instant, Duration::ZERO);
